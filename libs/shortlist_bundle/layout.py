@@ -1,0 +1,74 @@
+"""The files of a bundle, by name. Who reads what is said beside each."""
+
+MANIFEST = "manifest.json"
+SIGNATURE = "manifest.sig"
+"""Detached signature of the manifest. Its place is kept; nothing writes it yet."""
+
+ITEM_IDS = "item_ids.blobs"
+"""Row to external id, UTF-8, in ascending byte order, so that id to row is a binary search. Gateway."""
+
+ITEM_DISPLAY = "item_display.blobs"
+"""Row to what a caller may show: JSON object with ``title`` and attributes. Gateway."""
+
+POPULAR = "popular.json"
+"""Popular rows, best first: ``{"overall": [..], "segment_order": [attribute, ..], "segments": {"gender=F": [..]}}``.
+Gateway and retrieval."""
+
+FEATURE_LIST = "features.json"
+""":class:`shortlist_bundle.feature_list.FeatureList`. Retrieval and ranking."""
+
+ITEMS = "items.arrow"
+"""The items table with every attribute, Arrow IPC, one row an item, in row order. For people and for filters."""
+
+ITEM_EMBEDDINGS = "item_embeddings.npy"
+"""``float32 (n, d)``: scores are inner products with the user tower's output. Retrieval and ranking."""
+
+ITEM_FEATURES = "item_features.npy"
+"""``float32 (n, f)``: static columns, named in the feature list (``item_columns``). Ranking."""
+
+ITEM_COUNTERS = "item_counters.npy"
+"""``float64 (n, 2)``: events on the item and the sum of their values when the data ended. Retrieval and ranking."""
+
+NEIGHBOUR_ROWS = "neighbour_rows.npy"
+"""``int32 (n, m)``: most similar items of each item, best first, -1 where there are fewer. Retrieval and ranking."""
+
+NEIGHBOUR_SCORES = "neighbour_scores.npy"
+"""``float32 (n, m)``: their similarities, 0 where the row is -1."""
+
+INDEX = "index.faiss"
+"""FAISS index over the item embeddings, inner product. Retrieval."""
+
+USER_TOWER = "user_tower.onnx"
+"""Actor to embedding; inputs as :mod:`shortlist_bundle.actor_inputs` builds them. Retrieval, and ranking for lists that
+did not come from retrieval."""
+
+ITEM_TOWER = "item_tower.onnx"
+"""Attributes to embedding, for items that the training did not see."""
+
+RANKER = "ranker.onnx"
+"""Actor and candidates to head outputs. Ranking."""
+
+CALIBRATION = "calibration.json"
+"""``{"method": "platt", "slope": a, "intercept": b, ...}``: click probability = sigmoid(a * logit + b). Ranking."""
+
+GOLDEN = "golden.json"
+"""Requests with the scores they must get. Retrieval and ranking, before they are ready."""
+
+REQUIRED = (
+    ITEM_IDS,
+    ITEM_DISPLAY,
+    POPULAR,
+    FEATURE_LIST,
+    ITEMS,
+    ITEM_EMBEDDINGS,
+    ITEM_FEATURES,
+    ITEM_COUNTERS,
+    NEIGHBOUR_ROWS,
+    NEIGHBOUR_SCORES,
+    INDEX,
+    USER_TOWER,
+    ITEM_TOWER,
+    RANKER,
+    CALIBRATION,
+    GOLDEN,
+)

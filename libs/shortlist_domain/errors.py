@@ -1,0 +1,85 @@
+"""The platform's errors.
+
+ShortlistError
+  InvalidRequest     the caller must change the request
+  NotFound           the named thing does not exist here
+  NotReady           this replica has not loaded what it needs
+  BundleMismatch     this replica does not hold the bundle that was asked for
+  Overloaded         refused before any work was done
+  BudgetExceeded     time ran out
+  UpstreamFailed     a stage or store we depend on failed
+  BundleInvalid      a bundle is not what its manifest says
+  PublishConflict    somebody else published this generation first
+"""
+
+from dataclasses import dataclass
+
+
+class ShortlistError(Exception):
+    """Root of the tree; never raised itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One thing wrong with a request."""
+
+    field: str
+    """Path of the field, as in ``constraints.exclude_item_ids[3]``."""
+
+    description: str
+    """What is wrong, with the value and the permitted range."""
+
+
+class InvalidRequest(ShortlistError):
+    """The request cannot be served as it stands. Carries every violation found, not only the first."""
+
+    def __init__(self, *violations: Violation) -> None:
+        super().__init__("; ".join(f"{v.field}: {v.description}" for v in violations))
+        self.violations = violations
+
+
+class NotFound(ShortlistError):
+    """A thing asked for by name (a config, a bundle, an item) does not exist. Never raised for an unknown actor."""
+
+
+class NotReady(ShortlistError):
+    """This replica has not loaded what it needs; another may have."""
+
+
+class BundleMismatch(ShortlistError):
+    """The request pins a bundle that this replica does not hold."""
+
+    def __init__(self, wanted: str, held: tuple[str, ...]) -> None:
+        super().__init__(f"bundle {wanted!r} is not held here; held: {', '.join(held) or 'none'}")
+        self.wanted = wanted
+        self.held = held
+
+
+class Overloaded(ShortlistError):
+    """Refused before any work was done."""
+
+    def __init__(self, quota: str, retry_after_s: float) -> None:
+        super().__init__(f"over the limit {quota!r}; retry after {retry_after_s:g} s")
+        self.quota = quota
+        self.retry_after_s = retry_after_s
+
+
+class BudgetExceeded(ShortlistError):
+    """The time given for the work ran out, or was already over when it arrived."""
+
+
+class UpstreamFailed(ShortlistError):
+    """A stage or store that the work depends on failed or could not be reached."""
+
+    def __init__(self, upstream: str, reason: str) -> None:
+        super().__init__(f"{upstream}: {reason}")
+        self.upstream = upstream
+        self.reason = reason
+
+
+class BundleInvalid(ShortlistError):
+    """A bundle is damaged, incomplete, or not what its manifest says."""
+
+
+class PublishConflict(ShortlistError):
+    """Another publisher took this generation; nothing was changed."""

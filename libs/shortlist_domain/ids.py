@@ -1,0 +1,33 @@
+"""External ids: what is accepted, and how an actor is named."""
+
+import unicodedata
+
+from shortlist_domain.errors import Violation
+
+MAX_ID_BYTES = 256
+
+
+def id_violation(field: str, value: str, *, required: bool = True) -> Violation | None:
+    """Return what is wrong with the external id ``value`` of ``field``, or ``None``.
+
+    Ids are opaque text of 1 to 256 bytes in UTF-8 without control characters; ``{}``, spaces, slashes and any script
+    are fine.
+    """
+    if not value:
+        return Violation(field, "is required and empty") if required else None
+    size = len(value.encode("utf-8", "surrogatepass"))
+    if size > MAX_ID_BYTES:
+        return Violation(field, f"is {size} bytes long; at most {MAX_ID_BYTES} are allowed")
+    for position, character in enumerate(value):
+        if unicodedata.category(character) in ("Cc", "Cs"):
+            return Violation(field, f"has the control character U+{ord(character):04X} at position {position}")
+    return None
+
+
+def actor_id(user_id: str, visitor_id: str) -> str:
+    """Return the name under which an actor's features are kept.
+
+    A user id wins over a visitor id. Visitors live beside users, in a space of their own, so that a visitor can never
+    read the history of a user whose id it guessed.
+    """
+    return f"u/{user_id}" if user_id else f"v/{visitor_id}"

@@ -1,0 +1,252 @@
+"""What the stages say to each other: values only, no numpy and no protobuf.
+
+Long columns are :class:`array.array`; numpy reads them without a copy and the wire carries their bytes. Rows are those
+of the bundle that the message pins.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from shortlist_domain.deadline import Deadline
+
+
+class Source(StrEnum):
+    """Candidate sources, by the name they carry in provenance and settings."""
+
+    TWO_TOWER = "two_tower"
+    ITEM_NEIGHBOURS = "item_neighbours"
+    POPULAR = "popular"
+
+
+class Freshness(StrEnum):
+    """State of a feature value that was read."""
+
+    PRESENT = "present"
+    DEFAULTED = "defaulted"
+    MISSING = "missing"
+    STALE = "stale"
+
+
+@dataclass(frozen=True, slots=True)
+class ActorKey:
+    """Whose features are meant."""
+
+    tenant: str
+    actor_id: str
+    """User id, or visitor id where there is no user; see :func:`shortlist_domain.ids.actor_id`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that an actor did to an item."""
+
+    item_id: str
+    value: float
+    """Strength or rating, on the data set's own scale; finite."""
+
+    time_s: float
+    """When it happened, seconds since 1970 UTC."""
+
+    event_type: str = "rating"
+    event_id: str = ""
+    """Makes repeating harmless: a second event of the actor with this id changes nothing. Empty: made from the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActorState:
+    """What the feature store knows of an actor. Columns of events have equal lengths, oldest first."""
+
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    item_ids: Sequence[str] = ()
+    event_types: Sequence[str] = ()
+    values: array[float] = field(default_factory=lambda: array("f"))
+    times_s: array[float] = field(default_factory=lambda: array("d"))
+    known: bool = False
+    """Whether anything at all is stored for the actor."""
+
+    version: int = 0
+    """Number of writes of this actor seen so far; what a consistency token refers to."""
+
+    caught_up: bool = True
+    """False where a consistency token was given and its write did not become visible in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActorFeatures:
+    """What retrieval and ranking see of an actor, in rows of the pinned bundle."""
+
+    now_s: float
+    """Moment of the request, seconds since 1970 UTC; context features are derived from it."""
+
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    """User features by name; what is absent or not finite takes its default."""
+
+    history_rows: array[int] = field(default_factory=lambda: array("I"))
+    """Most recent events, oldest first."""
+
+    history_values: array[float] = field(default_factory=lambda: array("f"))
+    history_times_s: array[float] = field(default_factory=lambda: array("d"))
+
+
+@dataclass(frozen=True, slots=True)
+class RetrieveRequest:
+    """Asks for candidates."""
+
+    bundle_id: str
+    actor: ActorFeatures
+    candidate_count: int
+    exclude_rows: array[int] = field(default_factory=lambda: array("I"))
+    """Rows that must not come back; any order, repeats are harmless."""
+
+    allow_rows: array[int] | None = None
+    """Only these rows may come back; ``None`` is the whole catalogue, an empty column is nothing."""
+
+    quotas: Mapping[str, float] = field(default_factory=dict)
+    """Share of the candidates that each source is guaranteed, by source name; empty: the server's own."""
+
+    anchor_rows: array[int] = field(default_factory=lambda: array("I"))
+    """Items to find the like of. Given, the actor's history gives way to them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """One source's word on the candidates, in columns of equal length."""
+
+    source: str
+    candidates: array[int]
+    """Positions in the answer's ``rows`` that this source proposed."""
+
+    ranks: array[int]
+    """Rank of each in the source's own list, from 0."""
+
+    scores: array[float]
+    """Source-local scores."""
+
+    anchors: array[int]
+    """Row of the event that led to each, where the source works that way; 0xFFFFFFFF where not."""
+
+
+NO_ANCHOR = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class RetrieveResult:
+    """Candidates, best first, no duplicates, no padding."""
+
+    bundle_id: str
+    rows: array[int]
+    scores: array[float]
+    """Fused scores, non-increasing."""
+
+    provenance: Sequence[Provenance] = ()
+    actor_embedding: array[float] = field(default_factory=lambda: array("f"))
+    failed_sources: Sequence[str] = ()
+    """Sources that had to be left out; the answer is partial where there are any."""
+
+
+@dataclass(frozen=True, slots=True)
+class RankRequest:
+    """Asks for scores of candidates."""
+
+    bundle_id: str
+    actor: ActorFeatures
+    rows: array[int]
+    actor_embedding: array[float] = field(default_factory=lambda: array("f"))
+    """From retrieval, so that the user tower runs once; empty: ranking runs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RankResult:
+    """Scores in the order of the request's rows. They do not depend on what else was in the list."""
+
+    bundle_id: str
+    scores: array[float]
+    """Combined score, shape ``(ranked,)``. A result shorter than the request means time ran out after that many."""
+
+    click: array[float]
+    """Calibrated probability of an interaction, in [0, 1]."""
+
+    rating: array[float]
+    """Expected value of the interaction, on the data set's own scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDelta:
+    """New totals of one item."""
+
+    item_id: str
+    count: float
+    value_sum: float
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDeltas:
+    """A step of the item stream."""
+
+    deltas: Sequence[ItemDelta]
+    cursor: str
+    """Where to resume after this step."""
+
+    is_snapshot: bool
+    """True where ``deltas`` is every item known, not only what changed."""
+
+
+class FeatureStage(Protocol):
+    """The feature store as the gateway sees it."""
+
+    async def read_actor(self, key: ActorKey, min_version: int, deadline: Deadline) -> ActorState:
+        """Return what is known of ``key``; an unknown actor is an empty state, not an error."""
+        ...
+
+    async def append_events(self, key: ActorKey, events: Sequence[Event], deadline: Deadline) -> "AppendResult":
+        """Add ``events`` to the actor's history."""
+        ...
+
+
+class ItemFeed(Protocol):
+    """The item counters as ranking and retrieval see them."""
+
+    def watch_items(self, tenant: str, cursor: str) -> AsyncIterator[ItemDeltas]:
+        """Yield a snapshot (``cursor`` empty or too old) and then every change, for ever."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AppendResult:
+    """What became of written events."""
+
+    version: int
+    """The actor's version after the write."""
+
+    added: Sequence[bool]
+    """For each event, in order: False where its id was already there."""
+
+
+class RetrievalStage(Protocol):
+    """Retrieval as the gateway sees it."""
+
+    async def retrieve(self, request: RetrieveRequest, deadline: Deadline) -> RetrieveResult:
+        """Return at most ``candidate_count`` candidates."""
+        ...
+
+    async def held_bundles(self, deadline: Deadline) -> tuple[str, ...]:
+        """Return the ids of the bundles that are ready to serve."""
+        ...
+
+
+class RankingStage(Protocol):
+    """Ranking as the gateway sees it."""
+
+    async def rank(self, request: RankRequest, deadline: Deadline) -> RankResult:
+        """Return scores for the candidates."""
+        ...
+
+    async def held_bundles(self, deadline: Deadline) -> tuple[str, ...]:
+        """Return the ids of the bundles that are ready to serve."""
+        ...

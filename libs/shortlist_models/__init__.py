@@ -1,0 +1,1 @@
+"""Models at training time: PyTorch modules, losses and their export to ONNX."""

@@ -1,0 +1,1 @@
+"""What tests share: contract suites, a tiny bundle, running servers."""

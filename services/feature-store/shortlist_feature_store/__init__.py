@@ -1,0 +1,1 @@
+"""Actor features, histories and item counters on Redis."""

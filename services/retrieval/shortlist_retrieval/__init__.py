@@ -1,0 +1,1 @@
+"""Candidates: sources, index and fusion."""

@@ -1,0 +1,1 @@
+"""Prepare, train, evaluate, publish."""
