@@ -1,0 +1,120 @@
+from shortlist.common.v1 import actor_pb2 as _actor_pb2
+from shortlist.common.v1 import answer_pb2 as _answer_pb2
+from shortlist.common.v1 import selection_pb2 as _selection_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class DebugLevel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DEBUG_LEVEL_UNSPECIFIED: _ClassVar[DebugLevel]
+    DEBUG_LEVEL_FULL: _ClassVar[DebugLevel]
+DEBUG_LEVEL_UNSPECIFIED: DebugLevel
+DEBUG_LEVEL_FULL: DebugLevel
+
+class RecommendRequest(_message.Message):
+    __slots__ = ("actor", "slate_size", "serving_config", "context", "filter", "constraints", "consistency_token", "validate_only", "debug_level", "item_fields", "bundle_id", "candidate_count", "request_id", "experiment_override")
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    SLATE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    SERVING_CONFIG_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    CONSTRAINTS_FIELD_NUMBER: _ClassVar[int]
+    CONSISTENCY_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    DEBUG_LEVEL_FIELD_NUMBER: _ClassVar[int]
+    ITEM_FIELDS_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENT_OVERRIDE_FIELD_NUMBER: _ClassVar[int]
+    actor: _actor_pb2.Actor
+    slate_size: int
+    serving_config: str
+    context: _actor_pb2.Context
+    filter: _selection_pb2.Filter
+    constraints: _selection_pb2.Constraints
+    consistency_token: str
+    validate_only: bool
+    debug_level: DebugLevel
+    item_fields: _containers.RepeatedScalarFieldContainer[str]
+    bundle_id: str
+    candidate_count: int
+    request_id: str
+    experiment_override: str
+    def __init__(self, actor: _Optional[_Union[_actor_pb2.Actor, _Mapping]] = ..., slate_size: _Optional[int] = ..., serving_config: _Optional[str] = ..., context: _Optional[_Union[_actor_pb2.Context, _Mapping]] = ..., filter: _Optional[_Union[_selection_pb2.Filter, _Mapping]] = ..., constraints: _Optional[_Union[_selection_pb2.Constraints, _Mapping]] = ..., consistency_token: _Optional[str] = ..., validate_only: _Optional[bool] = ..., debug_level: _Optional[_Union[DebugLevel, str]] = ..., item_fields: _Optional[_Iterable[str]] = ..., bundle_id: _Optional[str] = ..., candidate_count: _Optional[int] = ..., request_id: _Optional[str] = ..., experiment_override: _Optional[str] = ...) -> None: ...
+
+class RecommendResponse(_message.Message):
+    __slots__ = ("results", "meta")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    META_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[_answer_pb2.Result]
+    meta: _answer_pb2.AnswerMeta
+    def __init__(self, results: _Optional[_Iterable[_Union[_answer_pb2.Result, _Mapping]]] = ..., meta: _Optional[_Union[_answer_pb2.AnswerMeta, _Mapping]] = ...) -> None: ...
+
+class SimilarItemsRequest(_message.Message):
+    __slots__ = ("item_ids", "actor", "slate_size", "serving_config", "filter", "constraints", "item_fields", "bundle_id", "request_id", "validate_only")
+    ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    SLATE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    SERVING_CONFIG_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    CONSTRAINTS_FIELD_NUMBER: _ClassVar[int]
+    ITEM_FIELDS_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    item_ids: _containers.RepeatedScalarFieldContainer[str]
+    actor: _actor_pb2.Actor
+    slate_size: int
+    serving_config: str
+    filter: _selection_pb2.Filter
+    constraints: _selection_pb2.Constraints
+    item_fields: _containers.RepeatedScalarFieldContainer[str]
+    bundle_id: str
+    request_id: str
+    validate_only: bool
+    def __init__(self, item_ids: _Optional[_Iterable[str]] = ..., actor: _Optional[_Union[_actor_pb2.Actor, _Mapping]] = ..., slate_size: _Optional[int] = ..., serving_config: _Optional[str] = ..., filter: _Optional[_Union[_selection_pb2.Filter, _Mapping]] = ..., constraints: _Optional[_Union[_selection_pb2.Constraints, _Mapping]] = ..., item_fields: _Optional[_Iterable[str]] = ..., bundle_id: _Optional[str] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+
+class SimilarItemsResponse(_message.Message):
+    __slots__ = ("results", "meta")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    META_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[_answer_pb2.Result]
+    meta: _answer_pb2.AnswerMeta
+    def __init__(self, results: _Optional[_Iterable[_Union[_answer_pb2.Result, _Mapping]]] = ..., meta: _Optional[_Union[_answer_pb2.AnswerMeta, _Mapping]] = ...) -> None: ...
+
+class RerankItemsRequest(_message.Message):
+    __slots__ = ("actor", "item_ids", "context", "serving_config", "item_fields", "consistency_token", "bundle_id", "request_id", "validate_only")
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    SERVING_CONFIG_FIELD_NUMBER: _ClassVar[int]
+    ITEM_FIELDS_FIELD_NUMBER: _ClassVar[int]
+    CONSISTENCY_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    actor: _actor_pb2.Actor
+    item_ids: _containers.RepeatedScalarFieldContainer[str]
+    context: _actor_pb2.Context
+    serving_config: str
+    item_fields: _containers.RepeatedScalarFieldContainer[str]
+    consistency_token: str
+    bundle_id: str
+    request_id: str
+    validate_only: bool
+    def __init__(self, actor: _Optional[_Union[_actor_pb2.Actor, _Mapping]] = ..., item_ids: _Optional[_Iterable[str]] = ..., context: _Optional[_Union[_actor_pb2.Context, _Mapping]] = ..., serving_config: _Optional[str] = ..., item_fields: _Optional[_Iterable[str]] = ..., consistency_token: _Optional[str] = ..., bundle_id: _Optional[str] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+
+class RerankItemsResponse(_message.Message):
+    __slots__ = ("results", "meta")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    META_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[_answer_pb2.Result]
+    meta: _answer_pb2.AnswerMeta
+    def __init__(self, results: _Optional[_Iterable[_Union[_answer_pb2.Result, _Mapping]]] = ..., meta: _Optional[_Union[_answer_pb2.AnswerMeta, _Mapping]] = ...) -> None: ...
