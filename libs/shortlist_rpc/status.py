@@ -1,0 +1,102 @@
+"""Domain errors to gRPC statuses, and back: one table, both ways."""
+
+from typing import NoReturn
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from shortlist_domain.errors import (
+    BudgetExceeded,
+    BundleInvalid,
+    BundleMismatch,
+    InvalidRequest,
+    NotFound,
+    NotReady,
+    Overloaded,
+    PublishConflict,
+    ShortlistError,
+    UpstreamFailed,
+    Violation,
+)
+
+DETAILS_KEY = "grpc-status-details-bin"
+_DOMAIN = "shortlist"
+
+STATUSES: dict[type[ShortlistError], grpc.StatusCode] = {
+    InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    NotFound: grpc.StatusCode.NOT_FOUND,
+    NotReady: grpc.StatusCode.UNAVAILABLE,
+    BundleMismatch: grpc.StatusCode.FAILED_PRECONDITION,
+    Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    BudgetExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
+    UpstreamFailed: grpc.StatusCode.UNAVAILABLE,
+    BundleInvalid: grpc.StatusCode.FAILED_PRECONDITION,
+    PublishConflict: grpc.StatusCode.ABORTED,
+}
+"""Status of every leaf of the error tree; a test holds the table against the tree."""
+
+
+async def abort(context: grpc.aio.ServicerContext[object, object], error: ShortlistError) -> NoReturn:
+    """End the RPC with the status of ``error`` and, where there is more to say, ``google.rpc`` details."""
+    code = STATUSES[type(error)]
+    details: list[any_pb2.Any] = []
+    if isinstance(error, InvalidRequest):
+        violations = [
+            error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description)
+            for v in error.violations
+        ]
+        details.append(_packed(error_details_pb2.BadRequest(field_violations=violations)))
+    if isinstance(error, Overloaded):
+        delay = duration_pb2.Duration(nanos=int(error.retry_after_s * 1e9))
+        details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
+    reason = type(error).__name__
+    metadata = {"wanted": error.wanted, "held": ",".join(error.held)} if isinstance(error, BundleMismatch) else {}
+    details.append(_packed(error_details_pb2.ErrorInfo(reason=reason, domain=_DOMAIN, metadata=metadata)))
+    status = status_pb2.Status(code=_number(code), message=str(error), details=details)
+    trailing: list[tuple[str, str | bytes]] = [(DETAILS_KEY, status.SerializeToString())]
+    if isinstance(error, Overloaded):
+        trailing.append(("grpc-retry-pushback-ms", str(max(1, round(error.retry_after_s * 1000)))))
+    await context.abort(code, str(error), tuple(trailing))
+
+
+def to_domain(upstream: str, error: grpc.aio.AioRpcError) -> ShortlistError:
+    """Return the domain error that ``error``, seen by a client of ``upstream``, stands for."""
+    code, text = error.code(), error.details() or ""
+    status = _status_of(error)
+    info = error_details_pb2.ErrorInfo()
+    bad = error_details_pb2.BadRequest()
+    for detail in status.details if status else ():
+        if not detail.Unpack(info):
+            detail.Unpack(bad)
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return BudgetExceeded(f"{upstream}: no answer in time")
+    if code is grpc.StatusCode.FAILED_PRECONDITION and info.reason == BundleMismatch.__name__:
+        held = tuple(h for h in info.metadata["held"].split(",") if h)
+        return BundleMismatch(info.metadata["wanted"], held)
+    if code is grpc.StatusCode.INVALID_ARGUMENT:
+        found = tuple(Violation(v.field, v.description) for v in bad.field_violations)
+        return InvalidRequest(*(found or (Violation(upstream, text),)))
+    if code is grpc.StatusCode.NOT_FOUND:
+        return NotFound(text)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return Overloaded(f"{upstream}: {text}", 0.1)
+    return UpstreamFailed(upstream, f"{code.name}: {text}")
+
+
+def _packed(message: object) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(message)  # type: ignore[arg-type]
+    return packed
+
+
+def _number(code: grpc.StatusCode) -> int:
+    return int(code_pb2.Code.Value(code.name))
+
+
+def _status_of(error: grpc.aio.AioRpcError) -> status_pb2.Status | None:
+    for key, value in error.trailing_metadata() or ():
+        if key == DETAILS_KEY:
+            raw = value if isinstance(value, bytes) else value.encode("latin-1")
+            return status_pb2.Status.FromString(raw)
+    return None
