@@ -1,0 +1,227 @@
+"""A whole bundle of a few dozen items, made in milliseconds: what tests of stages serve from."""
+
+from __future__ import annotations
+
+import io
+import json
+from array import array
+from pathlib import Path
+
+import faiss
+import numpy as np
+import polars
+from numpy.typing import NDArray
+
+from shortlist_bundle import blob_table, golden, layout
+from shortlist_bundle.actor_inputs import ModelInputs, actor_inputs
+from shortlist_bundle.arrays import array_bytes
+from shortlist_bundle.feature_list import FeatureList, Vocabulary
+from shortlist_bundle.manifest import DataWindow, Manifest
+from shortlist_bundle.neighbours import neighbour_scores_of
+from shortlist_bundle.session import Session
+from shortlist_bundle.store import BundleStore, Release
+from shortlist_domain.stages import ActorFeatures
+from shortlist_testing import tiny_models
+
+GENRES = ("Comedy", "Drama", "Horror", "Western")
+NOW_S = 1_700_000_000.0
+"""Moment of the golden requests: 2023-11-14, 22:13 UTC."""
+
+CALIBRATION = (0.8, -1.0)
+"""Slope and intercept."""
+
+FEATURES = FeatureList(
+    history_length=20,
+    user_categories=(Vocabulary("gender", ("F", "M")), Vocabulary("age", ("18", "25", "35"))),
+    user_numbers=("user_count", "user_mean"),
+    context_numbers=("hour_of_day",),
+    item_numbers=("item_count", "item_mean", "neighbour_score"),
+    item_columns=tuple(f"genres={genre}" for genre in GENRES),
+    head_weights={"click": 1.0, "rating": 0.5},
+)
+
+
+def tiny_bundle(folder: Path, n_items: int = 60, dim: int = 9, seed: int = 0) -> Release:
+    """Write a bundle into the store at ``folder`` and make it current.
+
+    Items belong to one of four genres by turns, and lie near their genre's direction in the embedding space; so an
+    actor's last event pulls items of its genre up. The same arguments give the same bundle, byte for byte.
+
+    Args:
+        folder: Root of the store; may hold releases already.
+        n_items: Catalogue size, at least 8. Ids are ``item-000``, ...; every seventh has odd characters in its id.
+        dim: Embedding size, at least 6: four genres, noise, and the item's bias.
+        seed: Another seed is another bundle over the same item ids.
+    """
+    return publish(folder, tiny_files(n_items, dim, seed))
+
+
+def publish(folder: Path, files: dict[str, bytes]) -> Release:
+    """Write ``files`` as a bundle into the store at ``folder`` and make it current."""
+    store = BundleStore(folder)
+    bundle = store.add(files, MANIFEST)
+    current = store.current()
+    return store.publish(bundle.bundle_id, current.generation if current else 0)
+
+
+MANIFEST = Manifest(
+    bundle_id="tiny",
+    generation=0,
+    parent="",
+    created_at="2023-11-14T22:13:20+00:00",
+    git_commit="unknown",
+    data_window=DataWindow("tiny", NOW_S - 1e6, NOW_S, interactions=1000, users=10, items=60),
+    models={"retrieval": "tiny", "index": "flat", "ranker": "linear"},
+    metrics={},
+)
+
+
+def item_ids(n_items: int) -> list[str]:
+    """Return the external ids of a tiny bundle, in row order."""
+    odd = (" {a}/ü", "?=&#", "-日本", "'\"<b>")
+    return [f"item-{i:03d}{odd[i // 7 % len(odd)] if i % 7 == 3 else ''}" for i in range(n_items)]
+
+
+def tiny_files(n_items: int = 60, dim: int = 9, seed: int = 0) -> dict[str, bytes]:
+    """Return the files of a tiny bundle by name; arguments as :func:`tiny_bundle`."""
+    if n_items < 8 or dim < len(GENRES) + 2:
+        raise ValueError(f"n_items {n_items} must be at least 8 and dim {dim} at least {len(GENRES) + 2}")
+    rng = np.random.default_rng(seed)
+    genre = np.arange(n_items) % len(GENRES)
+    counts = np.round(200.0 * rng.permutation(n_items) / n_items) + 5.0
+    means = rng.uniform(2.5, 4.5, n_items)
+    embeddings = np.zeros((n_items, dim), np.float32)
+    embeddings[:, :-1] = rng.normal(0.0, 0.15, (n_items, dim - 1))
+    embeddings[np.arange(n_items), genre] += 1.0
+    embeddings[:, -1] = 0.1 * np.log1p(counts)
+    start = np.zeros(dim, np.float32)
+    start[-1] = 1.0
+    categories = [rng.normal(0.0, 0.3, (len(v.values) + 1, dim)).astype(np.float32) for v in FEATURES.user_categories]
+    for table in categories:
+        table[0], table[:, -1] = 0.0, 0.0
+    one_hot = np.eye(len(GENRES), dtype=np.float32)[genre]
+    ids = item_ids(n_items)
+    titles = [f"Film {i} ({1980 + i % 40})" for i in range(n_items)]
+    genres = [[GENRES[g]] for g in genre]
+    table_of_items = polars.DataFrame({"item_id": ids, "title": titles, "genres": genres})
+    popular = np.argsort(-counts, kind="stable")
+    neighbour_rows, neighbour_scores = _neighbours(embeddings[:, :-1], m=6)
+    index = faiss.IndexFlatIP(dim)
+    index.add(embeddings)
+    files = {
+        layout.ITEM_IDS: blob_table.encode(i.encode() for i in ids),
+        layout.ITEM_DISPLAY: blob_table.encode(
+            json.dumps({"title": t, "genres": g}).encode() for t, g in zip(titles, genres, strict=True)
+        ),
+        layout.POPULAR: json.dumps(
+            {
+                "overall": popular.tolist(),
+                "segment_order": ["gender"],
+                "segments": {
+                    "gender=F": np.argsort(-counts * (1 + genre % 2), kind="stable").tolist(),
+                    "gender=M": np.argsort(-counts * (2 - genre % 2), kind="stable").tolist(),
+                },
+            }
+        ).encode(),
+        layout.FEATURE_LIST: FEATURES.to_json(),
+        layout.ITEMS: _ipc(table_of_items),
+        layout.ITEM_EMBEDDINGS: array_bytes(embeddings),
+        layout.ITEM_FEATURES: array_bytes(one_hot),
+        layout.ITEM_COUNTERS: array_bytes(np.stack([counts, counts * means], axis=1)),
+        layout.NEIGHBOUR_ROWS: array_bytes(neighbour_rows),
+        layout.NEIGHBOUR_SCORES: array_bytes(neighbour_scores),
+        layout.INDEX: faiss.serialize_index(index).tobytes(),
+        layout.USER_TOWER: tiny_models.user_tower(embeddings, categories, start, FEATURES.history_length),
+        layout.ITEM_TOWER: tiny_models.item_tower(rng.normal(0, 1, (len(GENRES), dim)).astype(np.float32)),
+        layout.RANKER: tiny_models.ranker(
+            dim, 1, np.full(len(GENRES), 0.1, np.float32), np.array([0.002, 0.2, 0.5], np.float32), hour=0.01
+        ),
+        layout.CALIBRATION: json.dumps(
+            {"method": "platt", "slope": CALIBRATION[0], "intercept": CALIBRATION[1]}
+        ).encode(),
+    }
+    files[layout.GOLDEN] = golden.to_json(
+        _golden(files, embeddings, one_hot, neighbour_rows, neighbour_scores, counts, means)
+    )
+    return files
+
+
+def _neighbours(vectors: NDArray[np.float32], m: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = units @ units.T
+    np.fill_diagonal(cosines, -1.0)
+    rows = np.argsort(-cosines, axis=1, kind="stable")[:, :m].astype(np.int32)
+    scores = np.take_along_axis(cosines, rows, axis=1).astype(np.float32)
+    rows[scores < 0.5] = -1
+    scores[scores < 0.5] = 0.0
+    return rows, scores
+
+
+def _ipc(table: polars.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.write_ipc(buffer, compression="uncompressed")
+    return buffer.getvalue()
+
+
+def actors(n_items: int) -> list[ActorFeatures]:
+    """Return actors with a long, a short and no history, with and without attributes."""
+    lengths = (35, 3, 1, 0, 0)
+    attributes: tuple[dict[str, str], ...] = (
+        {"gender": "F", "age": "25"},
+        {"gender": "M"},
+        {},
+        {"gender": "M", "age": "unheard of"},
+        {},
+    )
+    return [
+        ActorFeatures(
+            now_s=NOW_S,
+            attributes=of,
+            numbers={"user_count": float(n), "user_mean": 3.5} if n else {},
+            history_rows=array("I", [(7 * i + 4 * n) % n_items for i in range(n)]),
+            history_values=array("f", [float(1 + i % 5) for i in range(n)]),
+            history_times_s=array("d", [NOW_S - 3600.0 * (n - i) for i in range(n)]),
+        )
+        for n, of in zip(lengths, attributes, strict=True)
+    ]
+
+
+def _golden(
+    files: dict[str, bytes],
+    embeddings: NDArray[np.float32],
+    one_hot: NDArray[np.float32],
+    neighbour_rows: NDArray[np.int32],
+    neighbour_scores: NDArray[np.float32],
+    counts: NDArray[np.float64],
+    means: NDArray[np.float64],
+) -> list[golden.GoldenRequest]:
+    n_items = len(embeddings)
+    tower = Session(files[layout.USER_TOWER], tuple(actor_inputs(actors(n_items)[0], FEATURES)), ("embedding",))
+    names = ("user_embedding", "context", "item_features", "item_numbers", "item_embeddings")
+    ranker = Session(files[layout.RANKER], names, ("click", "rating"))
+    rows = np.arange(0, n_items, 2, dtype=np.uint32)
+    requests = []
+    for actor in actors(n_items):
+        inputs = actor_inputs(actor, FEATURES)
+        (embedding,) = tower.run(inputs)
+        recent = np.array(actor.history_rows[-FEATURES.history_length :], np.int64)
+        nearness = neighbour_scores_of(recent, neighbour_rows, neighbour_scores, n_items)
+        numbers = np.stack([counts, means, nearness], axis=1).astype(np.float32)
+        item_side: ModelInputs = {
+            "user_embedding": embedding,
+            "item_features": one_hot[rows],
+            "item_numbers": numbers[rows],
+            "item_embeddings": embeddings[rows],
+        }
+        logit, rating = ranker.run({**inputs, **item_side})
+        click = 1.0 / (1.0 + np.exp(-(CALIBRATION[0] * logit + CALIBRATION[1])))
+        requests.append(
+            golden.GoldenRequest(
+                actor,
+                array("I", rows.tolist()),
+                array("f", embedding[0].tolist()),
+                array("f", click.tolist()),
+                array("f", rating.tolist()),
+            )
+        )
+    return requests
