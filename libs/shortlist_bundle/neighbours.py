@@ -1,4 +1,4 @@
-"""The neighbour score of an item for an actor: one place for training and for serving."""
+"""Item neighbours and what they say of a history: the one place where training and serving add them up."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,24 +10,43 @@ def neighbour_scores_of(
     neighbour_scores: NDArray[np.float32],
     n_items: int,
 ) -> NDArray[np.float32]:
-    """Return the feature ``neighbour_score`` of every item for one actor.
+    """Return, for every item, the sum of its similarities to the events of one history.
 
-    ``score(i) = sum over history rows h of similarity(h, i)`` where ``i`` is in the neighbour list of ``h``. A row that
-    occurs twice in the history counts twice. Sums are made in double precision, in history order.
+    An item that occurs in two events counts twice. Sums are taken in float64 and rounded once.
 
     Args:
-        history_rows: Rows of the actor's events, shape ``(l,)``, each in [0, n_items); negative ones are padding.
-        neighbour_rows: Bundle's neighbour lists, shape ``(n_items, m)``, -1 is padding.
-        neighbour_scores: Their similarities, shape ``(n_items, m)``, 0 where the row is -1.
-        n_items: Size of the catalogue.
+        history_rows: Rows of the actor's recent events, shape ``(l,)``; negative and too large rows are padding.
+        neighbour_rows: ``(n, m)``, -1 where an item has fewer neighbours.
+        neighbour_scores: ``(n, m)``, similarities.
+        n_items: n, the number of items.
 
     Returns:
-        Shape ``(n_items,)``; zero where no event has the item for a neighbour.
+        Scores, shape ``(n_items,)``; 0 for items that are nobody's neighbour.
     """
-    history = history_rows[history_rows >= 0]
-    rows = neighbour_rows[history].ravel()
-    # Padding is counted into a place of its own, one past the end, so that no mask has to be built.
-    sums = np.bincount(
-        np.where(rows >= 0, rows, n_items), weights=neighbour_scores[history].ravel(), minlength=n_items + 1
-    )
-    return sums[:n_items].astype(np.float32)
+    history = np.asarray(history_rows, np.int64)
+    history = history[(history >= 0) & (history < n_items)]
+    if not len(history):
+        return np.zeros(n_items, np.float32)
+    # Row -1 (padding) lands in slot 0, which is cut off.
+    slots = neighbour_rows[history].ravel() + 1
+    weights = neighbour_scores[history].ravel()
+    return np.bincount(slots, weights, n_items + 1)[1:].astype(np.float32)
+
+
+def batch_neighbour_scores(
+    histories: NDArray[np.integer],
+    neighbour_rows: NDArray[np.int32],
+    neighbour_scores: NDArray[np.float32],
+    n_items: int,
+) -> NDArray[np.float32]:
+    """Return :func:`neighbour_scores_of` of each row of ``histories`` ``(b, l)``, as ``(b, n_items)``."""
+    actors, n_actors = np.arange(len(histories)), len(histories)
+    history = np.asarray(histories, np.int64)
+    valid = (history >= 0) & (history < n_items)
+    owner = np.broadcast_to(actors[:, None], history.shape)[valid]
+    events = history[valid]
+    if not len(events):
+        return np.zeros((n_actors, n_items), np.float32)
+    slots = neighbour_rows[events].astype(np.int64) + 1 + (owner * (n_items + 1))[:, None]
+    sums = np.bincount(slots.ravel(), neighbour_scores[events].ravel(), n_actors * (n_items + 1))
+    return sums.reshape(n_actors, n_items + 1)[:, 1:].astype(np.float32)
