@@ -1,1 +1,1 @@
-"""Data sets: reading, checking, splitting, and features that never look ahead."""
+"""Data sets: reading, checking, point-in-time features, splits, and a simulator. numpy and polars, never torch."""

@@ -1,0 +1,116 @@
+"""Prepared data sets on disk: Parquet and one JSON file, written aside and renamed into place."""
+
+import contextlib
+import json
+import secrets
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from shortlist_data.dataset import Dataset, ReadReport, Skipped
+from shortlist_data.errors import DataRefused
+
+FORMAT_VERSION = 1
+DESCRIPTION = "dataset.json"
+INTERACTIONS = "interactions.parquet"
+USERS = "users.parquet"
+ITEMS = "items.parquet"
+
+
+def save(dataset: Dataset, folder: Path) -> None:
+    """Write ``dataset`` to ``folder``, replacing a prepared data set that is there.
+
+    A reader sees the old data set or the new one; between two renames, for an instant, none.
+
+    Raises:
+        DataRefused: ``folder`` exists and is something else than a prepared data set.
+    """
+    if folder.exists() and not (folder / DESCRIPTION).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataRefused(f"{folder} exists and is not a prepared data set; choose another folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = folder.parent / f".{folder.name}.{secrets.token_hex(4)}"
+    aside.mkdir()
+    replaced = folder.parent / f".{folder.name}.{secrets.token_hex(4)}"
+    try:
+        events = {
+            "user_row": dataset.user_rows,
+            "item_row": dataset.item_rows,
+            "value": dataset.values,
+            "time_s": dataset.times_s,
+        }
+        pl.DataFrame(events).write_parquet(aside / INTERACTIONS)
+        dataset.users.write_parquet(aside / USERS)
+        dataset.items.write_parquet(aside / ITEMS)
+        description = {
+            "format_version": FORMAT_VERSION,
+            "name": dataset.name,
+            "user_attributes": dataset.user_attributes,
+            "item_attributes": dataset.item_attributes,
+            "item_numbers": dataset.item_numbers,
+            "report": asdict(dataset.report),
+        }
+        (aside / DESCRIPTION).write_text(json.dumps(description, indent=1, ensure_ascii=False), encoding="utf-8")
+        with contextlib.suppress(FileNotFoundError):
+            folder.rename(replaced)
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        if replaced.exists() and not folder.exists():  # the second rename failed: the old data set stays
+            replaced.rename(folder)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+def load(folder: Path) -> Dataset:
+    """Read the data set that :func:`save` wrote to ``folder``.
+
+    Raises:
+        DataRefused: Not a prepared data set, of another version, or damaged.
+    """
+    if not (folder / DESCRIPTION).is_file():
+        raise DataRefused(f"{folder} is not a prepared data set (no {DESCRIPTION}); `shortlist data get` makes one")
+    try:
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        version = description["format_version"]
+        if version != FORMAT_VERSION:
+            raise DataRefused(f"{folder} has format version {version}; {FORMAT_VERSION} is read; get it anew")
+        events = pl.read_parquet(folder / INTERACTIONS)
+        users, items = pl.read_parquet(folder / USERS), pl.read_parquet(folder / ITEMS)
+        report = description["report"]
+        dataset = Dataset(
+            name=str(description["name"]),
+            user_ids=tuple(users["user_id"].to_list()),
+            item_ids=tuple(items["item_id"].to_list()),
+            users=users,
+            items=items,
+            user_rows=events["user_row"].to_numpy().astype(np.int32),
+            item_rows=events["item_row"].to_numpy().astype(np.int32),
+            values=events["value"].to_numpy().astype(np.float32),
+            times_s=events["time_s"].to_numpy().astype(np.float64),
+            user_attributes=tuple(description["user_attributes"]),
+            item_attributes=tuple(description["item_attributes"]),
+            item_numbers=tuple(description["item_numbers"]),
+            report=ReadReport(
+                report["source"],
+                dict(report["rows"]),
+                tuple(Skipped(**{**s, "samples": tuple(s["samples"])}) for s in report["skipped"]),
+            ),
+        )
+    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+        raise DataRefused(f"{folder} is damaged: {error!r}; get the data set anew") from error
+    _check(dataset, folder)
+    return dataset
+
+
+def _check(dataset: Dataset, folder: Path) -> None:
+    """Refuse rows outside of the tables and columns that are not there, so that nothing downstream has to."""
+    for rows, n in ((dataset.user_rows, len(dataset.user_ids)), (dataset.item_rows, len(dataset.item_ids))):
+        if len(rows) and not (rows.min() >= 0 and rows.max() < n):
+            raise DataRefused(f"{folder} is damaged: an event names a row that does not exist; get the data set anew")
+    missing = {*dataset.user_attributes} - {*dataset.users.columns}
+    missing |= {*dataset.item_attributes, *dataset.item_numbers} - {*dataset.items.columns}
+    if missing or np.any(np.diff(dataset.times_s) < 0):
+        what = f"no columns {sorted(missing)}" if missing else "events out of time order"
+        raise DataRefused(f"{folder} is damaged: {what}; get the data set anew")
