@@ -1,0 +1,109 @@
+"""Candidates on their way to a slate: from retrieval, from the popular lists, or from the caller."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from shortlist_domain.stages import NO_ANCHOR, Provenance, RetrieveResult, Source
+from shortlist_gateway.catalogue import Catalogue
+from shortlist_gateway.query import Origin, ReasonKind
+
+POPULAR_SEGMENT = "popular_segment"
+CALLER = "caller"
+
+_REASONS = {
+    Source.TWO_TOWER: ReasonKind.TASTE,
+    Source.ITEM_NEIGHBOURS: ReasonKind.SIMILAR_ITEM,
+    Source.POPULAR: ReasonKind.POPULAR,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Candidates, best first."""
+
+    rows: array[int]
+    scores: array[float]
+    origins: Mapping[int, Sequence[Origin]] | _Columns
+    """Origins by position."""
+
+    actor_embedding: array[float]
+    is_static: bool = False
+    """Whether nothing of this was computed for the actor."""
+
+
+class _Columns:
+    """Origins read from provenance columns, only for the positions that are shown."""
+
+    def __init__(self, provenance: Sequence[Provenance], catalogue: Catalogue) -> None:
+        self._columns = [(p, dict(zip(p.candidates, range(len(p.candidates)), strict=True))) for p in provenance]
+        self._catalogue = catalogue
+
+    def __getitem__(self, position: int) -> Sequence[Origin]:
+        found = []
+        for column, index_of in self._columns:
+            index = index_of.get(position)
+            if index is not None:
+                anchor = column.anchors[index] if column.anchors else NO_ANCHOR
+                found.append(
+                    Origin(
+                        source=column.source,
+                        rank=column.ranks[index],
+                        score=column.scores[index],
+                        reason=_REASONS.get(Source(column.source), ReasonKind.TASTE),
+                        anchor_item_id="" if anchor == NO_ANCHOR else self._catalogue.item_id(anchor),
+                    )
+                )
+        return sorted(found, key=lambda origin: origin.rank)
+
+
+def from_retrieval(result: RetrieveResult, catalogue: Catalogue) -> Candidates:
+    """Return retrieval's candidates."""
+    return Candidates(result.rows, result.scores, _Columns(result.provenance, catalogue), result.actor_embedding)
+
+
+def from_popular(
+    catalogue: Catalogue,
+    attributes: Mapping[str, str],
+    excluded: Collection[int],
+    allowed: Collection[int] | None,
+    count: int,
+) -> Candidates:
+    """Return popular items from memory: the actor's segment first, then everybody's.
+
+    Scores fall from 1 towards 0 with the rank, since counts of a segment and of everybody do not compare.
+    """
+    segment, rows = catalogue.popular(attributes)
+    source, reason = (POPULAR_SEGMENT, ReasonKind.POPULAR_SEGMENT) if segment else (Source.POPULAR, ReasonKind.POPULAR)
+    chosen: dict[int, Origin] = {}
+    for name, why, ordered in ((source, reason, rows), (Source.POPULAR, ReasonKind.POPULAR, catalogue.popular_overall)):
+        for rank, row in enumerate(ordered):
+            if len(chosen) >= count:
+                break
+            if row not in excluded and (allowed is None or row in allowed) and row not in chosen:
+                chosen[row] = Origin(name, rank, 1.0 / (rank + 1), why)
+    if allowed is not None:
+        # An allow list may hold nothing popular; its items are still better than none.
+        for row in sorted(allowed):
+            if len(chosen) < count and row not in excluded and row not in chosen:
+                chosen[row] = Origin(CALLER, 0, 0.0, ReasonKind.REQUESTED)
+    n = len(chosen)
+    return Candidates(
+        rows=array("I", chosen),
+        scores=array("f", ((n - position) / n for position in range(n))),
+        origins={position: (origin,) for position, origin in enumerate(chosen.values())},
+        actor_embedding=array("f"),
+        is_static=True,
+    )
+
+
+def from_caller(rows: Sequence[int]) -> Candidates:
+    """Return the caller's own list."""
+    return Candidates(
+        rows=array("I", rows),
+        scores=array("f", bytes(4 * len(rows))),
+        origins={position: (Origin(CALLER, position, 0.0, ReasonKind.REQUESTED),) for position in range(len(rows))},
+        actor_embedding=array("f"),
+    )

@@ -1,0 +1,83 @@
+"""What the gateway keeps of a bundle: ids, what to show, and what is popular. No numpy."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shortlist_bundle import layout
+from shortlist_bundle.blob_table import BlobTable
+from shortlist_bundle.bundle import Bundle
+from shortlist_domain.errors import BundleInvalid
+
+_CACHED_IDS = 200_000
+"""Ids kept as Python objects at most; beyond it they are looked up in the mapped file, some microseconds each."""
+
+
+class Catalogue:
+    """Items of one bundle, by row and by external id."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        """Read what the gateway needs.
+
+        Raises:
+            BundleInvalid: A file is damaged or not what it should be.
+        """
+        self.manifest = bundle.manifest
+        self.bundle_id = bundle.bundle_id
+        self._ids = BlobTable(bundle.map(layout.ITEM_IDS))
+        self._display = BlobTable(bundle.map(layout.ITEM_DISPLAY))
+        if len(self._ids) != len(self._display):
+            raise BundleInvalid(f"{self.bundle_id}: {len(self._ids)} ids, {len(self._display)} display entries")
+        self._row_of: dict[str, int] = {}
+        self._id_of: dict[int, str] = {}
+        try:
+            popular = json.loads(bundle.read(layout.POPULAR))
+            self._overall = self._checked(popular["overall"])
+            self._segment_order = tuple(str(a) for a in popular["segment_order"])
+            self._segments = {str(k): self._checked(v) for k, v in popular["segments"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BundleInvalid(f"{self.bundle_id}: popular lists cannot be read: {error!r}") from error
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def row(self, item_id: str) -> int | None:
+        """Return the row of ``item_id``, or ``None`` where the catalogue does not have it."""
+        row = self._row_of.get(item_id)
+        if row is None:
+            row = self._ids.find(item_id.encode())
+            if row is not None and len(self._row_of) < _CACHED_IDS:
+                self._row_of[item_id] = row
+        return row
+
+    def item_id(self, row: int) -> str:
+        """Return the external id of ``row``."""
+        item_id = self._id_of.get(row)
+        if item_id is None:
+            item_id = self._ids[row].decode()
+            if len(self._id_of) < _CACHED_IDS:
+                self._id_of[row] = item_id
+        return item_id
+
+    def display(self, row: int) -> Mapping[str, Any]:
+        """Return what may be shown of the item in ``row``: texts, numbers, flags and lists of texts, by name."""
+        fields: dict[str, Any] = json.loads(self._display[row])
+        return fields
+
+    def popular(self, attributes: Mapping[str, str]) -> tuple[str, Sequence[int]]:
+        """Return the most specific popular list for an actor, best first, and its segment; empty: everybody's."""
+        for attribute in self._segment_order:
+            segment = f"{attribute}={attributes.get(attribute)}"
+            if segment in self._segments:
+                return segment, self._segments[segment]
+        return "", self._overall
+
+    @property
+    def popular_overall(self) -> Sequence[int]:
+        """Rows that are popular with everybody, best first."""
+        return self._overall
+
+    def _checked(self, rows: Sequence[int]) -> Sequence[int]:
+        if not all(isinstance(row, int) and 0 <= row < len(self._ids) for row in rows) or len(set(rows)) != len(rows):
+            raise BundleInvalid(f"{self.bundle_id}: a popular list has rows twice or outside the catalogue")
+        return tuple(rows)

@@ -1,0 +1,150 @@
+"""Checks requests field by field and collects everything that is wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from google.protobuf.message import Message
+
+from shortlist.common.v1 import actor_pb2, selection_pb2
+from shortlist_domain.errors import InvalidRequest, Violation
+from shortlist_domain.ids import actor_id, id_violation
+from shortlist_domain.stages import ActorKey, Event
+
+CLOCK_SKEW_S = 300.0
+MAX_LIST_IDS = 1000
+MAX_SLATE = 1000
+DEFAULT_SLATE = 10
+
+
+class Checks:
+    """Violations of one request, as they are found."""
+
+    def __init__(self) -> None:
+        self.violations: list[Violation] = []
+
+    def wrong(self, field: str, description: str) -> None:
+        """Note that ``field`` is wrong."""
+        self.violations.append(Violation(field, description))
+
+    def done(self) -> None:
+        """End the checks.
+
+        Raises:
+            InvalidRequest: Anything was wrong.
+        """
+        if self.violations:
+            raise InvalidRequest(*self.violations)
+
+    def unsupported(self, message: Message, path: str, names: Iterable[str]) -> None:
+        """Refuse fields that this release does not honour, by name, instead of ignoring them."""
+        set_fields = {descriptor.name for descriptor, _ in message.ListFields()}
+        for name in names:
+            if name in set_fields:
+                self.wrong(f"{path}{name}", "is not honoured by this release; leave it unset")
+
+    def text(self, field: str, value: str, max_bytes: int) -> str:
+        """Check a text that is recorded, not interpreted."""
+        if len(value.encode()) > max_bytes:
+            self.wrong(field, f"is {len(value.encode())} bytes long; at most {max_bytes} are allowed")
+        return value
+
+    def item_id(self, field: str, value: str) -> str:
+        """Check one external id."""
+        violation = id_violation(field, value)
+        if violation:
+            self.violations.append(violation)
+        return value
+
+    def item_ids(self, field: str, values: Iterable[str], most: int, *, required: bool = False) -> tuple[str, ...]:
+        """Check a list of external ids; a repeat is harmless and dropped."""
+        ids = tuple(values)
+        if required and not ids:
+            self.wrong(field, f"is required: 1 to {most} ids")
+        if len(ids) > most:
+            self.wrong(field, f"has {len(ids)} ids; at most {most} are allowed")
+            return ()
+        for index, value in enumerate(ids):
+            self.item_id(f"{field}[{index}]", value)
+        return tuple(dict.fromkeys(ids))
+
+    def actor(self, request: Message, actor: actor_pb2.Actor, *, required: bool = True) -> ActorKey | None:
+        """Check who the request is for."""
+        if not request.HasField("actor"):
+            if required:
+                self.wrong("actor", "is required, with a user_id or a visitor_id")
+            return None
+        for name in ("tenant", "user_id", "visitor_id", "session_id"):
+            violation = id_violation(f"actor.{name}", getattr(actor, name), required=False)
+            if violation:
+                self.violations.append(violation)
+        if not actor.user_id and not actor.visitor_id:
+            if required:
+                self.wrong("actor.user_id", "is required where visitor_id is empty")
+            return None
+        return ActorKey(actor.tenant, actor_id(actor.user_id, actor.visitor_id))
+
+    def slate_size(self, value: int) -> int:
+        """Check the number of items wanted."""
+        if not 0 <= value <= MAX_SLATE:
+            self.wrong("slate_size", f"is {value}; it must be in [1, {MAX_SLATE}], or 0 for {DEFAULT_SLATE}")
+        return value or DEFAULT_SLATE
+
+    def attributes(self, field: str, attributes: Iterable[actor_pb2.Attribute], most: int) -> Mapping[str, str]:
+        """Check attributes of an actor; models read text, so that numbers and flags are written as text."""
+        found: dict[str, str] = {}
+        listed = tuple(attributes)
+        if len(listed) > most:
+            self.wrong(field, f"has {len(listed)} entries; at most {most} are allowed")
+        for index, attribute in enumerate(listed[:most]):
+            path = f"{field}[{index}]"
+            if not attribute.name or len(attribute.name.encode()) > 64:
+                self.wrong(f"{path}.name", "must be 1 to 64 bytes long")
+            kind = attribute.WhichOneof("value")
+            if kind == "text":
+                found[attribute.name] = self.text(f"{path}.text", attribute.text, 1024)
+            elif kind == "number" and math.isfinite(attribute.number):
+                found[attribute.name] = f"{attribute.number:g}"
+            elif kind == "flag":
+                found[attribute.name] = "true" if attribute.flag else "false"
+            else:
+                self.wrong(f"{path}.value", "must be a text, a finite number or a flag")
+        return found
+
+    def event(self, path: str, event: actor_pb2.Event, now_s: float) -> Event:
+        """Check one event; what the caller left out takes its default."""
+        self.item_id(f"{path}.item_id", event.item_id)
+        for name, most in (("event_id", 256), ("event_type", 64)):
+            violation = id_violation(f"{path}.{name}", getattr(event, name), required=False)
+            if violation:
+                self.violations.append(violation)
+            self.text(f"{path}.{name}", getattr(event, name), most)
+        self.text(f"{path}.surface", event.surface, 256)
+        value = event.value if event.HasField("value") else 1.0
+        if not math.isfinite(value):
+            self.wrong(f"{path}.value", f"is {value}; it must be a finite number")
+        time_s = now_s
+        if event.HasField("event_time"):
+            time_s = event.event_time.seconds + event.event_time.nanos / 1e9
+            if not 0 <= event.event_time.nanos < 1_000_000_000:
+                self.wrong(f"{path}.event_time", f"has {event.event_time.nanos} nanoseconds; [0, 10^9) is allowed")
+            if time_s > now_s + CLOCK_SKEW_S:
+                self.wrong(
+                    f"{path}.event_time", f"lies {time_s - now_s:.0f} s ahead; at most {CLOCK_SKEW_S:.0f} s are allowed"
+                )
+        self.unsupported(event, f"{path}.", ("attribution_token",))
+        return Event(event.item_id, value, time_s, event.event_type or "rating", event.event_id)
+
+    def constraints(self, constraints: selection_pb2.Constraints) -> None:
+        """Refuse the constraints that are not honoured yet, and check the rest."""
+        self.unsupported(
+            constraints,
+            "constraints.",
+            ("attribute_caps", "pins", "promotions", "diversity", "rotation", "exploration"),
+        )
+        self.unsupported(constraints.exclude_seen, "constraints.exclude_seen.", ("event_types", "lookback"))
+        if constraints.HasField("minimum_click_probability"):
+            least = constraints.minimum_click_probability
+            if not 0.0 <= least <= 1.0:
+                self.wrong("constraints.minimum_click_probability", f"is {least:g}; it must be in [0, 1]")

@@ -1,0 +1,90 @@
+"""The stages over gRPC, behind the same protocols as the engines themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import grpc
+
+from shortlist.featurestore.v1 import feature_store_service_pb2 as store_pb
+from shortlist.featurestore.v1.feature_store_service_pb2_grpc import FeatureStoreServiceStub
+from shortlist.ranking.v1 import ranking_service_pb2 as ranking_pb
+from shortlist.ranking.v1.ranking_service_pb2_grpc import RankingServiceStub
+from shortlist.retrieval.v1 import retrieval_service_pb2 as retrieval_pb
+from shortlist.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
+from shortlist_domain.deadline import Deadline
+from shortlist_domain.stages import (
+    ActorKey,
+    ActorState,
+    AppendResult,
+    Event,
+    RankRequest,
+    RankResult,
+    RetrieveRequest,
+    RetrieveResult,
+)
+from shortlist_gateway import wire
+from shortlist_rpc.status import to_domain
+
+
+async def _call(
+    upstream: str, method: Callable[..., Any], request: object, deadline: Deadline
+) -> Any:  # the stubs know the type, their common supertype does not
+    try:
+        return await method(request, timeout=deadline.remaining_s())
+    except grpc.aio.AioRpcError as error:
+        raise to_domain(upstream, error) from error
+
+
+class FeatureStoreClient:
+    """:class:`shortlist_domain.stages.FeatureStage` over gRPC."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = FeatureStoreServiceStub(channel)
+
+    async def read_actor(self, key: ActorKey, min_version: int, deadline: Deadline) -> ActorState:
+        """See :class:`shortlist_domain.stages.FeatureStage`."""
+        request = store_pb.ReadActorRequest(key=wire.key_message(key), min_version=min_version)
+        return wire.actor_state(await _call("feature-store", self._stub.ReadActor, request, deadline))
+
+    async def append_events(self, key: ActorKey, events: Sequence[Event], deadline: Deadline) -> AppendResult:
+        """See :class:`shortlist_domain.stages.FeatureStage`."""
+        request = store_pb.AppendEventsRequest(key=wire.key_message(key), events=wire.event_messages(events))
+        response = await _call("feature-store", self._stub.AppendEvents, request, deadline)
+        return AppendResult(response.version, tuple(response.added))
+
+
+class RetrievalClient:
+    """:class:`shortlist_domain.stages.RetrievalStage` over gRPC."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = RetrievalServiceStub(channel)
+
+    async def retrieve(self, request: RetrieveRequest, deadline: Deadline) -> RetrieveResult:
+        """See :class:`shortlist_domain.stages.RetrievalStage`."""
+        message = wire.retrieve_request(request)
+        return wire.retrieve_result(await _call("retrieval", self._stub.RetrieveCandidates, message, deadline))
+
+    async def held_bundles(self, deadline: Deadline) -> tuple[str, ...]:
+        """See :class:`shortlist_domain.stages.RetrievalStage`."""
+        request = retrieval_pb.DescribeIndexRequest()
+        response = await _call("retrieval", self._stub.DescribeIndex, request, deadline)
+        return tuple(index.bundle_id for index in response.indexes)
+
+
+class RankingClient:
+    """:class:`shortlist_domain.stages.RankingStage` over gRPC."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = RankingServiceStub(channel)
+
+    async def rank(self, request: RankRequest, deadline: Deadline) -> RankResult:
+        """See :class:`shortlist_domain.stages.RankingStage`."""
+        message = wire.rank_request(request)
+        return wire.rank_result(await _call("ranking", self._stub.RankCandidates, message, deadline))
+
+    async def held_bundles(self, deadline: Deadline) -> tuple[str, ...]:
+        """See :class:`shortlist_domain.stages.RankingStage`."""
+        response = await _call("ranking", self._stub.DescribeModel, ranking_pb.DescribeModelRequest(), deadline)
+        return tuple(model.bundle_id for model in response.models)

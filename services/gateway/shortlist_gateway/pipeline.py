@@ -1,0 +1,248 @@
+"""The request path: read the actor, retrieve, rank, compose. What fails is replaced and declared.
+
+The ladder, from the top: everything; fewer candidates; part of them ranked; popular candidates, ranked; retrieval's
+order; popular items of the actor's segment; popular items. No rung calls what has just failed.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from typing import Any
+
+from shortlist_domain.deadline import Deadline
+from shortlist_domain.errors import NotFound
+from shortlist_domain.stages import (
+    ActorState,
+    FeatureStage,
+    RankingStage,
+    RankRequest,
+    RankResult,
+    RetrievalStage,
+    RetrieveRequest,
+)
+from shortlist_gateway.actor import KnownActor, known_actor
+from shortlist_gateway.bundles import ActiveBundle
+from shortlist_gateway.candidates import CALLER, Candidates, from_caller, from_popular, from_retrieval
+from shortlist_gateway.compose import compose
+from shortlist_gateway.query import Cause, Level, Origin, Outcome, Query, ReasonKind, Report, Shown, Slate
+from shortlist_gateway.settings import GatewaySettings
+from shortlist_gateway.stage import StagePlan, StageRun, run_stage
+
+SHORT_TIME_S = 0.015
+"""With less than this left before retrieval, fewer candidates are asked for."""
+
+SHORT_TIME_SHARE = 0.25
+"""Share of the candidates that is asked for then."""
+
+
+class Pipeline:
+    """Answers queries. Holds no state of a request."""
+
+    def __init__(
+        self,
+        features: FeatureStage,
+        retrieval: RetrievalStage,
+        ranking: RankingStage,
+        bundles: ActiveBundle,
+        settings: GatewaySettings,
+    ) -> None:
+        self._features = features
+        self._retrieval = retrieval
+        self._ranking = ranking
+        self._bundles = bundles
+        self._candidate_count = settings.candidate_count
+        self._read = StagePlan(
+            "read_actor", 0.5, settings.read_actor_budget_s, Cause.FEATURES_TIMEOUT, Cause.FEATURES_DOWN
+        )
+        self._retrieve = StagePlan(
+            "retrieve", 0.6, settings.retrieve_budget_s, Cause.RETRIEVAL_TIMEOUT, Cause.RETRIEVAL_DOWN
+        )
+        self._rank = StagePlan("rank", 1.0, settings.rank_budget_s, Cause.RANKING_TIMEOUT, Cause.RANKING_DOWN)
+
+    async def recommend(self, query: Query, deadline: Deadline) -> Slate:
+        """Return a slate for an actor.
+
+        Raises:
+            NotReady: No bundle was ever loaded.
+            BundleMismatch: The query pins a bundle that is not held.
+        """
+        slate = Slate(self._bundles.pinned(query.bundle_id))
+        actor = await self._read_actor(slate, query, deadline)
+        excluded, allowed = _selection(slate, query, actor)
+        candidates = await self._candidates(slate, query, actor, excluded, allowed, deadline)
+        ranked = await self._ranked(slate, actor, candidates, deadline)
+        slate.results = compose(candidates, ranked, slate.catalogue, query.slate_size, query.minimum_click_probability)
+        _declare(slate, query, ranked, allowed)
+        return slate
+
+    async def similar(self, query: Query, deadline: Deadline) -> Slate:
+        """Return items that are like ``query.item_ids``, in the order of similarity.
+
+        Raises:
+            NotFound: None of the items is in the catalogue.
+            NotReady: No bundle was ever loaded.
+            BundleMismatch: The query pins a bundle that is not held.
+        """
+        slate = Slate(self._bundles.pinned(query.bundle_id))
+        anchors = _rows(slate, query.item_ids)
+        if not anchors:
+            raise NotFound(f"none of the items is in bundle {slate.catalogue.bundle_id}: {', '.join(query.item_ids)}")
+        actor = await self._read_actor(slate, query, deadline)
+        excluded, allowed = _selection(slate, query, actor)
+        excluded |= set(anchors)
+        candidates = await self._candidates(slate, query, actor, excluded, allowed, deadline, anchors)
+        slate.results = compose(candidates, None, slate.catalogue, query.slate_size)
+        _declare(slate, query, None, allowed, is_ranked=False)
+        return slate
+
+    async def rerank(self, query: Query, deadline: Deadline) -> Slate:
+        """Return ``query.item_ids`` in the order that suits the actor; unknown items stay at the end.
+
+        Raises:
+            NotReady: No bundle was ever loaded.
+            BundleMismatch: The query pins a bundle that is not held.
+        """
+        slate = Slate(self._bundles.pinned(query.bundle_id))
+        actor = await self._read_actor(slate, query, deadline)
+        asked = dict.fromkeys(query.item_ids)
+        candidates = from_caller(_rows(slate, tuple(asked)))
+        ranked = await self._ranked(slate, actor, candidates, deadline)
+        shown = compose(candidates, ranked, slate.catalogue, len(asked))
+        unknown = [i for i in asked if slate.catalogue.row(i) is None]
+        for item_id in unknown:
+            place = Origin(CALLER, list(asked).index(item_id), 0.0, ReasonKind.REQUESTED)
+            shown.append(Shown(item_id, 0.0, None, None, (place,), None))
+        slate.results = shown
+        slate.ranked_fraction = len(ranked.scores) / len(shown) if ranked and shown else 0.0
+        return slate
+
+    async def _read_actor(self, slate: Slate, query: Query, deadline: Deadline) -> KnownActor:
+        state = ActorState()
+        if query.actor is not None:
+            key = query.actor
+            run = await run_stage(self._read, deadline, lambda d: self._features.read_actor(key, query.min_version, d))
+            if run.value is not None:
+                state = run.value
+                if not state.caught_up:
+                    slate.degrade(Level.PARTIAL, Cause.FEATURES_STALE)
+            else:
+                slate.features_present_fraction = 0.0
+                if query.is_seen_excluded:
+                    slate.warnings.append("what the actor has seen is not known at the moment and may appear")
+            outcome = Outcome.FULL if state.caught_up else Outcome.PARTIAL
+            _report(slate, "read_actor", run, outcome, 1, len(state.item_ids), Level.PARTIAL, Outcome.FALLBACK)
+        slate.is_actor_known = state.known
+        actor = known_actor(state, query, slate.catalogue)
+        slate.missing_ids.update(dict.fromkeys(actor.unknown_inline_ids))
+        return actor
+
+    async def _candidates(
+        self,
+        slate: Slate,
+        query: Query,
+        actor: KnownActor,
+        excluded: set[int],
+        allowed: set[int] | None,
+        deadline: Deadline,
+        anchors: array[int] | None = None,
+    ) -> Candidates:
+        wanted = max(query.slate_size, query.candidate_count or self._candidate_count)
+        if deadline.remaining_s() < SHORT_TIME_S and not anchors:
+            fewer = max(query.slate_size, int(wanted * SHORT_TIME_SHARE))
+            if fewer < wanted:
+                slate.degrade(Level.PARTIAL, Cause.FEWER_CANDIDATES)
+                wanted = fewer
+        request = RetrieveRequest(
+            bundle_id=slate.catalogue.bundle_id,
+            actor=actor.features,
+            candidate_count=wanted,
+            exclude_rows=array("I", sorted(excluded)),
+            allow_rows=None if allowed is None else array("I", sorted(allowed)),
+            anchor_rows=anchors or array("I"),
+        )
+        run = await run_stage(self._retrieve, deadline, lambda d: self._retrieval.retrieve(request, d))
+        if run.value is not None:
+            candidates = from_retrieval(run.value, slate.catalogue)
+            outcome = Outcome.FULL
+            if run.value.failed_sources:
+                outcome = Outcome.PARTIAL
+                slate.degrade(Level.PARTIAL, Cause.RETRIEVAL_PARTIAL)
+        else:
+            candidates = from_popular(slate.catalogue, actor.features.attributes, excluded, allowed, wanted)
+            outcome = Outcome.FALLBACK
+        n = len(candidates.rows)
+        _report(slate, "retrieve", run, outcome, len(slate.catalogue), n, Level.FALLBACK, Outcome.FALLBACK)
+        return candidates
+
+    async def _ranked(
+        self, slate: Slate, actor: KnownActor, candidates: Candidates, deadline: Deadline
+    ) -> RankResult | None:
+        n = len(candidates.rows)
+        if n == 0:
+            slate.reports.append(Report("rank", Outcome.SKIPPED, 0.0, 0.0, 0, 0, "no candidates"))
+            return None
+        request = RankRequest(slate.catalogue.bundle_id, actor.features, candidates.rows, candidates.actor_embedding)
+        run = await run_stage(self._rank, deadline, lambda d: self._ranking.rank(request, d))
+        ranked = run.value
+        outcome = Outcome.FULL
+        if ranked is not None and len(ranked.scores) < n:
+            outcome = Outcome.PARTIAL
+            slate.degrade(Level.PARTIAL, Cause.RANKING_PARTIAL)
+        n_ranked = len(ranked.scores) if ranked else 0
+        _report(slate, "rank", run, outcome, n, n_ranked, Level.FALLBACK, Outcome.FALLBACK)
+        if run.cause is not None and candidates.is_static:
+            slate.degrade(Level.STATIC, run.cause)
+        return ranked
+
+
+def _report(
+    slate: Slate,
+    stage: str,
+    run: StageRun[Any],
+    outcome: Outcome,
+    items_in: int,
+    items_out: int,
+    failed_level: Level,
+    failed_outcome: Outcome,
+) -> None:
+    """Note how a stage went, and degrade the slate where it failed."""
+    if run.cause is not None:
+        slate.degrade(failed_level, run.cause)
+        outcome = failed_outcome
+    slate.reports.append(Report(stage, outcome, run.budget_s, run.spent_s, items_in, items_out, run.reason))
+
+
+def _rows(slate: Slate, item_ids: Iterable[str]) -> array[int]:
+    """Return the rows of the ids that the catalogue has, none twice; the others become missing ids."""
+    rows: dict[int, None] = {}
+    for item_id in item_ids:
+        row = slate.catalogue.row(item_id)
+        if row is None:
+            slate.missing_ids[item_id] = None
+        else:
+            rows[row] = None
+    return array("I", rows)
+
+
+def _selection(slate: Slate, query: Query, actor: KnownActor) -> tuple[set[int], set[int] | None]:
+    """Return the rows that must not and, where there is an allow list, the rows that alone may appear."""
+    excluded = set(_rows(slate, query.exclude_item_ids))
+    if query.is_seen_excluded:
+        excluded |= actor.seen_rows
+    return excluded, set(_rows(slate, query.include_item_ids)) if query.include_item_ids else None
+
+
+def _declare(
+    slate: Slate, query: Query, ranked: RankResult | None, allowed: set[int] | None, *, is_ranked: bool = True
+) -> None:
+    """Say what the finished slate lacks."""
+    n = len(slate.results)
+    if n < query.slate_size:
+        slate.degrade(Level.PARTIAL, Cause.SHORT_SLATE)
+        if n == 0 and allowed is not None:
+            slate.degrade(Level.PARTIAL, Cause.EMPTY_SELECTION)
+    if is_ranked and n:
+        slate.ranked_fraction = sum(shown.click is not None for shown in slate.results) / n
+        if query.minimum_click_probability is not None and slate.ranked_fraction < 1.0:
+            slate.warnings.append("the minimum click probability was not applied to items that could not be ranked")

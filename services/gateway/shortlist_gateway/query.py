@@ -1,0 +1,155 @@
+"""Questions to the pipeline and its answers, free of protobuf."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from shortlist_domain.stages import ActorKey, Event
+from shortlist_gateway.catalogue import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A checked request."""
+
+    request_id: str
+    now_s: float
+    actor: ActorKey | None
+    slate_size: int
+    candidate_count: int = 0
+    """Candidates wanted; 0 is the setting."""
+
+    bundle_id: str = ""
+    """Bundle that must answer; empty is the active one."""
+
+    exclude_item_ids: Sequence[str] = ()
+    include_item_ids: Sequence[str] = ()
+    """Only these; empty is the whole catalogue."""
+
+    is_seen_excluded: bool = True
+    minimum_click_probability: float | None = None
+    events: Sequence[Event] = ()
+    """Inline events, as if they were the actor's most recent."""
+
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """Inline attributes; they win over stored ones."""
+
+    item_fields: Sequence[str] = ()
+    min_version: int = 0
+    """Version of the actor that must be visible; from a consistency token."""
+
+    item_ids: Sequence[str] = ()
+    """Items to find the like of, or the caller's own list."""
+
+
+class Cause(StrEnum):
+    """Why an answer is not full; the names of ``DegradationCause``."""
+
+    FEATURES_TIMEOUT = "FEATURES_TIMEOUT"
+    FEATURES_DOWN = "FEATURES_DOWN"
+    FEATURES_STALE = "FEATURES_STALE"
+    RETRIEVAL_TIMEOUT = "RETRIEVAL_TIMEOUT"
+    RETRIEVAL_DOWN = "RETRIEVAL_DOWN"
+    RETRIEVAL_PARTIAL = "RETRIEVAL_PARTIAL"
+    RANKING_TIMEOUT = "RANKING_TIMEOUT"
+    RANKING_DOWN = "RANKING_DOWN"
+    RANKING_PARTIAL = "RANKING_PARTIAL"
+    FEWER_CANDIDATES = "FEWER_CANDIDATES"
+    BUNDLE_MISMATCH = "BUNDLE_MISMATCH"
+    LOAD_SHED = "LOAD_SHED"
+    SHORT_SLATE = "SHORT_SLATE"
+    EMPTY_SELECTION = "EMPTY_SELECTION"
+
+
+class Level(StrEnum):
+    """Rungs of the ladder; the names of ``DegradationLevel``."""
+
+    NONE = "NONE"
+    PARTIAL = "PARTIAL"
+    FALLBACK = "FALLBACK"
+    STATIC = "STATIC"
+
+
+class Outcome(StrEnum):
+    """How a stage ended; the names of ``StageOutcome``."""
+
+    FULL = "FULL"
+    PARTIAL = "PARTIAL"
+    FALLBACK = "FALLBACK"
+    SKIPPED = "SKIPPED"
+
+
+class ReasonKind(StrEnum):
+    """Why an item is there; the names of ``ReasonKind`` on the wire."""
+
+    TASTE = "TASTE"
+    SIMILAR_ITEM = "SIMILAR_ITEM"
+    POPULAR = "POPULAR"
+    POPULAR_SEGMENT = "POPULAR_SEGMENT"
+    REQUESTED = "REQUESTED"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one stage did."""
+
+    stage: str
+    outcome: Outcome
+    budget_s: float
+    spent_s: float
+    items_in: int
+    items_out: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a result came from, and the reason that follows from it."""
+
+    source: str
+    rank: int
+    score: float
+    reason: ReasonKind
+    anchor_item_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One result."""
+
+    item_id: str
+    score: float
+    click: float | None
+    """Calibrated probability; ``None`` where the item was not ranked."""
+
+    rating: float | None
+    origins: Sequence[Origin]
+    row: int | None
+    """``None`` for an item that the catalogue does not have."""
+
+
+@dataclass(slots=True)
+class Slate:
+    """An answer in the making: results and everything that it will say of itself."""
+
+    catalogue: Catalogue
+    results: Sequence[Shown] = ()
+    missing_ids: dict[str, None] = field(default_factory=dict)
+    """Ids asked about that the catalogue does not have, in order, none twice."""
+
+    warnings: list[str] = field(default_factory=list)
+    causes: dict[Cause, None] = field(default_factory=dict)
+    level: Level = Level.NONE
+    reports: list[Report] = field(default_factory=list)
+    ranked_fraction: float = 0.0
+    features_present_fraction: float = 1.0
+    is_actor_known: bool = False
+
+    def degrade(self, level: Level, cause: Cause) -> None:
+        """Note that the answer is at best at ``level``, because of ``cause``."""
+        order = list(Level)
+        if order.index(level) > order.index(self.level):
+            self.level = level
+        self.causes[cause] = None

@@ -1,0 +1,144 @@
+"""Requests to queries: protobuf in, checked values out."""
+
+from __future__ import annotations
+
+import uuid
+
+from shortlist.common.v1 import actor_pb2, selection_pb2
+from shortlist.gateway.v1 import recommendation_service_pb2 as pb
+from shortlist_domain.stages import ActorKey, Event
+from shortlist_gateway.checks import MAX_LIST_IDS, Checks
+from shortlist_gateway.query import Query
+from shortlist_gateway.tokens import version_of
+
+MAX_CANDIDATES = 2000
+MAX_INLINE_EVENTS = 100
+MAX_ANCHORS = 100
+
+
+def recommend_query(request: pb.RecommendRequest, now_s: float) -> Query:
+    """Return the checked query of a Recommend.
+
+    Raises:
+        InvalidRequest: With every field that is wrong or not honoured yet.
+    """
+    checks = Checks()
+    checks.unsupported(request, "", ("filter", "experiment_override", "debug_level"))
+    if not 0 <= request.candidate_count <= MAX_CANDIDATES:
+        checks.wrong("candidate_count", f"is {request.candidate_count}; it must be in [0, {MAX_CANDIDATES}]")
+    actor = checks.actor(request, request.actor)
+    exclude, include = _lists(checks, request.constraints)
+    constraints = request.constraints
+    has_minimum = constraints.HasField("minimum_click_probability")
+    query = Query(
+        request_id=_request_id(checks, request.request_id),
+        now_s=now_s,
+        actor=actor,
+        slate_size=checks.slate_size(request.slate_size),
+        candidate_count=request.candidate_count,
+        bundle_id=checks.text("bundle_id", request.bundle_id, 128),
+        exclude_item_ids=exclude,
+        include_item_ids=include,
+        is_seen_excluded=not constraints.exclude_seen.disabled,
+        minimum_click_probability=constraints.minimum_click_probability if has_minimum else None,
+        events=_inline_events(checks, request.context, now_s),
+        attributes=_attributes(checks, request.context),
+        item_fields=_fields(checks, request.item_fields),
+        min_version=_min_version(checks, request.consistency_token, actor),
+    )
+    checks.done()
+    return query
+
+
+def similar_query(request: pb.SimilarItemsRequest, now_s: float) -> Query:
+    """Return the checked query of a SimilarItems.
+
+    Raises:
+        InvalidRequest: With every field that is wrong or not honoured yet.
+    """
+    checks = Checks()
+    checks.unsupported(request, "", ("filter",))
+    checks.unsupported(request.constraints, "constraints.", ("minimum_click_probability",))
+    exclude, include = _lists(checks, request.constraints)
+    query = Query(
+        request_id=_request_id(checks, request.request_id),
+        now_s=now_s,
+        actor=checks.actor(request, request.actor, required=False),
+        slate_size=checks.slate_size(request.slate_size),
+        bundle_id=checks.text("bundle_id", request.bundle_id, 128),
+        exclude_item_ids=exclude,
+        include_item_ids=include,
+        is_seen_excluded=not request.constraints.exclude_seen.disabled,
+        item_fields=_fields(checks, request.item_fields),
+        item_ids=checks.item_ids("item_ids", request.item_ids, MAX_ANCHORS, required=True),
+    )
+    checks.done()
+    return query
+
+
+def rerank_query(request: pb.RerankItemsRequest, now_s: float) -> Query:
+    """Return the checked query of a RerankItems.
+
+    Raises:
+        InvalidRequest: With every field that is wrong or not honoured yet.
+    """
+    checks = Checks()
+    actor = checks.actor(request, request.actor)
+    item_ids = checks.item_ids("item_ids", request.item_ids, MAX_LIST_IDS, required=True)
+    query = Query(
+        request_id=_request_id(checks, request.request_id),
+        now_s=now_s,
+        actor=actor,
+        slate_size=max(1, len(item_ids)),
+        bundle_id=checks.text("bundle_id", request.bundle_id, 128),
+        is_seen_excluded=False,
+        events=_inline_events(checks, request.context, now_s),
+        attributes=_attributes(checks, request.context),
+        item_fields=_fields(checks, request.item_fields),
+        min_version=_min_version(checks, request.consistency_token, actor),
+        item_ids=item_ids,
+    )
+    checks.done()
+    return query
+
+
+def _request_id(checks: Checks, given: str) -> str:
+    return checks.text("request_id", given, 256) or uuid.uuid4().hex
+
+
+def _lists(checks: Checks, constraints: selection_pb2.Constraints) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    checks.constraints(constraints)
+    return (
+        checks.item_ids("constraints.exclude_item_ids", constraints.exclude_item_ids, MAX_LIST_IDS),
+        checks.item_ids("constraints.include_item_ids", constraints.include_item_ids, MAX_LIST_IDS),
+    )
+
+
+def _inline_events(checks: Checks, context: actor_pb2.Context, now_s: float) -> tuple[Event, ...]:
+    checks.unsupported(context, "context.", ("item_ids_in_view",))
+    checks.text("context.surface", context.surface, 256)
+    if len(context.events) > MAX_INLINE_EVENTS:
+        checks.wrong("context.events", f"has {len(context.events)} events; at most {MAX_INLINE_EVENTS} are allowed")
+        return ()
+    return tuple(checks.event(f"context.events[{i}]", event, now_s) for i, event in enumerate(context.events))
+
+
+def _attributes(checks: Checks, context: actor_pb2.Context) -> dict[str, str]:
+    return dict(checks.attributes("context.attributes", context.attributes, 50))
+
+
+def _fields(checks: Checks, names: object) -> tuple[str, ...]:
+    listed = tuple(str(name) for name in names)  # type: ignore[attr-defined]
+    if len(listed) > 50:
+        checks.wrong("item_fields", f"has {len(listed)} names; at most 50 are allowed")
+    return tuple(dict.fromkeys(listed))
+
+
+def _min_version(checks: Checks, token: str, actor: ActorKey | None) -> int:
+    if not token or actor is None:
+        return 0
+    version = version_of(token, actor)
+    if version is None:
+        checks.wrong("consistency_token", "is not a token of a write of this actor")
+        return 0
+    return version

@@ -1,0 +1,95 @@
+"""The gateway's door: check, ask the pipeline, answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+
+from shortlist.common.v1 import answer_pb2
+from shortlist.gateway.v1 import event_service_pb2 as events_pb
+from shortlist.gateway.v1 import event_service_pb2_grpc as events_grpc
+from shortlist.gateway.v1 import recommendation_service_pb2 as pb
+from shortlist.gateway.v1 import recommendation_service_pb2_grpc as pb_grpc
+from shortlist_domain.errors import NotFound
+from shortlist_gateway import answers
+from shortlist_gateway.bundles import ActiveBundle
+from shortlist_gateway.events import EventIntake
+from shortlist_gateway.pipeline import Pipeline
+from shortlist_gateway.query import Query, Slate
+from shortlist_gateway.requests import recommend_query, rerank_query, similar_query
+from shortlist_rpc.interceptor import current_deadline
+from shortlist_telemetry.catalogue import Metrics
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
+    """RecommendationService."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        bundles: ActiveBundle,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._pipeline = pipeline
+        self._bundles = bundles
+        self._metrics = metrics
+        self._clock = clock
+
+    async def Recommend(self, request: pb.RecommendRequest, context: Context) -> pb.RecommendResponse:  # noqa: N802, D102
+        query = recommend_query(request, self._clock())
+        _check_config(request.serving_config)
+        if request.validate_only:
+            return pb.RecommendResponse(meta=self._dry(query))
+        slate = await self._pipeline.recommend(query, current_deadline())
+        return pb.RecommendResponse(results=answers.results(slate, query), meta=self._meta(slate, query))
+
+    async def SimilarItems(self, request: pb.SimilarItemsRequest, context: Context) -> pb.SimilarItemsResponse:  # noqa: N802, D102
+        query = similar_query(request, self._clock())
+        _check_config(request.serving_config)
+        if request.validate_only:
+            return pb.SimilarItemsResponse(meta=self._dry(query))
+        slate = await self._pipeline.similar(query, current_deadline())
+        return pb.SimilarItemsResponse(results=answers.results(slate, query), meta=self._meta(slate, query))
+
+    async def RerankItems(self, request: pb.RerankItemsRequest, context: Context) -> pb.RerankItemsResponse:  # noqa: N802, D102
+        query = rerank_query(request, self._clock())
+        _check_config(request.serving_config)
+        if request.validate_only:
+            return pb.RerankItemsResponse(meta=self._dry(query))
+        slate = await self._pipeline.rerank(query, current_deadline())
+        return pb.RerankItemsResponse(results=answers.results(slate, query), meta=self._meta(slate, query))
+
+    def _meta(self, slate: Slate, query: Query) -> answer_pb2.AnswerMeta:
+        for report in slate.reports:
+            self._metrics.stage_seconds.labels(report.stage, report.outcome).observe(report.spent_s)
+        for cause in slate.causes:
+            self._metrics.degraded.labels(cause).inc()
+        return answers.meta(slate, query)
+
+    def _dry(self, query: Query) -> answer_pb2.AnswerMeta:
+        """Answer a validate-only request: nothing is asked of any stage."""
+        return answers.meta(Slate(self._bundles.pinned(query.bundle_id)), query)
+
+
+class EventServicer(events_grpc.EventServiceServicer):
+    """EventService."""
+
+    def __init__(self, intake: EventIntake, clock: Callable[[], float] = time.time) -> None:
+        self._intake = intake
+        self._clock = clock
+
+    async def WriteEvents(  # noqa: N802, D102
+        self, request: events_pb.WriteEventsRequest, context: Context
+    ) -> events_pb.WriteEventsResponse:
+        return await self._intake.write(request, self._clock(), current_deadline())
+
+
+def _check_config(name: str) -> None:
+    if name not in ("", answers.SERVING_CONFIG):
+        raise NotFound(f"there is no serving config {name!r}; there is {answers.SERVING_CONFIG!r}")

@@ -1,0 +1,77 @@
+"""Puts the gateway together: over gRPC here, or over engines in the same process."""
+
+from __future__ import annotations
+
+import grpc
+
+from shortlist.gateway.v1 import event_service_pb2, recommendation_service_pb2
+from shortlist.gateway.v1.event_service_pb2_grpc import add_EventServiceServicer_to_server
+from shortlist.gateway.v1.recommendation_service_pb2_grpc import add_RecommendationServiceServicer_to_server
+from shortlist_bundle.store import BundleStore
+from shortlist_domain.stages import FeatureStage, RankingStage, RetrievalStage
+from shortlist_gateway.bundles import ActiveBundle
+from shortlist_gateway.clients import FeatureStoreClient, RankingClient, RetrievalClient
+from shortlist_gateway.events import EventIntake
+from shortlist_gateway.pipeline import Pipeline
+from shortlist_gateway.servicer import EventServicer, RecommendationServicer
+from shortlist_gateway.settings import GatewaySettings
+from shortlist_rpc.channel import open_channel
+from shortlist_telemetry.catalogue import Metrics
+
+
+class GatewayService:
+    """The gateway as :class:`shortlist_rpc.server.Service`."""
+
+    rpc_names = (
+        recommendation_service_pb2.DESCRIPTOR.services_by_name["RecommendationService"].full_name,
+        event_service_pb2.DESCRIPTOR.services_by_name["EventService"].full_name,
+    )
+
+    def __init__(
+        self,
+        features: FeatureStage,
+        retrieval: RetrievalStage,
+        ranking: RankingStage,
+        settings: GatewaySettings,
+        metrics: Metrics,
+        channels: tuple[grpc.aio.Channel, ...] = (),
+    ) -> None:
+        store = BundleStore(settings.bundle_store)
+        self._bundles = ActiveBundle(store, retrieval, ranking, metrics, settings.bundle_poll_s)
+        pipeline = Pipeline(features, retrieval, ranking, self._bundles, settings)
+        self._recommendation = RecommendationServicer(pipeline, self._bundles, metrics)
+        self._event = EventServicer(EventIntake(features, self._bundles))
+        self._channels = channels
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Register the servicers."""
+        add_RecommendationServiceServicer_to_server(self._recommendation, server)
+        add_EventServiceServicer_to_server(self._event, server)
+
+    async def start(self) -> None:
+        """Begin to follow the bundle store."""
+        self._bundles.start()
+
+    def is_ready(self) -> bool:
+        """Return whether any bundle answers; stages that are away do not make the gateway unready."""
+        return self._bundles.is_ready
+
+    async def close(self) -> None:
+        """Stop following, close channels."""
+        await self._bundles.close()
+        for channel in self._channels:
+            await channel.close()
+
+
+def gateway_over_grpc(settings: GatewaySettings, metrics: Metrics) -> GatewayService:
+    """Return a gateway whose stages are other processes. Needs a running event loop."""
+    targets = (settings.feature_store_target, settings.retrieval_target, settings.ranking_target)
+    channels = tuple(open_channel(target) for target in targets)
+    return GatewayService(
+        FeatureStoreClient(channels[0]),
+        RetrievalClient(channels[1]),
+        RankingClient(channels[2]),
+        settings,
+        metrics,
+        channels,
+    )
