@@ -1,0 +1,44 @@
+"""Names of the keys. All keys of one transaction share a hash tag, so that they lie in one slot of a cluster."""
+
+from urllib.parse import quote
+
+from shortlist_domain.stages import ActorKey
+
+
+def events_key(key: ActorKey) -> str:
+    """HASH, event id to packed event."""
+    return f"{_actor_tag(key)}:events"
+
+
+def state_key(key: ActorKey) -> str:
+    """HASH: ``version``, ``floor`` (newest event cut), and ``a:<name>`` for each attribute."""
+    return f"{_actor_tag(key)}:state"
+
+
+def counts_key(tenant: str) -> str:
+    """HASH, item id to number of events."""
+    return f"{_items_tag(tenant)}:counts"
+
+
+def sums_key(tenant: str) -> str:
+    """HASH, item id to sum of the events' values."""
+    return f"{_items_tag(tenant)}:sums"
+
+
+def changes_key(tenant: str) -> str:
+    """STREAM of changed item ids, newline between them."""
+    return f"{_items_tag(tenant)}:changes"
+
+
+def freshness_key(tenant: str) -> str:
+    """ZSET: ``newest_event`` and ``last_write``, scored by their time; a zset can take a maximum atomically."""
+    return f"{_items_tag(tenant)}:freshness"
+
+
+def _actor_tag(key: ActorKey) -> str:
+    # Percent-encoding takes braces, colons and spaces out of foreign text: no id can name another id's key.
+    return f"sl:{{a:{quote(key.tenant, safe='')}:{quote(key.actor_id, safe='')}}}"
+
+
+def _items_tag(tenant: str) -> str:
+    return f"sl:{{i:{quote(tenant, safe='')}}}"

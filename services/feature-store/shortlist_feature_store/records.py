@@ -1,0 +1,157 @@
+"""Events and attributes as stored: checked, named and packed."""
+
+import hashlib
+import math
+import struct
+from collections.abc import Mapping, Sequence
+
+from shortlist_domain.errors import InvalidRequest, Violation
+from shortlist_domain.ids import id_violation
+from shortlist_domain.stages import Event
+
+MAX_CLOCK_SKEW_S = 300.0
+"""How far ahead of the server's clock a time may lie."""
+
+MAX_EVENT_TYPE_BYTES = 64
+MAX_ATTRIBUTE_NAME_BYTES = 64
+MAX_ATTRIBUTE_BYTES = 1_024
+
+_LARGEST_FLOAT32 = 3.4028234663852886e38
+_HEAD = struct.Struct("<dfB")
+_TIME = struct.Struct("<d")
+_FLOAT32 = struct.Struct("<f")
+
+Row = tuple[float, bytes, float, bytes]
+"""A stored event: time, id, value, and type length, type and item as one blob. Sorts by time, then id."""
+
+
+def event_violations(path: str, event: Event, now_s: float) -> list[Violation]:
+    """Return what is wrong with ``event``, found at ``path`` in the request."""
+    found = [
+        id_violation(f"{path}.item_id", event.item_id),
+        id_violation(f"{path}.event_id", event.event_id, required=False),
+        _name_violation(f"{path}.event_type", event.event_type, MAX_EVENT_TYPE_BYTES),
+        time_violation(f"{path}.event_time", event.time_s, now_s),
+    ]
+    if not abs(event.value) <= _LARGEST_FLOAT32:  # also false for NaN
+        found.append(Violation(f"{path}.value", f"is {event.value}; a finite number in the range of float32 is needed"))
+    return [violation for violation in found if violation is not None]
+
+
+def time_violation(path: str, time_s: float, now_s: float) -> Violation | None:
+    """Return what is wrong with the moment ``time_s``, seconds since 1970 UTC, or ``None``."""
+    if not math.isfinite(time_s):
+        return Violation(path, f"is {time_s}; a finite number of seconds since 1970 is needed")
+    if time_s > now_s + MAX_CLOCK_SKEW_S:
+        ahead = time_s - now_s
+        return Violation(path, f"lies {ahead:.0f} s ahead of the clock; at most {MAX_CLOCK_SKEW_S:.0f} s are allowed")
+    return None
+
+
+def attribute_violations(path: str, attributes: Mapping[str, str]) -> list[Violation]:
+    """Return what is wrong with ``attributes``."""
+    found: list[Violation | None] = []
+    for name, text in attributes.items():
+        found.append(_name_violation(f"{path}[{name!r}].name", name, MAX_ATTRIBUTE_NAME_BYTES))
+        try:
+            size = len(text.encode())
+        except UnicodeEncodeError:
+            found.append(Violation(f"{path}[{name!r}].value", "is not valid Unicode"))
+            continue
+        if size > MAX_ATTRIBUTE_BYTES:
+            found.append(
+                Violation(f"{path}[{name!r}].value", f"is {size} bytes long; at most {MAX_ATTRIBUTE_BYTES} are allowed")
+            )
+    return [violation for violation in found if violation is not None]
+
+
+def checked_events(events: Sequence[Event], now_s: float) -> list[Event]:
+    """Return ``events`` with every id filled in and every value rounded to float32, as it is stored and counted.
+
+    Raises:
+        InvalidRequest: Some of them cannot be stored.
+    """
+    violations = [
+        violation for at, event in enumerate(events) for violation in event_violations(f"events[{at}]", event, now_s)
+    ]
+    if violations:
+        raise InvalidRequest(*violations)
+    return [_completed(event) for event in events]
+
+
+def derived_id(event: Event) -> str:
+    """Return the id of an event that came without one: made from the rest, so that an exact repetition is the same."""
+    parts = (event.event_type.encode(), event.item_id.encode(), _HEAD.pack(event.time_s, event.value, 0))
+    digest = hashlib.blake2b(digest_size=10)
+    for part in parts:
+        digest.update(len(part).to_bytes(2, "little"))
+        digest.update(part)
+    return f"~{digest.hexdigest()}"
+
+
+def pack_event(event: Event) -> bytes:
+    """Return the bytes that stand for a checked event: time float64, value float32, type length, type, item."""
+    event_type = event.event_type.encode()
+    return _HEAD.pack(event.time_s, event.value, len(event_type)) + event_type + event.item_id.encode()
+
+
+def unpack_row(event_id: bytes, packed: bytes) -> Row:
+    """Return the stored event as a row that sorts in the order of history."""
+    time_s, value, _ = _HEAD.unpack_from(packed)
+    return (time_s, event_id, value, packed[12:])
+
+
+def split_row(row: Row) -> tuple[str, str]:
+    """Return the event's type and item."""
+    blob = row[3]
+    end = blob[0] + 1
+    return blob[1:end].decode(), blob[end:].decode()
+
+
+def pack_attribute(time_s: float, text: str) -> bytes:
+    """Return the bytes that stand for an attribute set at ``time_s``."""
+    return _TIME.pack(time_s) + text.encode()
+
+
+def attribute_time(packed: bytes) -> float:
+    """Return when the attribute was set."""
+    (time_s,) = _TIME.unpack_from(packed)
+    return float(time_s)
+
+
+def attribute_text(packed: bytes) -> str:
+    """Return the attribute's value."""
+    return packed[_TIME.size :].decode()
+
+
+def wins(time_s: float, text: str, stored: bytes | None) -> bool:
+    """Whether an attribute set as of ``time_s`` stands against the ``stored`` one; the same again does."""
+    if stored is None:
+        return True
+    return (time_s, text.encode()) >= (attribute_time(stored), stored[_TIME.size :])
+
+
+def pack_floor(row: Row) -> bytes:
+    """Return the bytes that stand for the newest event that was cut from a history."""
+    return _TIME.pack(row[0]) + row[1]
+
+
+def below_floor(event: Event, floor: bytes | None) -> bool:
+    """Whether ``event`` comes at or before the newest event that was cut."""
+    if floor is None:
+        return False
+    return (event.time_s, event.event_id.encode()) <= (attribute_time(floor), floor[_TIME.size :])
+
+
+def _completed(event: Event) -> Event:
+    (value,) = _FLOAT32.unpack(_FLOAT32.pack(event.value))
+    if event.event_id and value == event.value:
+        return event
+    return Event(event.item_id, value, event.time_s, event.event_type, event.event_id or derived_id(event))
+
+
+def _name_violation(path: str, name: str, max_bytes: int) -> Violation | None:
+    violation = id_violation(path, name)
+    if violation is None and len(name.encode()) > max_bytes:
+        return Violation(path, f"is {len(name.encode())} bytes long; at most {max_bytes} are allowed")
+    return violation

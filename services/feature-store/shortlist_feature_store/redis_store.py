@@ -1,0 +1,255 @@
+"""The store of features on Redis or Valkey.
+
+Writes of one actor are optimistic transactions on keys of one hash tag (WATCH, read, MULTI … EXEC): what is new is
+decided on what is written against, so that versions, cuts and counts are exact without scripts on the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from array import array
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
+
+import structlog
+
+from shortlist_domain.deadline import Deadline
+from shortlist_domain.errors import BudgetExceeded, InvalidRequest, Overloaded, UpstreamFailed
+from shortlist_domain.stages import ActorKey, ActorState, AppendResult, Event, ItemDelta, ItemDeltas
+from shortlist_feature_store.additions import additions_of, fresh_events, subtractions_of
+from shortlist_feature_store.keys import events_key, state_key
+from shortlist_feature_store.records import (
+    Row,
+    attribute_text,
+    attribute_violations,
+    checked_events,
+    pack_attribute,
+    pack_event,
+    pack_floor,
+    split_row,
+    time_violation,
+    unpack_row,
+    wins,
+)
+from shortlist_feature_store.redis_items import RedisItems
+from shortlist_feature_store.redis_link import Command, RedisLink
+from shortlist_feature_store.store import Erased, Limits, StoreFreshness, WriteResult
+
+_LOG = structlog.get_logger("feature-store")
+_FIRST_POLL_S = 0.002
+_LONGEST_POLL_S = 0.02
+_SHARE_FOR_WAITING = 0.8
+"""Of the deadline, spent on waiting for a version; the rest is for the answer."""
+
+_STRIPES = 64
+
+
+class RedisStore:
+    """A :class:`~shortlist_feature_store.store.FeatureStore` on one Redis."""
+
+    def __init__(self, link: RedisLink, limits: Limits, now: Callable[[], float] = time.time) -> None:
+        """Owns ``link`` from now on.
+
+        Args:
+            link: Way to the server.
+            limits: How much is kept.
+            now: Seconds since 1970 UTC.
+        """
+        self._link = link
+        self._limits = limits
+        self._now = now
+        self._items = RedisItems(link, limits)
+        # Writers of one actor in one process queue here instead of failing each other's transactions.
+        self._locks = tuple(asyncio.Lock() for _ in range(_STRIPES))
+        self.lost_counts = 0
+        """Appends whose events were stored and not counted, because the server went away in between."""
+
+    async def read_actor(self, key: ActorKey, min_version: int, deadline: Deadline) -> ActorState:
+        """Return what is known of ``key``; see the protocol."""
+        state = await self._read_once(key, deadline)
+        if state.version >= min_version:
+            return state
+        waiting = deadline.slice(_SHARE_FOR_WAITING)
+        pause_s = _FIRST_POLL_S
+        with contextlib.suppress(BudgetExceeded):
+            while waiting.remaining_s() > pause_s:
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, _LONGEST_POLL_S)
+                poll: Command = ("HGET", state_key(key), "version")
+                (version,) = await self._link.exchange([poll], waiting, "reading an actor's version")
+                if int(version or 0) >= min_version:
+                    return await self._read_once(key, deadline)
+        return replace(state, caught_up=False)
+
+    async def append_events(
+        self, key: ActorKey, events: Sequence[Event], deadline: Deadline, *, count_items: bool = True
+    ) -> AppendResult:
+        """Add ``events`` to the actor's history; see the protocol."""
+        checked = checked_events(events, self._now())
+        async with self._alone(key, deadline):
+            result = await self._append(key, checked, deadline)
+        if count_items and any(result.added):
+            new = [event for event, is_added in zip(checked, result.added, strict=True) if is_added]
+            await self._after_write(key.tenant, additions_of(new), max(event.time_s for event in new), deadline)
+        return result
+
+    async def write_attributes(
+        self, key: ActorKey, attributes: Mapping[str, str], time_s: float, deadline: Deadline
+    ) -> WriteResult:
+        """Set attributes as of ``time_s``; see the protocol."""
+        violations = attribute_violations("attributes", attributes)
+        violation = time_violation("time", time_s, self._now())
+        if violation is not None:
+            violations.append(violation)
+        if violations:
+            raise InvalidRequest(*violations)
+        state_name = state_key(key)
+        fields = [f"a:{name}" for name in attributes]
+        work = "writing attributes"
+        async with self._alone(key, deadline), self._link.session(deadline, work) as session:
+            while True:
+                read: list[Command] = [("WATCH", state_name), ("HMGET", state_name, "version", *fields)]
+                _, (version, *stored) = await session.exchange(read)
+                old = dict(zip(attributes, stored, strict=True))
+                applied = {name: wins(time_s, text, old[name]) for name, text in attributes.items()}
+                packed = {name: pack_attribute(time_s, text) for name, text in attributes.items() if applied[name]}
+                news = [part for name in packed if packed[name] != old[name] for part in (f"a:{name}", packed[name])]
+                if not news:
+                    await session.exchange([("UNWATCH",)])
+                    return WriteResult(int(version or 0), applied)
+                write: list[Command] = [("HINCRBY", state_name, "version", 1), ("HSET", state_name, *news)]
+                done = await session.commit(write)
+                if done is not None:
+                    break
+        await self._after_write(key.tenant, (), None, deadline)
+        return WriteResult(done[0], applied)
+
+    async def erase_actor(self, key: ActorKey, deadline: Deadline) -> Erased:
+        """Delete everything of the actor; see the protocol."""
+        commands: list[Command] = [
+            ("MULTI",),
+            ("HGETALL", events_key(key)),
+            ("HKEYS", state_key(key)),
+            ("DEL", events_key(key), state_key(key)),
+            ("EXEC",),
+            ("EXISTS", events_key(key), state_key(key)),
+        ]
+        async with self._alone(key, deadline):
+            replies = await self._link.exchange(commands, deadline, "erasing an actor")
+        (flat, fields, _), left = replies[-2:]
+        rows = _rows(flat)
+        if rows:
+            await self._after_write(key.tenant, subtractions_of(rows), None, deadline)
+        return Erased(len(rows), sum(1 for field in fields if field.startswith(b"a:")), left == 0)
+
+    async def add_to_items(
+        self, tenant: str, additions: Sequence[ItemDelta], newest_event_s: float | None, deadline: Deadline
+    ) -> None:
+        """Add to items' counters; see the protocol."""
+        await self._items.add(tenant, additions, newest_event_s, self._now(), deadline)
+
+    async def read_items(self, tenant: str, item_ids: Sequence[str], deadline: Deadline) -> Sequence[ItemDelta | None]:
+        """Return the counters of ``item_ids``, in their order."""
+        return await self._items.read(tenant, item_ids, deadline)
+
+    async def read_freshness(self, tenant: str, deadline: Deadline) -> StoreFreshness:
+        """Return how new the tenant's data is."""
+        return await self._items.freshness(tenant, deadline)
+
+    def watch_items(self, tenant: str, cursor: str) -> AsyncIterator[ItemDeltas]:
+        """Yield a snapshot and then every change; see the protocol."""
+        return self._items.watch(tenant, cursor)
+
+    async def ping(self, deadline: Deadline) -> None:
+        """Return where the server answers."""
+        await self._link.exchange([("PING",)], deadline, "a ping")
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._link.aclose()
+
+    async def _read_once(self, key: ActorKey, deadline: Deadline) -> ActorState:
+        commands: list[Command] = [
+            ("MULTI",),
+            ("HGETALL", events_key(key)),
+            ("HGETALL", state_key(key)),
+            ("EXEC",),
+        ]
+        raw, raw_state = (await self._link.exchange(commands, deadline, "reading an actor"))[-1]
+        rows = _rows(raw)[-self._limits.max_events_per_actor :]
+        names = [split_row(row) for row in rows]
+        fields = dict(zip(raw_state[0::2], raw_state[1::2], strict=True))
+        return ActorState(
+            attributes={
+                name[2:].decode(): attribute_text(packed) for name, packed in fields.items() if name.startswith(b"a:")
+            },
+            item_ids=[item_id for _, item_id in names],
+            event_types=[event_type for event_type, _ in names],
+            values=array("f", [row[2] for row in rows]),
+            times_s=array("d", [row[0] for row in rows]),
+            known=bool(raw or raw_state),
+            version=int(fields.get(b"version", 0)),
+        )
+
+    async def _append(self, key: ActorKey, events: Sequence[Event], deadline: Deadline) -> AppendResult:
+        events_name, state_name = events_key(key), state_key(key)
+        ids = [event.event_id for event in events]
+        async with self._link.session(deadline, "appending events") as session:
+            while True:
+                read: list[Command] = [
+                    ("WATCH", events_name, state_name),
+                    ("HMGET", state_name, "version", "floor"),
+                    ("HLEN", events_name),
+                ]
+                if ids:
+                    read.append(("HMGET", events_name, *ids))
+                _, (version, floor), length, *stored = await session.exchange(read)
+                taken = {event_id for event_id, packed in zip(ids, stored[0] if ids else (), strict=True) if packed}
+                added, fresh = fresh_events(events, taken, floor)
+                news = {event.event_id: pack_event(event) for event in fresh}
+                if not news:
+                    await session.exchange([("UNWATCH",)])
+                    return AppendResult(int(version or 0), added)
+                write: list[Command] = [
+                    ("HINCRBY", state_name, "version", 1),
+                    ("HSET", events_name, *(part for pair in news.items() for part in pair)),
+                ]
+                if length + len(news) > self._limits.trim_above:
+                    (raw,) = await session.exchange([("HGETALL", events_name)])
+                    rows = sorted(_rows(raw) + [unpack_row(event_id.encode(), news[event_id]) for event_id in news])
+                    cut = rows[: len(rows) - self._limits.max_events_per_actor]
+                    write.append(("HDEL", events_name, *(row[1] for row in cut)))
+                    write.append(("HSET", state_name, "floor", pack_floor(cut[-1])))
+                done = await session.commit(write)
+                if done is not None:
+                    return AppendResult(done[0], added)
+
+    async def _after_write(
+        self, tenant: str, additions: Sequence[ItemDelta], newest_event_s: float | None, deadline: Deadline
+    ) -> None:
+        """Count what has been stored. Failing the call would not help: a repetition finds the events there."""
+        try:
+            await self._items.add(tenant, additions, newest_event_s, self._now(), deadline)
+        except (UpstreamFailed, BudgetExceeded, Overloaded) as error:
+            self.lost_counts += 1
+            _LOG.warning("stored, not counted", tenant=tenant, items=len(additions), reason=str(error))
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, key: ActorKey, deadline: Deadline) -> AsyncIterator[None]:
+        lock = self._locks[hash(key) % _STRIPES]
+        try:
+            async with asyncio.timeout(deadline.remaining_s()):
+                await lock.acquire()
+        except TimeoutError as error:
+            raise BudgetExceeded("no time left to wait for other writes of the actor") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _rows(flat: Sequence[bytes]) -> list[Row]:
+    """Return the events of a HGETALL, oldest first."""
+    return sorted(map(unpack_row, flat[0::2], flat[1::2]))

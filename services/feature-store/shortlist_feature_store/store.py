@@ -1,0 +1,158 @@
+"""What a store of features can do. Redis and the in-memory twin keep to it; one contract suite holds them to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from shortlist_domain.deadline import Deadline
+from shortlist_domain.stages import ActorKey, ActorState, AppendResult, Event, ItemDelta, ItemDeltas
+
+UPSTREAM = "redis"
+"""Name of the server in :class:`~shortlist_domain.errors.UpstreamFailed`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is kept."""
+
+    max_events_per_actor: int = 5_000
+    """Longest history. The oldest events go first, never the newest."""
+
+    item_change_log_length: int = 10_000
+    """Steps of the item stream that a reader may fall behind before it gets a snapshot; kept roughly."""
+
+    def __post_init__(self) -> None:
+        if self.max_events_per_actor < 1:
+            raise ValueError(f"max_events_per_actor is {self.max_events_per_actor}; at least 1 is needed")
+        if self.item_change_log_length < 1:
+            raise ValueError(f"item_change_log_length is {self.item_change_log_length}; at least 1 is needed")
+
+    @property
+    def trim_above(self) -> int:
+        """Stored events above which a history is cut: a tenth more than is shown, so that cutting is rare."""
+        return self.max_events_per_actor + self.max_events_per_actor // 10
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What became of written attributes."""
+
+    version: int
+    """The actor's version after the write."""
+
+    applied: Mapping[str, bool]
+    """By name: False where a later value is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was deleted."""
+
+    events: int
+    attributes: int
+    verified: bool
+    """Whether nothing was left when looked for afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFreshness:
+    """How new a tenant's data is. ``None`` where there is none."""
+
+    newest_event_s: float | None
+    """Time of the newest event that was stored, seconds since 1970 UTC."""
+
+    last_write_s: float | None
+    """When the last write arrived, seconds since 1970 UTC."""
+
+
+class FeatureStore(Protocol):
+    """Actors' events and attributes, and items' counters.
+
+    Promise on a crash between the two: an event is stored exactly once per id; it is counted at most once.
+
+    Every call raises :class:`~shortlist_domain.errors.BudgetExceeded` where its deadline passed, and
+    :class:`~shortlist_domain.errors.UpstreamFailed` where the server behind the store failed.
+    """
+
+    async def read_actor(self, key: ActorKey, min_version: int, deadline: Deadline) -> ActorState:
+        """Return what is known of ``key``, the newest ``max_events_per_actor`` events, oldest first.
+
+        Args:
+            key: Whose.
+            min_version: Version that must be visible; waited for until most of the deadline is over. 0: any.
+            deadline: When the answer is due.
+        """
+        ...
+
+    async def append_events(
+        self, key: ActorKey, events: Sequence[Event], deadline: Deadline, *, count_items: bool = True
+    ) -> AppendResult:
+        """Add ``events`` to the actor's history, all or none.
+
+        An event is not added where its id is already there, or where it is older than all of a history that has been
+        cut to its longest: it would be the first to go.
+
+        Args:
+            key: Whose.
+            events: In any order.
+            deadline: When the answer is due. Where it passes, the events may or may not be stored; repeat the call.
+            count_items: False leaves the item counters alone, for a caller that adds them itself.
+
+        Raises:
+            InvalidRequest: A value or time is not finite, an id is not one, a time lies ahead of the clock.
+        """
+        ...
+
+    async def write_attributes(
+        self, key: ActorKey, attributes: Mapping[str, str], time_s: float, deadline: Deadline
+    ) -> WriteResult:
+        """Set attributes as of ``time_s``; an attribute that was set as of a later moment keeps its value.
+
+        Of two values of one moment the greater text stays, so that the order of arrival never matters.
+
+        Raises:
+            InvalidRequest: A name is no id, a text is too long, the time is not finite or lies ahead of the clock.
+        """
+        ...
+
+    async def erase_actor(self, key: ActorKey, deadline: Deadline) -> Erased:
+        """Delete everything of the actor, and take the stored events out of the item counters."""
+        ...
+
+    async def add_to_items(
+        self, tenant: str, additions: Sequence[ItemDelta], newest_event_s: float | None, deadline: Deadline
+    ) -> None:
+        """Add counts and value sums to items' counters, and announce the change to watchers. Not idempotent.
+
+        Args:
+            tenant: Whose items.
+            additions: One for each item; may be negative.
+            newest_event_s: Time of the newest event that is counted, for :meth:`read_freshness`.
+            deadline: When it is due. Where it passes, the additions may or may not have been made.
+        """
+        ...
+
+    async def read_items(self, tenant: str, item_ids: Sequence[str], deadline: Deadline) -> Sequence[ItemDelta | None]:
+        """Return the counters of ``item_ids``, in their order; ``None`` where nothing was ever counted."""
+        ...
+
+    async def read_freshness(self, tenant: str, deadline: Deadline) -> StoreFreshness:
+        """Return how new the tenant's data is."""
+        ...
+
+    def watch_items(self, tenant: str, cursor: str) -> AsyncIterator[ItemDeltas]:
+        """Yield a snapshot (``cursor`` empty or too old) and then every change, for ever.
+
+        A change carries an item's totals at the time of reading, so that several changes of an item may come as one.
+        """
+        ...
+
+    async def ping(self, deadline: Deadline) -> None:
+        """Return where the store answers."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close connections and end background work. Calls in flight fail."""
+        ...
