@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist_bundle import layout
+from shortlist_bundle.arrays import map_array
 from shortlist_bundle.blob_table import BlobTable
-from shortlist_domain.errors import ShortlistError
+from shortlist_bundle.bundle import Bundle
+from shortlist_domain.errors import BundleInvalid, ShortlistError
 from shortlist_domain.features import item_numbers
 from shortlist_domain.stages import ItemDelta, ItemFeed
 from shortlist_telemetry.catalogue import LogEvent
@@ -64,6 +67,25 @@ class ItemCounters:
         if changed:
             self.version += 1
         return changed
+
+
+def load_counters(bundle: Bundle, n_items: int) -> ItemCounters:
+    """Return the live counters, as the bundle starts them.
+
+    Raises:
+        BundleInvalid: Not as many ids or counters as embeddings, or ids that are not ascending.
+    """
+    ids = BlobTable(bundle.map(layout.ITEM_IDS))
+    counters = map_array(bundle, layout.ITEM_COUNTERS, np.dtype("<f8"), 2)
+    if len(ids) != n_items or len(counters) != n_items:
+        raise BundleInvalid(f"{len(ids)} ids and {len(counters)} counters, embeddings of {n_items} items")
+    before = b""
+    for row in range(n_items):
+        one = ids[row]
+        if one <= before:
+            raise BundleInvalid(f"the ids of rows {row - 1} and {row} are not ascending")
+        before = one
+    return ItemCounters(counters.view(np.float64), ids)
 
 
 class ItemFeedReader:

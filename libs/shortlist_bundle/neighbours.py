@@ -3,6 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist_bundle import layout
+from shortlist_bundle.arrays import map_array
+from shortlist_bundle.bundle import Bundle
+from shortlist_domain.errors import BundleInvalid
+
 
 def neighbour_scores_of(
     history_rows: NDArray[np.integer],
@@ -50,3 +55,18 @@ def batch_neighbour_scores(
     slots = neighbour_rows[events].astype(np.int64) + 1 + (owner * (n_items + 1))[:, None]
     sums = np.bincount(slots.ravel(), neighbour_scores[events].ravel(), n_actors * (n_items + 1))
     return sums.reshape(n_actors, n_items + 1)[:, 1:].astype(np.float32)
+
+
+def load_neighbours(bundle: Bundle, n_items: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return the neighbour lists and their similarities, each ``(n_items, m)``.
+
+    Raises:
+        BundleInvalid: Of different shapes, or with a row outside [-1, n_items).
+    """
+    rows = map_array(bundle, layout.NEIGHBOUR_ROWS, np.dtype("<i4"))
+    scores = map_array(bundle, layout.NEIGHBOUR_SCORES, np.dtype("<f4"), rows.shape[1])
+    if len(rows) != n_items or len(scores) != n_items:
+        raise BundleInvalid(f"neighbours of {len(rows)} and {len(scores)} items, embeddings of {n_items}")
+    if rows.size and not (int(rows.min()) >= -1 and int(rows.max()) < n_items):
+        raise BundleInvalid(f"{layout.NEIGHBOUR_ROWS} holds rows outside [-1, {n_items})")
+    return rows.view(np.int32), scores.view(np.float32)

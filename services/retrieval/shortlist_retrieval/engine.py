@@ -1,0 +1,151 @@
+"""The retrieval engine: every source asked, lists fused, provenance kept. Knows no gRPC."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist_bundle.fusion import Fused, fuse_scored
+from shortlist_bundle.host import BundleHost
+from shortlist_bundle.request_checks import actor_violations
+from shortlist_domain.deadline import Deadline
+from shortlist_domain.errors import InvalidRequest, UpstreamFailed
+from shortlist_domain.stages import NO_ANCHOR, ActorFeatures, Provenance, RetrieveRequest, RetrieveResult
+from shortlist_retrieval.checks import retrieve_violations
+from shortlist_retrieval.loading import LoadedBundle
+from shortlist_retrieval.selection import Selection
+from shortlist_retrieval.sources.base import CandidateSource, Proposals, Query
+from shortlist_rpc.executor import BoundedExecutor
+from shortlist_telemetry.catalogue import LogEvent
+from shortlist_telemetry.logging import get_log
+
+DEFAULT_QUOTAS: Mapping[str, float] = {"two_tower": 0.5, "item_neighbours": 0.3, "popular": 0.1}
+
+
+class Shelf:
+    """A loaded bundle with its sources, ready to be asked."""
+
+    def __init__(self, bundle: LoadedBundle, sources: tuple[CandidateSource, ...]) -> None:
+        self.bundle = bundle
+        self.sources = sources
+
+
+class RetrievalEngine:
+    """Implements :class:`shortlist_domain.stages.RetrievalStage`."""
+
+    def __init__(
+        self,
+        host: BundleHost[Shelf],
+        executor: BoundedExecutor,
+        quotas: Mapping[str, float] = DEFAULT_QUOTAS,
+    ) -> None:
+        """Make an engine.
+
+        Args:
+            host: Where bundles come from.
+            executor: Where the work is done.
+            quotas: Guaranteed shares where a request brings none.
+        """
+        self._host = host
+        self._executor = executor
+        self._quotas = quotas
+        self._log = get_log("retrieval")
+
+    async def held_bundles(self, deadline: Deadline) -> tuple[str, ...]:
+        """Return the ids of the bundles that are ready to serve, newest first."""
+        return self._host.held_ids()
+
+    async def retrieve(self, request: RetrieveRequest, deadline: Deadline) -> RetrieveResult:
+        """Return at most ``candidate_count`` candidates: fewer only where fewer are allowed or proposed.
+
+        Raises:
+            InvalidRequest: A field is outside its range; names every one.
+            NotReady: No bundle is loaded.
+            BundleMismatch: Another bundle is.
+            Overloaded: The queue is full.
+            BudgetExceeded: The deadline passed in the queue.
+            UpstreamFailed: Every source failed.
+        """
+        shelf = self._host.get(request.bundle_id)
+        violations = retrieve_violations(request, shelf.bundle.n_items, [s.name for s in shelf.sources])
+        if violations:
+            raise InvalidRequest(*violations)
+        return await self._executor.run(partial(self._retrieve, shelf, request), deadline, "retrieval")
+
+    async def embed_actor(self, bundle_id: str, actor: ActorFeatures, deadline: Deadline) -> array[float]:
+        """Return the embedding of ``actor``; raises as :meth:`retrieve`."""
+        bundle = self._host.get(bundle_id).bundle
+        violations = actor_violations(actor, bundle.n_items)
+        if violations:
+            raise InvalidRequest(*violations)
+        embedding = await self._executor.run(partial(bundle.embed, actor), deadline, "embedding")
+        return _column("f", embedding)
+
+    def _retrieve(self, shelf: Shelf, request: RetrieveRequest) -> RetrieveResult:
+        bundle = shelf.bundle
+        anchors = np.frombuffer(request.anchor_rows, np.uint32).astype(np.int64)
+        allowed = None if request.allow_rows is None else np.frombuffer(request.allow_rows, np.uint32)
+        excluded = np.concatenate((np.frombuffer(request.exclude_rows, np.uint32), anchors))
+        selection = Selection(bundle.n_items, excluded.astype(np.int64), allowed)
+        k = min(request.candidate_count, selection.count)
+        query = Query(request.actor, anchors, selection, k)
+        proposed, failed = self._proposals(shelf, query)
+        lists = {name: proposals.rows for name, proposals in proposed.items()}
+        fused = fuse_scored(lists, request.quotas or self._quotas, k)
+        embedding = next((p.actor_embedding for p in proposed.values() if p.actor_embedding is not None), None)
+        return RetrieveResult(
+            bundle_id=request.bundle_id,
+            rows=_column("I", fused.rows.astype(np.uint32)),
+            scores=_column("f", fused.scores),
+            provenance=_provenance(fused, proposed),
+            actor_embedding=array("f") if embedding is None else _column("f", embedding),
+            failed_sources=tuple(failed),
+        )
+
+    def _proposals(self, shelf: Shelf, query: Query) -> tuple[dict[str, Proposals], dict[str, str]]:
+        proposed: dict[str, Proposals] = {}
+        failed: dict[str, str] = {}
+        for source in shelf.sources:
+            try:
+                proposed[source.name] = source.propose(query)
+            except Exception as error:  # noqa: BLE001 - FAISS and onnxruntime raise anything; one source is not the answer
+                failed[source.name] = repr(error)
+                self._log.warning(LogEvent.STAGE_FAILED, stage=f"retrieval/{source.name}", reason=repr(error))
+        if failed and not proposed:
+            raise UpstreamFailed("retrieval", "; ".join(f"{name}: {reason}" for name, reason in failed.items()))
+        return proposed, failed
+
+
+def _provenance(fused: Fused, proposed: Mapping[str, Proposals]) -> tuple[Provenance, ...]:
+    """Return each source's word on what is in the answer; a source with no word on it is left out."""
+    by_row = np.argsort(fused.rows)
+    ascending = fused.rows[by_row]
+    words = []
+    for name, proposals in proposed.items():
+        if not len(proposals.rows) or not len(ascending):
+            continue
+        places = np.minimum(np.searchsorted(ascending, proposals.rows), len(ascending) - 1)
+        ranks = np.flatnonzero(ascending[places] == proposals.rows)
+        if not len(ranks):
+            continue
+        anchors = np.full(len(ranks), NO_ANCHOR, np.uint32) if proposals.anchors is None else proposals.anchors[ranks]
+        words.append(
+            Provenance(
+                source=name,
+                candidates=_column("I", by_row[places[ranks]].astype(np.uint32)),
+                ranks=_column("I", ranks.astype(np.uint32)),
+                scores=_column("f", proposals.scores[ranks].astype(np.float32)),
+                anchors=_column("I", anchors),
+            )
+        )
+    return tuple(words)
+
+
+def _column(typecode: str, values: NDArray[np.generic]) -> array:  # type: ignore[type-arg]
+    column = array(typecode)
+    column.frombytes(values.tobytes())
+    return column

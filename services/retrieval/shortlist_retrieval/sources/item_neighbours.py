@@ -1,0 +1,47 @@
+"""Item neighbours: items that are like the ones of the most recent events."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist_bundle.neighbours import neighbour_scores_of
+from shortlist_domain.stages import Source
+from shortlist_retrieval.loading import LoadedBundle
+from shortlist_retrieval.sources.base import Proposals, Query
+
+
+class ItemNeighboursSource:
+    """Ranks by the feature ``neighbour_score`` over the events that the models see, or over the anchors."""
+
+    name = Source.ITEM_NEIGHBOURS.value
+
+    def __init__(self, bundle: LoadedBundle) -> None:
+        self._bundle = bundle
+
+    def propose(self, query: Query) -> Proposals:
+        """Return items with a score above zero; none for an actor without events.
+
+        The anchor of a candidate is the event whose item contributed most to its score, the latest where several did.
+        """
+        length = self._bundle.features.history_length
+        recent = np.frombuffer(query.actor.history_rows, np.uint32)[-length:].astype(np.int64)
+        seeds = query.anchors if len(query.anchors) else recent
+        if not len(seeds):
+            return Proposals(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.uint32))
+        lists, similarities = self._bundle.neighbour_rows, self._bundle.neighbour_scores
+        scores = neighbour_scores_of(seeds, lists, similarities, self._bundle.n_items)
+        scores[~query.selection.mask] = 0.0
+        found = np.flatnonzero(scores > 0.0)
+        if len(found) > query.k:
+            found = np.sort(found[np.argpartition(scores[found], len(found) - query.k)[len(found) - query.k :]])
+        rows = found[np.argsort(-scores[found], kind="stable")]
+        return Proposals(rows.astype(np.int32), scores[rows], seeds[self._strongest(seeds)[rows]].astype(np.uint32))
+
+    def _strongest(self, seeds: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return for every row of the catalogue the position in ``seeds`` that is most similar to it."""
+        # The bits of a float32 that is not negative sort like the float: similarity above position, one pass for both.
+        similarities = np.maximum(self._bundle.neighbour_scores[seeds], 0.0).view(np.uint32).astype(np.uint64)
+        keys = (similarities << np.uint64(32)) | np.arange(len(seeds), dtype=np.uint64)[:, None]
+        rows = self._bundle.neighbour_rows[seeds].ravel()
+        best = np.zeros(self._bundle.n_items + 1, np.uint64)
+        np.maximum.at(best, rows, keys.ravel())  # padding, -1, falls on the place past the end
+        return (best & np.uint64(0xFFFFFFFF)).astype(np.int64)
