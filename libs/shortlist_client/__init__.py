@@ -1,1 +1,14 @@
-"""The public Python client."""
+"""The public Python client.
+
+>>> from shortlist_client import Client
+>>> with Client("127.0.0.1:50051") as client:          # doctest: +SKIP
+...     answer = client.recommend(user_id="42", slate_size=5, item_fields=["title"])
+...     for result in answer.results:
+...         print(result.rank, result.item_id, result.score)
+"""
+
+from shortlist_client.aio import AsyncClient
+from shortlist_client.messages import rating
+from shortlist_client.sync import Client
+
+__all__ = ["AsyncClient", "Client", "rating"]

@@ -13,20 +13,22 @@ def open_channel(target: str) -> grpc.aio.Channel:
     Args:
         target: ``host:port`` or any gRPC name, as in ``dns:///retrieval:50052`` for a headless service.
     """
-    return grpc.aio.insecure_channel(
-        target,
-        options=[
-            ("grpc.service_config", service_config()),
-            # A stage that was killed is tried again within a second, not after the default of up to two minutes.
-            ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.min_reconnect_backoff_ms", 100),
-            ("grpc.max_reconnect_backoff_ms", 1000),
-            ("grpc.keepalive_time_ms", 20_000),
-            ("grpc.keepalive_timeout_ms", 2_000),
-            ("grpc.max_receive_message_length", 16 << 20),
-            ("grpc.dns_min_time_between_resolutions_ms", 5_000),
-        ],
-    )
+    return grpc.aio.insecure_channel(target, options=channel_options())
+
+
+def channel_options() -> list[tuple[str, str | int]]:
+    """Return the options of every channel, ours and the public clients'."""
+    return [
+        ("grpc.service_config", service_config()),
+        # A server that was killed is tried again within a second, not after the default of up to two minutes.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 1000),
+        ("grpc.keepalive_time_ms", 20_000),
+        ("grpc.keepalive_timeout_ms", 2_000),
+        ("grpc.max_receive_message_length", 16 << 20),
+        ("grpc.dns_min_time_between_resolutions_ms", 5_000),
+    ]
 
 
 def service_config() -> str:

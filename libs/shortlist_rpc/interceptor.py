@@ -3,6 +3,8 @@
 Health and reflection pass it by, so that a probe is answered however busy the server is.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar

@@ -1,5 +1,7 @@
 """Domain errors to gRPC statuses, and back: one table, both ways."""
 
+from __future__ import annotations
+
 from typing import NoReturn
 
 import grpc
