@@ -41,6 +41,11 @@ class Session:
             raise BundleInvalid(f"the model wants inputs {sorted(unknown)} and lacks outputs {sorted(missing)}")
         self._outputs = list(outputs)
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs that the model reads."""
+        return self._inputs
+
     def output_width(self, name: str) -> int | None:
         """Return the size of the last axis of output ``name``, ``None`` where it is not fixed."""
         shape = next(o.shape for o in self._session.get_outputs() if o.name == name)

@@ -1,0 +1,140 @@
+"""A bundle as ranking holds it: verified, parsed, cross-checked, warmed up."""
+
+from __future__ import annotations
+
+import math
+from array import array
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist_bundle import golden, layout
+from shortlist_bundle.actor_inputs import ModelInputs, actor_inputs
+from shortlist_bundle.arrays import map_array
+from shortlist_bundle.bundle import Bundle
+from shortlist_bundle.feature_list import FeatureList
+from shortlist_bundle.item_table import load_counters
+from shortlist_bundle.neighbours import load_neighbours, neighbour_scores_of
+from shortlist_bundle.request_checks import check_golden_actor, row_violations
+from shortlist_bundle.session import Session
+from shortlist_domain.errors import BundleInvalid, UpstreamFailed
+from shortlist_domain.stages import ActorFeatures
+from shortlist_ranking.calibration import PlattCalibration
+
+TOWER_INPUTS = ("history_rows", "history_values", "history_ages_s", "user_categories", "user_numbers", "context")
+ITEM_INPUTS = ("item_rows", "item_features", "item_numbers", "item_embeddings")
+RANKER_INPUTS = (*TOWER_INPUTS, "user_embedding", *ITEM_INPUTS)
+HEADS = ("click", "rating")
+NEIGHBOUR_SCORE = "neighbour_score"
+
+
+class LoadedRanker:
+    """Everything that scoring reads. Nothing of it changes but the counters."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        """Load and check ``bundle``.
+
+        Raises:
+            BundleInvalid: A file is damaged, the files do not fit together, or the golden requests come out otherwise.
+        """
+        self.bundle_id = bundle.bundle_id
+        self.manifest = bundle.manifest
+        self.features = FeatureList.from_json(bundle.read(layout.FEATURE_LIST))
+        self.embeddings = map_array(bundle, layout.ITEM_EMBEDDINGS, np.dtype("<f4"))
+        self.n_items, self.dim = self.embeddings.shape
+        columns = len(self.features.item_columns)
+        self.item_features = map_array(bundle, layout.ITEM_FEATURES, np.dtype("<f4"), columns)
+        if not self.n_items or len(self.item_features) != self.n_items:
+            raise BundleInvalid(f"features of {len(self.item_features)} items, embeddings of {self.n_items}")
+        self.neighbour_rows, self.neighbour_scores = load_neighbours(bundle, self.n_items)
+        self.counters = load_counters(bundle, self.n_items)
+        self.calibration = PlattCalibration(bundle.read(layout.CALIBRATION))
+        weights = self.features.head_weights
+        if not weights or set(weights) - set(HEADS) or not all(math.isfinite(w) for w in weights.values()):
+            raise BundleInvalid(f"head weights {dict(weights)}; heads are {', '.join(HEADS)}")
+        self._tower = Session(bundle.read(layout.USER_TOWER), TOWER_INPUTS, ("embedding",))
+        self._ranker = Session(bundle.read(layout.RANKER), RANKER_INPUTS, HEADS)
+        self.inputs = self._ranker.inputs
+        """Inputs that the ranker reads."""
+
+        self._check_golden(golden.from_json(bundle.read(layout.GOLDEN)))
+
+    def user_side(self, actor: ActorFeatures, embedding: NDArray[np.float32] | None) -> ModelInputs:
+        """Return the ranker's inputs that are the same for all candidates.
+
+        Args:
+            actor: Whose they are.
+            embedding: The actor's embedding ``(d,)``; ``None`` runs the user tower.
+
+        Raises:
+            UpstreamFailed: The tower's output is not finite.
+        """
+        inputs = actor_inputs(actor, self.features)
+        if "user_embedding" in self.inputs:
+            if embedding is None:
+                inputs["user_embedding"] = _finite(layout.USER_TOWER, self._tower.run(inputs))[0]
+            else:
+                inputs["user_embedding"] = embedding.reshape(1, -1)
+        return inputs
+
+    def number_columns(self, actor: ActorFeatures) -> list[NDArray[np.float32]]:
+        """Return the columns of ``item_numbers`` for every item, ``(n,)`` each, live counters included."""
+        columns = []
+        for name in self.features.item_numbers:
+            if name == NEIGHBOUR_SCORE:
+                recent = np.frombuffer(actor.history_rows, np.uint32)[-self.features.history_length :].astype(np.int64)
+                columns.append(neighbour_scores_of(recent, self.neighbour_rows, self.neighbour_scores, self.n_items))
+            else:
+                columns.append(self.counters.columns[name])
+        return columns
+
+    def heads(
+        self, user_side: ModelInputs, columns: list[NDArray[np.float32]], rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return click logits and ratings of ``rows``, ``(r,)`` each.
+
+        Raises:
+            UpstreamFailed: An output is not finite or not one number a candidate.
+        """
+        inputs = dict(user_side)
+        if "item_rows" in self.inputs:
+            inputs["item_rows"] = rows
+        if "item_features" in self.inputs:
+            inputs["item_features"] = self.item_features[rows]
+        if "item_numbers" in self.inputs:
+            numbers = np.empty((len(rows), len(columns)), np.float32)
+            for position, column in enumerate(columns):
+                numbers[:, position] = column[rows]
+            inputs["item_numbers"] = numbers
+        if "item_embeddings" in self.inputs:
+            inputs["item_embeddings"] = self.embeddings[rows]
+        click, rating = _finite(layout.RANKER, self._ranker.run(inputs))
+        if click.shape != rows.shape or rating.shape != rows.shape:
+            raise UpstreamFailed(layout.RANKER, f"gives {click.shape} and {rating.shape} for {rows.shape} candidates")
+        return click, rating
+
+    def _check_golden(self, requests: list[golden.GoldenRequest]) -> None:
+        for number, request in enumerate(requests):
+            check_golden_actor(request.actor, self.n_items)
+            if row_violations("rows", request.rows, self.n_items):
+                raise BundleInvalid(f"golden request {number} asks for rows outside the catalogue")
+            rows = np.array(request.rows, np.int64)
+            try:
+                user_side = self.user_side(request.actor, None)
+                click, rating = self.heads(user_side, self.number_columns(request.actor), rows)
+            except UpstreamFailed as error:
+                raise BundleInvalid(f"golden request {number}: {error}") from error
+            except Exception as error:  # onnxruntime raises its own untyped exceptions
+                raise BundleInvalid(f"golden request {number}: the models fail: {error}") from error
+            for head, found, expected in (
+                ("click", self.calibration.probabilities(click), request.click),
+                ("rating", rating, request.rating),
+            ):
+                if not golden.close(array("f", found.tolist()), expected):
+                    raise BundleInvalid(f"golden request {number}: {head} is not what the models gave when exported")
+
+
+def _finite(model: str, outputs: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    if not all(np.isfinite(output).all() for output in outputs):
+        raise UpstreamFailed(model, "an output is not finite")
+    return outputs
