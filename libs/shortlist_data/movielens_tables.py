@@ -1,0 +1,113 @@
+"""The users and items of MovieLens in the three layouts they come in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from shortlist_data import columns
+from shortlist_data.delimited import read_delimited
+from shortlist_data.errors import DataRefused
+from shortlist_data.rejects import LINE, Rejects
+
+_AGE_BANDS = (1, 18, 25, 35, 45, 50, 56)
+_YEAR = r"\((\d{4})(?:[-/]\d{2,4})?\)\s*$"
+_GENRES_100K = (
+    "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",
+    "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
+)  # fmt: skip
+"""Order of the flags in ``u.item``, as ``u.genre`` has it."""
+
+
+def user_table(file: str, content: bytes, rejects: Rejects) -> tuple[pl.DataFrame, int]:
+    """Return ``user_id``, ``gender``, ``age`` (band), ``occupation``, ``zip_code``, and the rows found.
+
+    MovieLens 100K has ages in years; they are kept in ``age_years``.
+    """
+    if file.endswith(".dat"):
+        names = ("user_id", "gender", "age", "occupation", "zip_code")
+        frame, found = read_delimited(content, file, "users", rejects, delimiter="::", names=names)
+    else:
+        if file.endswith(".user") and content.startswith(b"user_id:token"):
+            frame, found = _typed(file, content, "users", rejects)
+        else:
+            names = ("user_id", "age", "gender", "occupation", "zip_code")
+            frame, found = read_delimited(content, file, "users", rejects, delimiter="|", names=names)
+        _require(frame, ("user_id", "age", "gender", "occupation", "zip_code"), file)
+        years, reasons = columns.numbers(frame["age"], "age")
+        rejects.note("users", file, reasons, frame[LINE], lambda row: frame["age"][row], is_bad=False)
+        frame = frame.with_columns(age_years=frame["age"], age=_band(years))
+    return _unique(frame, "user_id", "users", file, rejects), found
+
+
+def item_table(file: str, content: bytes, rejects: Rejects) -> tuple[pl.DataFrame, int]:
+    """Return ``item_id``, ``title``, ``genres``, ``year``, and the rows found."""
+    genres = pl.col("genres").str.split("|")
+    if file.endswith(".dat"):
+        names: Sequence[str] = ("item_id", "title", "genres")
+        frame, found = read_delimited(
+            content, file, "items", rejects, delimiter="::", names=names, encoding=_encoding(content)
+        )
+    elif content.startswith(b"item_id:token"):
+        frame, found = _typed(file, content, "items", rejects)
+        _require(frame, ("item_id", "movie_title", "release_year", "class"), file)
+        frame = frame.rename({"movie_title": "title", "class": "genres"})
+        has_year = pl.col("release_year").str.contains(r"^\d{4}$")
+        with_year = pl.format("{} ({})", "title", "release_year")
+        frame = frame.with_columns(title=pl.when(has_year).then(with_year).otherwise("title"))
+        genres = pl.col("genres").str.split(" ")  # no genre of this edition has a blank
+    else:
+        names = ("item_id", "title", "released", "video", "imdb", *_GENRES_100K)
+        frame, found = read_delimited(
+            content, file, "items", rejects, delimiter="|", names=names, encoding=_encoding(content)
+        )
+        flags = [pl.when(pl.col(genre) == "1").then(pl.lit(genre)) for genre in _GENRES_100K]
+        frame = frame.with_columns(pl.concat_list(flags).list.drop_nulls().alias("genres"))
+        genres = pl.col("genres")
+    frame = frame.with_columns(
+        genres.list.eval(pl.element().filter(pl.element() != "")).list.sort(),
+        year=pl.col("title").str.extract(_YEAR).cast(pl.Float64),
+    )
+    kept = _unique(frame.select("item_id", "title", "genres", "year", LINE), "item_id", "items", file, rejects)
+    return kept, found
+
+
+def _encoding(content: bytes) -> str:
+    """Return ``latin-1``, in which MovieLens is published, unless somebody already turned the file into UTF-8."""
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "utf-8"
+
+
+def _typed(file: str, content: bytes, table: str, rejects: Rejects) -> tuple[pl.DataFrame, int]:
+    """Read a file with a header of ``name:type``."""
+    frame, found = read_delimited(content, file, table, rejects, delimiter="\t")
+    return frame.rename(lambda name: name.partition(":")[0]), found
+
+
+def _require(frame: pl.DataFrame, names: Sequence[str], file: str) -> None:
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise DataRefused(f"{file} has no column {', '.join(missing)}; it is not the file it should be")
+
+
+def _band(years: pl.Series) -> pl.Series:
+    value = pl.col("years")
+    band = pl.lit(None, pl.String)
+    for low in _AGE_BANDS:
+        band = pl.when(value >= low).then(pl.lit(str(low))).otherwise(band)
+    return years.alias("years").to_frame().select(band.alias("age")).to_series()
+
+
+def _unique(frame: pl.DataFrame, key: str, table: str, file: str, rejects: Rejects) -> pl.DataFrame:
+    """Return the rows with a good id, the first of each."""
+    reasons = columns.ids(frame[key], key.replace("_", " "))[1]
+    good = rejects.note(table, file, reasons, frame[LINE], lambda row: frame[key][row])
+    kept = frame.filter(good)
+    repeated = kept.select(
+        pl.when(~pl.col(key).is_first_distinct()).then(pl.lit("repeats the id of an earlier row"))
+    ).to_series()
+    return kept.filter(rejects.note(table, file, repeated, kept[LINE], lambda row: kept[key][row])).drop(LINE)
