@@ -1,0 +1,97 @@
+"""``shortlist bundles``: what was published, whether it is whole, and the way back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Look at published bundles, verify them, roll back.")
+
+Store = Annotated[Path, typer.Option("--store", help="Folder with bundles and releases.")]
+_STORE = Path("var/bundles")
+
+
+@app.command("list")
+def list_releases(store: Store = _STORE) -> None:
+    """List releases, newest first.
+
+    Example: shortlist bundles list --store var/bundles
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from shortlist_bundle.store import BundleStore
+    from shortlist_domain.errors import BundleInvalid
+
+    bundles = BundleStore(store)
+    table = Table("generation", "bundle", "released", "data", "retrieval", "ranker")
+    for release in reversed(bundles.releases()):
+        try:
+            manifest = bundles.open(release).manifest
+        except BundleInvalid as error:
+            table.add_row(str(release.generation), release.bundle_id, release.released_at, f"[red]{error}[/]", "", "")
+            continue
+        window = manifest.data_window
+        data = f"{window.dataset}: {window.interactions:,} events, {window.items:,} items"
+        models = (manifest.models.get("retrieval", ""), manifest.models.get("ranker", ""))
+        table.add_row(str(release.generation), release.bundle_id, release.released_at, data, *models)
+    Console().print(table)
+
+
+@app.command()
+def verify(
+    bundle_id: Annotated[str, typer.Argument(help="Bundle to verify; the current one where left out.")] = "",
+    store: Store = _STORE,
+) -> None:
+    """Check every file of a bundle against its manifest, and the manifest against the release.
+
+    Example: shortlist bundles verify
+    """
+    from shortlist_bundle.store import BundleStore
+    from shortlist_domain.errors import BundleInvalid
+
+    bundles = BundleStore(store)
+    try:
+        releases = [r for r in bundles.releases() if bundle_id in ("", r.bundle_id)]
+        if not releases:
+            _fail(f"{store} holds no release of {bundle_id or 'any bundle'}")
+        bundle = bundles.open(releases[-1])
+        bundle.verify()
+    except BundleInvalid as error:
+        _fail(str(error))
+    typer.echo(f"{bundle.bundle_id}: {len(bundle.manifest.files)} files are what the manifest says")
+
+
+@app.command()
+def rollback(
+    bundle_id: Annotated[str, typer.Argument(help="Bundle to go back to; the one before where left out.")] = "",
+    store: Store = _STORE,
+) -> None:
+    """Make an earlier bundle current again, as a new release. Running services follow within a second.
+
+    Example: shortlist bundles rollback
+    """
+    from shortlist_bundle.store import BundleStore
+    from shortlist_domain.errors import ShortlistError
+
+    bundles = BundleStore(store)
+    try:
+        releases = bundles.releases()
+        if not releases:
+            _fail(f"{store} holds no release")
+        current = releases[-1]
+        earlier = [r.bundle_id for r in releases if r.bundle_id != current.bundle_id]
+        target = bundle_id or (earlier[-1] if earlier else "")
+        if not target:
+            _fail(f"{current.bundle_id} is the only bundle that was ever released")
+        release = bundles.publish(target, current.generation)
+    except ShortlistError as error:
+        _fail(str(error))
+    typer.echo(f"generation {release.generation}: {release.bundle_id}")
+
+
+def _fail(reason: str) -> NoReturn:
+    typer.secho(reason, fg="red", err=True)
+    raise typer.Exit(1)
