@@ -93,5 +93,8 @@ class LogEvent:
     STORE_BACK = "store_back"
     """Redis can be reached again."""
 
+    COUNTS_LOST = "counts_lost"
+    """Events were stored, and Redis went away before their items were counted; the counters stay that much too low."""
+
     EMBEDDED_STORE = "embedded_store"
     """A Valkey of our own was started, restarted, or could not be."""

@@ -11,7 +11,7 @@ import time
 import uuid
 from array import array
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shortlist_domain.deadline import Deadline
@@ -174,7 +174,7 @@ class MemoryStore:
         kept = self._tenant(tenant)
         return StoreFreshness(kept.newest_event_s, kept.last_write_s)
 
-    async def watch_items(self, tenant: str, cursor: str) -> AsyncIterator[ItemDeltas]:
+    async def watch_items(self, tenant: str, cursor: str) -> AsyncGenerator[ItemDeltas, None]:
         """Yield a snapshot and then every change; see the protocol."""
         kept = self._tenant(tenant)
         at = self._position(kept, cursor)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.stages import ItemDelta, ItemDeltas
@@ -74,7 +74,7 @@ class RedisItems:
             newest_event_s=None if newest is None else float(newest), last_write_s=None if last is None else float(last)
         )
 
-    async def watch(self, tenant: str, cursor: str) -> AsyncIterator[ItemDeltas]:
+    async def watch(self, tenant: str, cursor: str) -> AsyncGenerator[ItemDeltas, None]:
         """Yield a snapshot where ``cursor`` is empty or too old, and then every change, for ever."""
         async with self._link.own_connection() as session:
             at = cursor

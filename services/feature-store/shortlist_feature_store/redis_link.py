@@ -22,6 +22,8 @@ from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import BudgetExceeded, Overloaded, UpstreamFailed
 from shortlist_feature_store.breaker import Breaker
 from shortlist_feature_store.store import UPSTREAM
+from shortlist_telemetry.catalogue import LogEvent
+from shortlist_telemetry.logging import get_log
 
 Argument = str | bytes | int | float
 Command = tuple[Argument, ...]
@@ -64,6 +66,7 @@ class RedisLink:
         self.breaker = Breaker(failures_to_open, time.monotonic)
         self._prober: asyncio.Task[None] | None = None
         self._is_closed = False
+        self._log = get_log("feature-store")
 
     async def exchange(self, commands: Sequence[Command], deadline: Deadline, work: str) -> list[Reply]:
         """Send ``commands`` in one write and return their replies; an error reply raises once all are read.
@@ -103,7 +106,7 @@ class RedisLink:
             # The server is there and said no, or what it said was no protocol.
             raise UpstreamFailed(UPSTREAM, str(error)) from error
         else:
-            self.breaker.succeeded()
+            self._succeeded()
         finally:
             if session is not None:
                 await self._take_back(session)
@@ -173,8 +176,17 @@ class RedisLink:
         if self.breaker.is_open:
             raise UpstreamFailed(UPSTREAM, f"not tried, it failed before: {self.breaker.last_reason}")
 
+    def _succeeded(self) -> None:
+        if self.breaker.is_open:
+            away_s = round(self.breaker.clock() - self.breaker.opened_at_s, 3)
+            self._log.info(LogEvent.STORE_BACK, away_s=away_s)
+        self.breaker.succeeded()
+
     def _failed(self, reason: str) -> None:
+        was_open = self.breaker.is_open
         self.breaker.failed(reason)
+        if self.breaker.is_open and not was_open:
+            self._log.error(LogEvent.STORE_LOST, reason=reason)
         if self.breaker.is_open and self._prober is None and not self._is_closed:
             self._prober = asyncio.get_running_loop().create_task(self._probe(), name="redis-probe")
 
@@ -188,7 +200,7 @@ class RedisLink:
                 try:
                     async with asyncio.timeout(_PROBE_TIMEOUT_S):
                         await session.exchange([("PING",)])
-                    self.breaker.succeeded()
+                    self._succeeded()
                 except (RedisError, OSError, TimeoutError) as error:
                     self.breaker.failed(f"{type(error).__name__}: {error}")
                 finally:

@@ -10,10 +10,8 @@ import asyncio
 import contextlib
 import time
 from array import array
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
-
-import structlog
 
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import BudgetExceeded, InvalidRequest, Overloaded, UpstreamFailed
@@ -36,8 +34,9 @@ from shortlist_feature_store.records import (
 from shortlist_feature_store.redis_items import RedisItems
 from shortlist_feature_store.redis_link import Command, RedisLink
 from shortlist_feature_store.store import Erased, Limits, StoreFreshness, WriteResult
+from shortlist_telemetry.catalogue import LogEvent
+from shortlist_telemetry.logging import get_log
 
-_LOG = structlog.get_logger("feature-store")
 _FIRST_POLL_S = 0.002
 _LONGEST_POLL_S = 0.02
 _SHARE_FOR_WAITING = 0.8
@@ -63,6 +62,7 @@ class RedisStore:
         self._items = RedisItems(link, limits)
         # Writers of one actor in one process queue here instead of failing each other's transactions.
         self._locks = tuple(asyncio.Lock() for _ in range(_STRIPES))
+        self._log = get_log("feature-store")
         self.lost_counts = 0
         """Appends whose events were stored and not counted, because the server went away in between."""
 
@@ -158,7 +158,7 @@ class RedisStore:
         """Return how new the tenant's data is."""
         return await self._items.freshness(tenant, deadline)
 
-    def watch_items(self, tenant: str, cursor: str) -> AsyncIterator[ItemDeltas]:
+    def watch_items(self, tenant: str, cursor: str) -> AsyncGenerator[ItemDeltas, None]:
         """Yield a snapshot and then every change; see the protocol."""
         return self._items.watch(tenant, cursor)
 
@@ -234,7 +234,7 @@ class RedisStore:
             await self._items.add(tenant, additions, newest_event_s, self._now(), deadline)
         except (UpstreamFailed, BudgetExceeded, Overloaded) as error:
             self.lost_counts += 1
-            _LOG.warning("stored, not counted", tenant=tenant, items=len(additions), reason=str(error))
+            self._log.warning(LogEvent.COUNTS_LOST, tenant=tenant, items=len(additions), reason=str(error))
 
     @contextlib.asynccontextmanager
     async def _alone(self, key: ActorKey, deadline: Deadline) -> AsyncIterator[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -142,10 +142,11 @@ class FeatureStore(Protocol):
         """Return how new the tenant's data is."""
         ...
 
-    def watch_items(self, tenant: str, cursor: str) -> AsyncIterator[ItemDeltas]:
+    def watch_items(self, tenant: str, cursor: str) -> AsyncGenerator[ItemDeltas, None]:
         """Yield a snapshot (``cursor`` empty or too old) and then every change, for ever.
 
         A change carries an item's totals at the time of reading, so that several changes of an item may come as one.
+        Ends with :class:`~shortlist_domain.errors.UpstreamFailed`; the caller comes again, with the last cursor.
         """
         ...
 
