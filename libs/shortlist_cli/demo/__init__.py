@@ -1,0 +1,1 @@
+"""The demo: data, training, serving and questions in one run."""

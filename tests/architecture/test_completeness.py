@@ -1,0 +1,102 @@
+"""What is enumerated is compared with its definition, so that an addition stays red until it is whole."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import re
+from pathlib import Path
+
+import grpc
+import pytest
+from google.protobuf.descriptor import FileDescriptor
+
+import shortlist_domain.errors as errors_module
+from shortlist.common.v1 import answer_pb2
+from shortlist.gateway.v1 import recommendation_service_pb2_grpc
+from shortlist_domain.errors import ShortlistError
+from shortlist_domain.stages import Source
+from shortlist_gateway.query import Cause, Level, Outcome, ReasonKind
+from shortlist_rpc.policy import POLICIES
+from shortlist_rpc.status import STATUSES
+
+ROOT = Path(__file__).parents[2]
+SERVICE_PROTOS = sorted((ROOT / "protos").glob("shortlist/*/v1/*_service.proto"))
+
+
+def descriptors() -> list[FileDescriptor]:
+    names = [str(p.relative_to(ROOT / "protos").with_suffix("")).replace("/", ".") + "_pb2" for p in SERVICE_PROTOS]
+    return [importlib.import_module(name).DESCRIPTOR for name in names]
+
+
+def test_every_rpc_has_a_policy_and_every_policy_an_rpc() -> None:
+    rpcs = {
+        f"/{service.full_name}/{method.name}"
+        for descriptor in descriptors()
+        for service in descriptor.services_by_name.values()
+        for method in service.methods
+    }
+    assert len(rpcs) > 15
+    assert rpcs == POLICIES.keys()
+
+
+def test_every_error_has_a_status() -> None:
+    defined = {
+        value
+        for value in vars(errors_module).values()
+        if isinstance(value, type) and issubclass(value, ShortlistError) and value is not ShortlistError
+    }
+    assert defined == STATUSES.keys()
+    assert grpc.StatusCode.UNKNOWN not in STATUSES.values()
+
+
+@pytest.mark.parametrize(
+    ("ours", "wire", "prefix"),
+    [
+        (Level, answer_pb2.DegradationLevel, "DEGRADATION_LEVEL_"),
+        (Outcome, answer_pb2.StageOutcome, "STAGE_OUTCOME_"),
+        (ReasonKind, answer_pb2.ReasonKind, "REASON_KIND_"),
+    ],
+)
+def test_enums_of_the_pipeline_are_those_of_the_wire(ours: type, wire: object, prefix: str) -> None:
+    names = {name.removeprefix(prefix) for name in wire.keys()}  # type: ignore[attr-defined]  # noqa: SIM118
+    assert {member.value for member in ours} == names - {"UNSPECIFIED"}  # type: ignore[attr-defined]
+
+
+def test_causes_of_the_pipeline_are_on_the_wire() -> None:
+    names = {name.removeprefix("DEGRADATION_CAUSE_") for name in answer_pb2.DegradationCause.keys()}  # noqa: SIM118
+    assert {cause.value for cause in Cause} <= names
+
+
+def test_sources_are_documented_on_the_wire() -> None:
+    text = (ROOT / "protos/shortlist/common/v1/answer.proto").read_text()
+    for source in Source:
+        assert f"`{source}`" in text
+
+
+def test_the_generator_is_the_version_that_the_stubs_demand_and_that_we_depend_on() -> None:
+    generated = (ROOT / "libs/gen/shortlist/gateway/v1/recommendation_service_pb2_grpc.py").read_text()
+    found = re.search(r"GRPC_GENERATED_VERSION = '([\d.]+)'", generated)
+    assert found
+    project = (ROOT / "pyproject.toml").read_text()
+    assert f'"grpcio>={found[1]},<2"' in project
+    assert f'"grpcio-tools=={found[1]}"' in project
+    assert importlib.metadata.version("grpcio-tools") == found[1]
+    assert found[1] == recommendation_service_pb2_grpc.GRPC_GENERATED_VERSION
+
+
+def test_modules_stay_short() -> None:
+    lengths = {
+        path: len(path.read_text().splitlines())
+        for root in ("libs", "services")
+        for path in (ROOT / root).rglob("*.py")
+        if not {"gen", "shortlist_testing"} & set(path.relative_to(ROOT).parts)
+    }
+    assert len(lengths) > 50
+    assert {str(p.relative_to(ROOT)): n for p, n in lengths.items() if n > 300} == {}
+
+
+def test_no_drawer_for_everything() -> None:
+    drawers = {"utils", "util", "common", "core", "helpers", "misc"}
+    ours = [p for root in ("libs", "services") for p in (ROOT / root).rglob("*") if "gen" not in p.parts]
+    assert [p for p in ours if p.stem in drawers] == []
