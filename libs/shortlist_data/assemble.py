@@ -42,8 +42,8 @@ def assemble(
         item_ids=tuple(items["item_id"].to_list()),
         users=users,
         items=items,
-        user_rows=_rows(events["user_id"], users["user_id"])[order],
-        item_rows=_rows(events["item_id"], items["item_id"])[order],
+        user_rows=rows_of(events["user_id"], users["user_id"])[order],
+        item_rows=rows_of(events["item_id"], items["item_id"])[order],
         values=events["value"].cast(pl.Float32).to_numpy()[order],
         times_s=times[order],
         user_attributes=user_attributes,
@@ -59,7 +59,14 @@ def _completed(table: pl.DataFrame, key: str, seen: pl.Series) -> pl.DataFrame:
     return ids.join(table, on=key, how="left", maintain_order="left")
 
 
-def _rows(ids: pl.Series, table: pl.Series) -> NDArray[np.int32]:
+def rows_of(ids: pl.Series, table: pl.Series) -> NDArray[np.int32]:
+    """Return the position in ``table`` (unique ids) of each of ``ids``.
+
+    Raises:
+        ValueError: An id is not in the table.
+    """
     lookup = pl.DataFrame({"id": table, "row": np.arange(len(table), dtype=np.int32)})
-    joined = ids.alias("id").to_frame().join(lookup, on="id", how="left", maintain_order="left")
-    return joined["row"].to_numpy().astype(np.int32)
+    rows = ids.alias("id").to_frame().join(lookup, on="id", how="left", maintain_order="left")["row"]
+    if rows.null_count():
+        raise ValueError(f"{rows.null_count()} ids are not in the table")
+    return rows.to_numpy().astype(np.int32)

@@ -50,7 +50,8 @@ def from_grouplens(name: str, cache: Path, progress: Progress | None = None) -> 
             raise DataRefused(f"the download of {name} broke off after {done:,} of {total:,} bytes; try again")
         aside.rename(target)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise DataRefused(f"{name} could not be downloaded from GroupLens ({error}); give --archive PATH") from error
+        reason = getattr(error, "reason", None) or error
+        raise DataRefused(f"{name} could not be downloaded from GroupLens ({reason}); give --archive PATH") from error
     finally:
         aside.unlink(missing_ok=True)
     return target

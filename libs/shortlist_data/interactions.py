@@ -22,6 +22,8 @@ def checked_events(
     time: str,
     value: str | None,
     time_format: TimeFormat = TimeFormat.SECONDS,
+    known_users: pl.Series | None = None,
+    known_items: pl.Series | None = None,
 ) -> pl.DataFrame:
     """Return ``user_id``, ``item_id``, ``value``, ``time_s`` and :data:`LINE` of the good rows, in the file's order.
 
@@ -36,6 +38,8 @@ def checked_events(
         time: Column of times.
         value: Column of values; ``None``: every event counts 1.
         time_format: How ``time`` tells time, where its type does not.
+        known_users: The only user ids to accept; ``None`` accepts any.
+        known_items: The only item ids to accept.
     """
     user_id, no_user = columns.ids(frame[user], "user id")
     item_id, no_item = columns.ids(frame[item], "item id")
@@ -55,6 +59,8 @@ def checked_events(
     def shown(row: int) -> str:
         return ", ".join(str(frame[name][row]) for name in named)
 
+    no_user = _unless_known(user_id, no_user, known_users, "user id is not in the users table")
+    no_item = _unless_known(item_id, no_item, known_items, "item id is not in the items table")
     reasons = pl.DataFrame([no_user.alias("u"), no_item.alias("i"), no_value.alias("v"), no_time.alias("t")])
     events = events.with_columns(reason=reasons.select(pl.coalesce("u", "i", "v", "t")).to_series())
     events = events.with_columns(
@@ -65,3 +71,11 @@ def checked_events(
     is_good = rejects.note(TABLE, where, events["reason"], events[LINE], shown)
     is_new = rejects.note(TABLE, where, events["repeated"], events[LINE], shown, is_bad=False)
     return events.filter(is_good & is_new).drop("reason", "repeated")
+
+
+def _unless_known(ids: pl.Series, reasons: pl.Series, known: pl.Series | None, reason: str) -> pl.Series:
+    """Return ``reasons`` with ``reason`` for the good ids that are not ``known``."""
+    if known is None:
+        return reasons
+    is_stranger = reasons.is_null() & ~ids.is_in(known.implode()).fill_null(value=False)
+    return pl.select(pl.when(is_stranger).then(pl.lit(reason)).otherwise(reasons)).to_series()

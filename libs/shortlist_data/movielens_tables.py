@@ -8,6 +8,7 @@ import polars as pl
 
 from shortlist_data import columns
 from shortlist_data.delimited import read_delimited
+from shortlist_data.entities import unique_rows
 from shortlist_data.errors import DataRefused
 from shortlist_data.rejects import LINE, Rejects
 
@@ -103,11 +104,5 @@ def _band(years: pl.Series) -> pl.Series:
 
 
 def _unique(frame: pl.DataFrame, key: str, table: str, file: str, rejects: Rejects) -> pl.DataFrame:
-    """Return the rows with a good id, the first of each."""
     reasons = columns.ids(frame[key], key.replace("_", " "))[1]
-    good = rejects.note(table, file, reasons, frame[LINE], lambda row: frame[key][row])
-    kept = frame.filter(good)
-    repeated = kept.select(
-        pl.when(~pl.col(key).is_first_distinct()).then(pl.lit("repeats the id of an earlier row"))
-    ).to_series()
-    return kept.filter(rejects.note(table, file, repeated, kept[LINE], lambda row: kept[key][row])).drop(LINE)
+    return unique_rows(frame.with_columns(reasons.alias("reason")), key, table, file, rejects)

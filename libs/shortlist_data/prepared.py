@@ -1,4 +1,8 @@
-"""Prepared data sets on disk: Parquet and one JSON file, written aside and renamed into place."""
+"""Prepared data sets on disk: Parquet and one JSON file, written aside and renamed into place.
+
+``interactions.parquet`` has ``user_id``, ``item_id`` (String), ``value`` (Float32), ``time_s`` (Float64), in order of
+time; ``users.parquet`` and ``items.parquet`` are the tables of :class:`Dataset`. Whatever reads Parquet can use them.
+"""
 
 import contextlib
 import json
@@ -10,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from shortlist_data.assemble import rows_of
 from shortlist_data.dataset import Dataset, ReadReport, Skipped
 from shortlist_data.errors import DataRefused
 
@@ -36,8 +41,8 @@ def save(dataset: Dataset, folder: Path) -> None:
     replaced = folder.parent / f".{folder.name}.{secrets.token_hex(4)}"
     try:
         events = {
-            "user_row": dataset.user_rows,
-            "item_row": dataset.item_rows,
+            "user_id": dataset.users["user_id"].gather(dataset.user_rows),
+            "item_id": dataset.items["item_id"].gather(dataset.item_rows),
             "value": dataset.values,
             "time_s": dataset.times_s,
         }
@@ -85,8 +90,8 @@ def load(folder: Path) -> Dataset:
             item_ids=tuple(items["item_id"].to_list()),
             users=users,
             items=items,
-            user_rows=events["user_row"].to_numpy().astype(np.int32),
-            item_rows=events["item_row"].to_numpy().astype(np.int32),
+            user_rows=rows_of(events["user_id"], users["user_id"]),
+            item_rows=rows_of(events["item_id"], items["item_id"]),
             values=events["value"].to_numpy().astype(np.float32),
             times_s=events["time_s"].to_numpy().astype(np.float64),
             user_attributes=tuple(description["user_attributes"]),
@@ -105,12 +110,17 @@ def load(folder: Path) -> Dataset:
 
 
 def _check(dataset: Dataset, folder: Path) -> None:
-    """Refuse rows outside of the tables and columns that are not there, so that nothing downstream has to."""
-    for rows, n in ((dataset.user_rows, len(dataset.user_ids)), (dataset.item_rows, len(dataset.item_ids))):
-        if len(rows) and not (rows.min() >= 0 and rows.max() < n):
-            raise DataRefused(f"{folder} is damaged: an event names a row that does not exist; get the data set anew")
+    """Refuse what :func:`save` does not write, so that nothing downstream has to look."""
     missing = {*dataset.user_attributes} - {*dataset.users.columns}
-    missing |= {*dataset.item_attributes, *dataset.item_numbers} - {*dataset.items.columns}
-    if missing or np.any(np.diff(dataset.times_s) < 0):
-        what = f"no columns {sorted(missing)}" if missing else "events out of time order"
-        raise DataRefused(f"{folder} is damaged: {what}; get the data set anew")
+    missing |= {"title", *dataset.item_attributes, *dataset.item_numbers} - {*dataset.items.columns}
+    faults = {
+        f"it lacks the columns {', '.join(sorted(missing))}": bool(missing),
+        "events are out of time order": bool(np.any(np.diff(dataset.times_s) < 0)),
+        "a value or time is not finite": not (np.isfinite(dataset.values).all() and np.isfinite(dataset.times_s).all()),
+        "ids are out of order or there twice": any(
+            np.any(np.array(ids[1:], object) <= np.array(ids[:-1], object))
+            for ids in (dataset.user_ids, dataset.item_ids)
+        ),
+    }
+    if found := [fault for fault, is_there in faults.items() if is_there]:
+        raise DataRefused(f"{folder} is damaged: {'; '.join(found)}; get the data set anew")

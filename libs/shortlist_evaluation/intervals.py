@@ -45,7 +45,8 @@ def bootstrap(
     if len(x) == 0:
         return Interval(float("nan"), float("nan"), float("nan"))
     label = np.arange(len(x)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    sums, counts = np.bincount(label, x), np.bincount(label).astype(np.float64)
+    sums = np.bincount(label, x).astype(np.float64)
+    counts = np.bincount(label).astype(np.float64)
     means = _resampled(sums, counts, np.random.default_rng(seed), resamples)
     low, high = np.percentile(means, [2.5, 97.5])
     return Interval(float(x.mean()), float(low), float(high))
