@@ -94,7 +94,7 @@ class EmbeddedValkey:
             UpstreamFailed: It cannot be started; the reason says why.
         """
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             await self._take_lock()
             await self._launch()
         except FolderInUse:
