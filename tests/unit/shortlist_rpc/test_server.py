@@ -72,7 +72,7 @@ async def code_of(call: object) -> grpc.StatusCode:
 
 async def test_bytes_that_are_no_message_are_the_callers_fault(tmp_path: Path) -> None:
     async with running(gateway(tmp_path)) as server, channel_to(server) as channel:
-        call = channel.unary_unary(RECOMMEND)
+        call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(RECOMMEND)
         assert await code_of(call(b"\xff\xff\xff", timeout=5)) is grpc.StatusCode.INVALID_ARGUMENT
 
 
@@ -80,7 +80,7 @@ async def test_ids_that_are_not_utf8_are_the_callers_fault(tmp_path: Path) -> No
     # actor { user_id: <FF FE> }, which no protobuf library would write
     raw = b"\x0a\x04\x12\x02\xff\xfe"
     async with running(gateway(tmp_path)) as server, channel_to(server) as channel:
-        call = channel.unary_unary(RECOMMEND)
+        call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(RECOMMEND)
         assert await code_of(call(raw, timeout=5)) is grpc.StatusCode.INVALID_ARGUMENT
 
 
@@ -97,7 +97,7 @@ async def test_every_violation_is_named_in_the_details(tmp_path: Path) -> None:
         request = pb.RecommendRequest(slate_size=-1, experiment_override="x")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await RecommendationServiceStub(channel).Recommend(request, timeout=5)
-        status = rpc_status.from_call(caught.value)  # type: ignore[arg-type]
+        status = rpc_status.from_call(caught.value)
         bad = error_details_pb2.BadRequest()
         assert any(detail.Unpack(bad) for detail in status.details)
         assert {v.field for v in bad.field_violations} == {"experiment_override", "actor", "slate_size"}
