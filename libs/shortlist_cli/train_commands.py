@@ -1,0 +1,101 @@
+"""``shortlist train``: from a prepared data set to a published bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from shortlist_data.dataset import Dataset
+    from shortlist_trainer.config import TrainConfig
+    from shortlist_trainer.train import TrainResult
+
+_STORE = Path("var/bundles")
+
+
+def train(
+    data: Annotated[Path, typer.Argument(help="Folder of a prepared data set, as `shortlist data get` makes one.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run: checkpoints and evaluation. [default: var/runs/<data set>]")
+    ] = None,
+    store: Annotated[Path, typer.Option(help="Bundle store to publish to.")] = _STORE,
+    config: Annotated[Path | None, typer.Option(help="YAML file of settings; what it leaves out has defaults.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="One setting, as in two_tower.epochs=5; may be repeated.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything; the same seed gives the same bundle.")] = None,
+    resume: Annotated[bool, typer.Option(help="Continue an interrupted run from its newest checkpoints.")] = False,
+    publish: Annotated[bool, typer.Option(help="Make the bundle current in the store.")] = True,
+) -> None:
+    """Train retrieval and ranking, evaluate them on later events, and publish a bundle.
+
+    Examples:
+      shortlist train var/data/ml-100k
+
+      shortlist train var/data/ml-1m --set two_tower.encoder=transformer --set two_tower.epochs=5
+
+      shortlist train var/data/ml-1m --config settings.yaml --seed 7 --resume --no-publish
+    """
+    from shortlist_data.prepared import load
+    from shortlist_domain.errors import ShortlistError
+    from shortlist_trainer.config import load_config, preset_for
+
+    try:
+        dataset = load(data)
+        settings = load_config(preset_for(dataset.events), config, set_ or (), seed)
+        folder = out or Path("var/runs") / dataset.name
+        result = _run(dataset, settings, folder, resume)
+        _finish(dataset, result, folder, store, publish)
+    except (ShortlistError, OSError) as error:
+        typer.secho(f"train: {error}", fg="red", err=True)
+        raise typer.Exit(1) from error
+
+
+def _run(dataset: Dataset, settings: TrainConfig, folder: Path, resume: bool) -> TrainResult:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    from shortlist_retrieval.index import build_index
+    from shortlist_trainer.train import train as run
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[loss]}"),
+    )
+    with Progress(*columns) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def report(part: str, done: int, total: int, loss: float) -> None:
+            if part not in tasks:
+                tasks[part] = bar.add_task(part, total=total, loss="")
+            bar.update(tasks[part], completed=done, total=total, loss=f"loss {loss:.4f}" if loss else "")
+
+        return run(dataset, settings, folder, build_index, report, resume=resume)
+
+
+def _finish(dataset: Dataset, result: TrainResult, folder: Path, store: Path, publish: bool) -> None:
+    from rich.console import Console
+
+    from shortlist_bundle.store import BundleStore
+    from shortlist_trainer.publish import add_bundle, publish_bundle
+    from shortlist_trainer.tracking import track
+
+    console = Console()
+    for table in result.tables:
+        console.print(table.to_rich())
+    bundles = BundleStore(store)
+    bundle = add_bundle(bundles, dataset, result)
+    track(folder, bundle.bundle_id, result)
+    size = sum(entry.size_bytes for entry in bundle.manifest.files.values())
+    console.print(
+        f"bundle {bundle.bundle_id} ({size / 1e6:.1f} MB) in {result.seconds['total']:.0f} s, "
+        f"peak memory {result.peak_memory_bytes / 1e6:,.0f} MB; evaluation in {folder / 'evaluation.json'}",
+        highlight=False,
+    )
+    if publish:
+        release = publish_bundle(bundles, bundle)
+        console.print(f"published as generation {release.generation} in {store}", highlight=False)

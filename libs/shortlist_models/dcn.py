@@ -1,0 +1,201 @@
+"""The ranker: DCN-V2 with a click and a rating head, and with everything about the user computed once.
+
+A row of the network's input is ``x = [u; v]``: the user side ``u`` is the same for every candidate, the item side ``v``
+is not. The first product of each branch is split, ``W x = W_u u + W_v v``, so that the user's half is computed at batch
+size 1 and added to every candidate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from shortlist_models.inputs import (
+    CONTEXT_WIDTH,
+    ITEM_NUMBERS,
+    USER_NUMBERS,
+    CategoryInputs,
+    ContextInputs,
+    NumberInputs,
+    age_input,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RankerShape:
+    """Sizes of a ranker."""
+
+    embedding_width: int
+    """Size d of the exported embeddings, the bias column included."""
+
+    feature_columns: int
+    category_sizes: tuple[int, ...]
+    projected: int = 32
+    """Size to which user and item embeddings are reduced before they are crossed."""
+
+    cross_layers: int = 2
+    rank: int = 16
+    hidden: tuple[int, ...] = (64, 32)
+    dropout: float = 0.1
+    category_width: int = 8
+    category_dropout: float = 0.1
+
+
+class LowRankCross(nn.Module):
+    """One low-rank cross layer.
+
+    ``x_next = x0 * (U (V x) + b) + x``, element-wise ``*``. Wang et al. 2021, "DCN V2", eq. 2 with ``W = U V``. Costs
+    ``O(width * rank)`` per row, not ``O(width**2)``.
+
+    Args:
+        width: Columns of a row.
+        rank: Columns of ``U``.
+
+    Raises:
+        ValueError: ``rank`` is not in [1, width / 2): at or above it the full-rank layer is cheaper.
+    """
+
+    def __init__(self, width: int, rank: int) -> None:
+        super().__init__()
+        if not 1 <= rank < width / 2:
+            raise ValueError(f"rank {rank} is not in [1, {width / 2:g}) for width {width}")
+        self.down = nn.Linear(width, rank, bias=False)
+        self.up = nn.Linear(rank, width)
+
+    def forward(self, x0: Tensor, x: Tensor) -> Tensor:
+        """Return the next ``x``, of the shape of ``x0`` and ``x``, ``(.., width)``."""
+        out: Tensor = x0 * self.up(self.down(x)) + x
+        return out
+
+    def first(self, user: Tensor, item: Tensor, x0: Tensor) -> Tensor:
+        """Return the first layer's output, with the user's half of ``V x0`` computed once per user.
+
+        Args:
+            user: ``(q, 1, u)``.
+            item: ``(q, c, v)``.
+            x0: ``[user; item]``, ``(q, c, u + v)``.
+        """
+        out: Tensor = x0 * self.up(split_product(self.down, user, item)) + x0
+        return out
+
+
+def split_product(layer: nn.Linear, user: Tensor, item: Tensor) -> Tensor:
+    """Return ``layer([user; item])`` as ``W_u user + W_v item + b``: ``(q, 1, u)`` and ``(q, c, v)`` to ``(q, c, out)``."""
+    width = user.shape[-1]
+    out = item @ layer.weight[:, width:].T + user @ layer.weight[:, :width].T
+    return out if layer.bias is None else out + layer.bias
+
+
+class Ranker(nn.Module):
+    """Scores candidates of an actor: click logit and expected rating."""
+
+    def __init__(self, shape: RankerShape) -> None:
+        super().__init__()
+        self.project_user = nn.Linear(shape.embedding_width, shape.projected)
+        self.project_item = nn.Linear(shape.embedding_width, shape.projected)
+        self.categories = CategoryInputs(shape.category_sizes, shape.category_width, shape.category_dropout)
+        self.user_numbers = NumberInputs(USER_NUMBERS)
+        self.item_numbers = NumberInputs(ITEM_NUMBERS)
+        self.match = NumberInputs(("match",))
+        self.context = ContextInputs()
+        user_width = shape.projected + self.categories.width + len(USER_NUMBERS) + CONTEXT_WIDTH + 2
+        item_width = shape.projected + shape.feature_columns + len(ITEM_NUMBERS) + 1
+        width = user_width + item_width
+        self.crosses = nn.ModuleList(LowRankCross(width, shape.rank) for _ in range(shape.cross_layers))
+        sizes = (width, *shape.hidden)
+        self.deep = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.dropout = nn.Dropout(shape.dropout)
+        self.heads = nn.Linear(width + shape.hidden[-1], 2)
+        nn.init.normal_(self.heads.weight, std=0.01)
+        nn.init.zeros_(self.heads.bias)
+        # The retrieval model's own score is where the click logit starts from; the network learns what to add to it.
+        self.match_weight = nn.Parameter(torch.ones(()))
+        self.register_buffer("rating_mean", torch.zeros(()))
+        self.register_buffer("rating_deviation", torch.ones(()))
+
+    def forward(
+        self,
+        user_embedding: Tensor,
+        has_history: Tensor,
+        age_s: Tensor,
+        user_categories: Tensor,
+        user_numbers: Tensor,
+        context: Tensor,
+        item_features: Tensor,
+        item_numbers: Tensor,
+        item_embeddings: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Return click logits and ratings, each ``(q, c)``.
+
+        Args:
+            user_embedding: ``(q, d)``.
+            has_history: bool ``(q,)``.
+            age_s: Seconds since the actor's last event, ``(q,)``; 0 where there is none.
+            user_categories: ``(q, k)``.
+            user_numbers: Raw, ``(q, 3)``.
+            context: Raw, ``(q, 3)``.
+            item_features: Static columns of the candidates, ``(q, c, f)``.
+            item_numbers: Raw, in the order of ``ITEM_NUMBERS``, ``(q, c, 3)``.
+            item_embeddings: ``(q, c, d)``.
+        """
+        known = torch.stack([age_input(age_s), has_history.to(age_s.dtype)], dim=-1)
+        user = torch.cat(
+            [
+                self.project_user(user_embedding),
+                self.categories(user_categories),
+                self.user_numbers(user_numbers),
+                self.context(context),
+                known,
+            ],
+            dim=-1,
+        ).unsqueeze(1)
+        match = self.match(item_embeddings @ user_embedding.unsqueeze(-1))
+        item = torch.cat(
+            [self.project_item(item_embeddings), item_features, self.item_numbers(item_numbers), match], dim=-1
+        )
+        x0 = torch.cat([user.expand(-1, item.shape[1], -1), item], dim=-1)
+        x = self.crosses[0].first(user, item, x0) if len(self.crosses) else x0
+        for cross in self.crosses[1:]:
+            x = cross(x0, x)
+        deep = torch.relu(split_product(self.deep[0], user, item))
+        for layer in self.deep[1:]:
+            deep = torch.relu(layer(self.dropout(deep)))
+        heads = self.heads(torch.cat([x, deep], dim=-1))
+        click = heads[..., 0] + self.match_weight * match[..., 0]
+        return click, self.rating_mean + self.rating_deviation * heads[..., 1]
+
+
+class ServedRanker(nn.Module):
+    """The ranker as exported: one actor (batch 1), candidates as rows."""
+
+    def __init__(self, ranker: Ranker) -> None:
+        super().__init__()
+        self.ranker = ranker
+
+    def forward(
+        self,
+        user_embedding: Tensor,
+        history_rows: Tensor,
+        history_ages_s: Tensor,
+        user_categories: Tensor,
+        user_numbers: Tensor,
+        context: Tensor,
+        item_features: Tensor,
+        item_numbers: Tensor,
+        item_embeddings: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Return ``click`` and ``rating``, each ``(n,)``."""
+        click, rating = self.ranker(
+            user_embedding,
+            history_rows[:, -1] >= 0,
+            history_ages_s[:, -1],
+            user_categories,
+            user_numbers,
+            context,
+            item_features.unsqueeze(0),
+            item_numbers.unsqueeze(0),
+            item_embeddings.unsqueeze(0),
+        )
+        return click.squeeze(0), rating.squeeze(0)

@@ -1,0 +1,142 @@
+"""Writes what a run made into the files of a bundle."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from shortlist_bundle import blob_table, golden, layout
+from shortlist_bundle.arrays import array_bytes
+from shortlist_bundle.feature_list import FeatureList, Vocabulary
+from shortlist_data.features import item_totals
+from shortlist_models.dcn import ServedRanker
+from shortlist_models.export import to_onnx
+from shortlist_models.inputs import CONTEXT_NUMBERS, ITEM_NUMBERS, USER_NUMBERS
+from shortlist_trainer.candidates import Neighbours
+from shortlist_trainer.choose import CALIBRATION_MEANING, Choices
+from shortlist_trainer.config import TrainConfig
+from shortlist_trainer.fit_ranker import Scorer
+from shortlist_trainer.fit_towers import Towers
+from shortlist_trainer.golden_requests import golden_requests
+from shortlist_trainer.popular_lists import popular_lists
+from shortlist_trainer.prepare import Prepared
+
+BuildIndex = Callable[[NDArray[np.float32]], tuple[bytes, dict[str, float]]]
+"""Embeddings ``(n, d)`` to a serialized index and facts about it."""
+
+
+def feature_list(prepared: Prepared, config: TrainConfig, choices: Choices) -> FeatureList:
+    """Return what the models of a run expect."""
+    categories = prepared.categories
+    return FeatureList(
+        history_length=config.two_tower.history_length,
+        user_categories=tuple(
+            Vocabulary(name, values) for name, values in zip(categories.names, categories.values, strict=True)
+        ),
+        user_numbers=USER_NUMBERS,
+        context_numbers=CONTEXT_NUMBERS,
+        item_numbers=ITEM_NUMBERS,
+        item_columns=prepared.item_columns,
+        head_weights={"click": choices.weights.click, "rating": choices.weights.rating},
+    )
+
+
+def bundle_files(
+    prepared: Prepared,
+    config: TrainConfig,
+    towers: Towers,
+    neighbours: Neighbours,
+    scorer: Scorer,
+    choices: Choices,
+    build_index: BuildIndex,
+) -> tuple[dict[str, bytes], dict[str, float]]:
+    """Return the files of the bundle by name, and the facts that the index builder gave."""
+    dataset = prepared.dataset
+    table = np.ascontiguousarray(towers.table.numpy())
+    features = feature_list(prepared, config, choices)
+    index, facts = build_index(table)
+    calibration = {
+        "method": "platt",
+        "slope": choices.platt.slope,
+        "intercept": choices.platt.intercept,
+        "ece": choices.ece,
+        "prevalence": choices.prevalence,
+        "meaning": CALIBRATION_MEANING,
+    }
+    files = {
+        layout.ITEM_IDS: blob_table.encode(item_id.encode() for item_id in dataset.item_ids),
+        layout.ITEM_DISPLAY: blob_table.encode(_display(dataset.items)),
+        layout.POPULAR: _json(popular_lists(prepared, config.popular)),
+        layout.FEATURE_LIST: features.to_json(),
+        layout.ITEMS: _ipc(dataset.items),
+        layout.ITEM_EMBEDDINGS: array_bytes(table),
+        layout.ITEM_FEATURES: array_bytes(prepared.item_features),
+        layout.ITEM_COUNTERS: array_bytes(item_totals(dataset, dataset.events)),
+        layout.NEIGHBOUR_ROWS: array_bytes(neighbours.rows),
+        layout.NEIGHBOUR_SCORES: array_bytes(neighbours.scores),
+        layout.INDEX: index,
+        layout.USER_TOWER: _user_tower(towers, features),
+        layout.ITEM_TOWER: _item_tower(towers, features),
+        layout.RANKER: _ranker(scorer, features, table.shape[1]),
+        layout.CALIBRATION: _json(calibration),
+    }
+    files[layout.GOLDEN] = golden.to_json(golden_requests(prepared, features, choices.platt, files))
+    return files, facts
+
+
+def _user_inputs(features: FeatureList) -> dict[str, Tensor]:
+    length = features.history_length
+    rows = torch.full((2, length), -1)
+    rows[:, -1] = 0
+    return {
+        "history_rows": rows,
+        "history_values": torch.zeros(2, length),
+        "history_ages_s": torch.zeros(2, length),
+        "user_categories": torch.zeros(2, len(features.user_categories), dtype=torch.int64),
+        "user_numbers": torch.zeros(2, len(features.user_numbers)),
+        "context": torch.zeros(2, len(features.context_numbers)),
+    }
+
+
+def _user_tower(towers: Towers, features: FeatureList) -> bytes:
+    inputs = _user_inputs(features)
+    return to_onnx(towers.served(), inputs, ("embedding",), (*inputs, "embedding"))
+
+
+def _item_tower(towers: Towers, features: FeatureList) -> bytes:
+    inputs = {"item_features": torch.zeros(2, len(features.item_columns))}
+    return to_onnx(towers.items, inputs, ("embedding",), ("item_features", "embedding"))
+
+
+def _ranker(scorer: Scorer, features: FeatureList, embedding_width: int) -> bytes:
+    user = {name: value[:1] for name, value in _user_inputs(features).items() if name != "history_values"}
+    item_side = {
+        "item_features": torch.zeros(3, len(features.item_columns)),
+        "item_numbers": torch.zeros(3, len(features.item_numbers)),
+        "item_embeddings": torch.zeros(3, embedding_width),
+    }
+    inputs = {"user_embedding": torch.zeros(1, embedding_width), **user, **item_side}
+    return to_onnx(ServedRanker(scorer.ranker), inputs, ("click", "rating"), (*item_side, "click", "rating"))
+
+
+def _display(items: pl.DataFrame) -> list[bytes]:
+    """Return what a caller may show of each item: its columns without the id and without what is missing."""
+    rows = items.drop("item_id").to_dicts()
+    return [_json({k: v for k, v in row.items() if v is not None and v == v}) for row in rows]
+
+
+def _ipc(table: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.write_ipc(buffer, compression="uncompressed")
+    return buffer.getvalue()
+
+
+def _json(content: object) -> bytes:
+    return json.dumps(content, ensure_ascii=False, sort_keys=True, allow_nan=False).encode()

@@ -1,0 +1,165 @@
+"""Candidates of many actors at many moments, by the same steps as serving: sources, exclusion of seen items, fusion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from shortlist_bundle.fusion import fuse
+from shortlist_bundle.neighbours import batch_neighbour_scores
+from shortlist_trainer.actors import Moments, history_inputs
+from shortlist_trainer.config import FusionConfig
+from shortlist_trainer.fit_towers import Towers
+from shortlist_trainer.prepare import Prepared
+
+SOURCES = ("two_tower", "item_neighbours", "popular")
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Item neighbours as in the bundle."""
+
+    rows: NDArray[np.int32]
+    scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What retrieval proposes at some moments, and what ranking needs to know of it."""
+
+    lists: dict[str, NDArray[np.int32]]
+    """By source, best first, ``(q, k)``, padded with -1."""
+
+    fused: NDArray[np.int32]
+    """``(q, candidates)``, padded with -1."""
+
+    embedding: NDArray[np.float32]
+    """Of the actors, ``(q, d)``."""
+
+    neighbour_scores: NDArray[np.float32]
+    """Of all items, ``(q, n)``."""
+
+    counters: NDArray[np.float64]
+    """Events and sum of values of all items at the moment, ``(q, n, 2)`` or ``(1, n, 2)`` where all moments are one."""
+
+    last: NDArray[np.int64]
+    """Row of the actor's last event, -1 where there is none, ``(q,)``."""
+
+    age_s: NDArray[np.float32]
+    """Seconds since it, ``(q,)``."""
+
+
+class LiveCounters:
+    """Totals of all items as time goes by."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self._dataset = prepared.dataset
+        self._at = 0
+        self._totals = np.zeros((prepared.n_items, 2))
+
+    def until(self, event: int) -> NDArray[np.float64]:
+        """Return count and sum of values over the first ``event`` events, ``(n, 2)``; ``event`` never goes down.
+
+        The array is the same one each time: copy what has to stay.
+
+        Raises:
+            ValueError: ``event`` is before the last one asked for.
+        """
+        if event < self._at:
+            raise ValueError(f"counters stand at {self._at} and cannot go back to {event}")
+        rows = self._dataset.item_rows[self._at : event]
+        np.add.at(self._totals[:, 0], rows, 1.0)
+        np.add.at(self._totals[:, 1], rows, self._dataset.values[self._at : event].astype(np.float64))
+        self._at = event
+        return self._totals
+
+
+class Retrieval:
+    """The retrieval stage over fitted models."""
+
+    def __init__(self, prepared: Prepared, towers: Towers, neighbours: Neighbours, config: FusionConfig) -> None:
+        self._prepared = prepared
+        self._tower = towers.served()
+        self._length = towers.users.history_length
+        self.table = np.ascontiguousarray(towers.table.numpy())
+        self._neighbours = neighbours
+        self._config = config
+
+    def candidates(self, moments: Moments, counters: NDArray[np.float64]) -> Candidates:
+        """Return the candidates at ``moments``.
+
+        Args:
+            moments: ``q`` of them.
+            counters: ``(q, n, 2)``, or ``(1, n, 2)`` for all.
+        """
+        sequences = self._prepared.sequences
+        rows, values, ages = history_inputs(sequences, moments, self._length)
+        with torch.no_grad():
+            embedding = self._tower(
+                torch.from_numpy(rows),
+                torch.from_numpy(values),
+                torch.from_numpy(ages),
+                torch.from_numpy(self._prepared.categories.index[moments.users]),
+                torch.from_numpy(moments.numbers),
+                torch.from_numpy(moments.context),
+            ).numpy()
+        near = batch_neighbour_scores(rows, self._neighbours.rows, self._neighbours.scores, self._prepared.n_items)
+        scores = {
+            "two_tower": embedding @ self.table.T,
+            "item_neighbours": np.where(near > 0.0, near, np.float32(-np.inf)),
+            "popular": np.repeat(counters[:, :, 0], len(moments) // len(counters), axis=0).astype(np.float32),
+        }
+        seen_row, seen_item = self._seen(moments)
+        for each in scores.values():
+            each[seen_row, seen_item] = -np.inf
+        lists = {name: best(each, self._config.per_source) for name, each in scores.items()}
+        fused = np.full((len(moments), self._config.candidates), -1, np.int32)
+        quotas = self._config.quotas
+        for row in range(len(moments)):
+            of_row = {name: each[row][each[row] >= 0] for name, each in lists.items()}
+            together = fuse(of_row, quotas, self._config.candidates)
+            fused[row, : len(together)] = together
+        return Candidates(lists, fused, embedding, near, counters, rows[:, -1], ages[:, -1])
+
+    def _seen(self, moments: Moments) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        sequences = self._prepared.sequences
+        begin = sequences.start[moments.users]
+        counts = moments.known - begin
+        owner = np.repeat(np.arange(len(moments)), counts)
+        places = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + begin[owner]
+        return owner, sequences.items[places]
+
+
+def best(scores: NDArray[np.floating], k: int) -> NDArray[np.int32]:
+    """Return the rows of the ``k`` best scores of each row, best first; -1 where fewer are above minus infinity.
+
+    Among equal scores the lower row comes first.
+    """
+    k = min(k, scores.shape[1])
+    part = np.argpartition(-scores, k - 1, axis=1)[:, :k] if k < scores.shape[1] else None
+    rows = np.sort(part, axis=1) if part is not None else np.broadcast_to(np.arange(k), scores.shape)
+    values = np.take_along_axis(scores, rows, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")
+    rows, values = np.take_along_axis(rows, order, axis=1), np.take_along_axis(values, order, axis=1)
+    return np.where(np.isneginf(values), -1, rows).astype(np.int32)
+
+
+def rolling(
+    prepared: Prepared, retrieval: Retrieval, moments: Moments, batch: int = 64
+) -> Iterator[tuple[slice, Moments, Candidates]]:
+    """Yield the candidates at ``moments``, which are in order of time, with the counters of each moment.
+
+    Yields:
+        Which of ``moments``, those moments, and the candidates.
+    """
+    counters = LiveCounters(prepared)
+    events = np.searchsorted(prepared.dataset.times_s, moments.now_s, side="left")
+    for begin in range(0, len(moments), batch):
+        part = slice(begin, min(begin + batch, len(moments)))
+        totals = np.stack([counters.until(int(event)).copy() for event in events[part]])
+        here = moments.take(part)
+        yield part, here, retrieval.candidates(here, totals)

@@ -1,0 +1,82 @@
+"""Checkpoints of a run: tensors only, read back with ``weights_only``, so no code can come out of a file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from shortlist_domain.errors import ShortlistError
+
+
+class CheckpointRefused(ShortlistError):
+    """A checkpoint cannot be read or belongs to other settings."""
+
+
+class Stateful(Protocol):
+    """What a checkpoint keeps: a module or an optimizer."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state."""
+        ...
+
+    def load_state_dict(self, state_dict: Any) -> Any:
+        """Take a state back."""
+        ...
+
+
+class Checkpoints:
+    """Keeps the newest state of each part of a run in one folder."""
+
+    def __init__(self, folder: Path, fingerprint: str, resume: bool) -> None:
+        """Keep checkpoints in ``folder``.
+
+        Args:
+            folder: Created if need be.
+            fingerprint: Of data and settings; a checkpoint of another one is not resumed.
+            resume: Whether to start from what is there.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._fingerprint = hashlib.sha256(fingerprint.encode()).hexdigest()
+        self._resume = resume
+
+    def restore(self, part: str, state: Mapping[str, Stateful]) -> int:
+        """Load the newest state of ``part`` into ``state`` and return how many epochs it has seen, 0 if there is none.
+
+        Raises:
+            CheckpointRefused: It is damaged, or of a run with other data or settings.
+        """
+        path = self._path(part)
+        if not self._resume or not path.is_file():
+            return 0
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+            if content["fingerprint"] != self._fingerprint:
+                raise CheckpointRefused(
+                    f"{path} is of a run with other data or settings; train without --resume or into another folder"
+                )
+            for name, holder in state.items():
+                holder.load_state_dict(content["state"][name])
+            return int(content["epochs"])
+        except CheckpointRefused:
+            raise
+        except Exception as error:  # torch raises whatever its unpickler and zip reader raise
+            raise CheckpointRefused(f"{path} cannot be read: {error}; delete it or train without --resume") from error
+
+    def save(self, part: str, epochs: int, state: Mapping[str, Stateful]) -> None:
+        """Replace the state of ``part``; a kill leaves the old one or the new one."""
+        aside = self._path(part).with_suffix(".new")
+        content = {
+            "fingerprint": self._fingerprint,
+            "epochs": epochs,
+            "state": {name: holder.state_dict() for name, holder in state.items()},
+        }
+        torch.save(content, aside)
+        aside.replace(self._path(part))
+
+    def _path(self, part: str) -> Path:
+        return self._folder / f"{part}.pt"

@@ -1,0 +1,171 @@
+"""Evaluation on held-out time, over the whole catalogue, with seen items excluded: each source, the fusion, the pipeline.
+
+Two protocols:
+
+* *frozen*: histories and counters stop at a cut; one list per user, against everything the user meets after it.
+* *rolling*: each event after the cut is predicted from all that came before it, as it is served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist_data.features import item_totals
+from shortlist_evaluation.metrics import list_metrics
+from shortlist_evaluation.report import MetricTable, compared
+from shortlist_trainer.actors import Moments, before_events, frozen_at
+from shortlist_trainer.candidates import SOURCES, Candidates, Retrieval, rolling
+from shortlist_trainer.fit_ranker import Scorer, ranker_inputs
+from shortlist_trainer.fit_towers import Report
+from shortlist_trainer.prepare import Prepared
+
+FUSION = "fusion"
+PIPELINE = "pipeline"
+BASELINE = "popular"
+LISTS = (BASELINE, *(s for s in SOURCES if s != BASELINE), FUSION, PIPELINE)
+RECALL_AT = 200
+
+Values = dict[str, dict[str, NDArray[np.float64]]]
+"""By list, by metric, one number per user or event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Ranking score = click * click logit + rating * rating."""
+
+    click: float
+    rating: float
+
+
+class Pipeline:
+    """Retrieval, fusion and ranking as they are served, for many moments."""
+
+    def __init__(self, prepared: Prepared, retrieval: Retrieval, scorer: Scorer, weights: Weights) -> None:
+        self.prepared = prepared
+        self.retrieval = retrieval
+        self.scorer = scorer
+        self.weights = weights
+
+    def ranked(self, moments: Moments, candidates: Candidates) -> NDArray[np.int32]:
+        """Return the candidates in the order of their ranking score, ``(q, c)``, padded with -1."""
+        click, rating = self.scorer.scored(ranker_inputs(moments, candidates, candidates.fused))
+        return ordered(candidates.fused, self.weights.click * click + self.weights.rating * rating)
+
+    def lists(self, moments: Moments, candidates: Candidates) -> dict[str, NDArray[np.int32]]:
+        """Return what is evaluated, by name of :data:`LISTS`."""
+        return {**candidates.lists, FUSION: candidates.fused, PIPELINE: self.ranked(moments, candidates)}
+
+
+def ordered(rows: NDArray[np.int32], scores: NDArray[np.floating]) -> NDArray[np.int32]:
+    """Return ``rows`` by descending score; padding stays last, the earlier comes first where scores are equal."""
+    keys = np.where(rows >= 0, -scores, np.inf)
+    return np.take_along_axis(rows, np.argsort(keys, axis=1, kind="stable"), axis=1)
+
+
+def held_out_places(prepared: Prepared, from_event: int, until_event: int, most: int, seed: int) -> NDArray[np.int64]:
+    """Return the places of up to ``most`` events of a part, in order of time: a seeded sample where there are more.
+
+    Events on items that the user already met are left out: what was seen is never recommended.
+    """
+    sequences = prepared.sequences
+    places = sequences.places_between(from_event, until_event)
+    pair = sequences.users.astype(np.int64) * prepared.n_items + sequences.items
+    first = np.zeros(len(pair), np.bool_)
+    first[np.unique(pair, return_index=True)[1]] = True
+    places = places[first[places]]
+    if len(places) > most:
+        chosen = np.sort(np.random.default_rng([seed, 21]).choice(len(places), most, replace=False))
+        places = places[chosen]
+    return places
+
+
+def rolling_values(pipeline: Pipeline, places: NDArray[np.int64], report: Report) -> Values:
+    """Return the rolling metrics of each event in ``places`` (in order of time)."""
+    prepared = pipeline.prepared
+    moments = before_events(prepared.sequences, places)
+    targets = prepared.sequences.items[places]
+    ranks: dict[str, list[NDArray[np.int64]]] = {name: [] for name in LISTS}
+    for part, here, candidates in rolling(prepared, pipeline.retrieval, moments):
+        for name, rows in pipeline.lists(here, candidates).items():
+            ranks[name].append(rank_in(rows, targets[part]))
+        report("rolling evaluation", part.stop, len(moments), 0.0)
+    return {name: rank_metrics(np.concatenate(ranks[name])) for name in LISTS}
+
+
+def rank_in(rows: NDArray[np.int32], targets: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return the position from 0 of each target in its row, a very large one where it is absent."""
+    found = rows == np.asarray(targets)[:, None]
+    return np.where(found.any(axis=1), found.argmax(axis=1), np.iinfo(np.int32).max).astype(np.int64)
+
+
+def rank_metrics(rank: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    """Return the metrics of one relevant item at position ``rank`` from 0."""
+    return {
+        "ndcg@10": np.where(rank < 10, 1.0 / np.log2(rank + 2.0), 0.0),
+        "hit@10": (rank < 10).astype(np.float64),
+        f"recall@{RECALL_AT}": (rank < RECALL_AT).astype(np.float64),
+    }
+
+
+def frozen_values(
+    pipeline: Pipeline, cut: int, until_event: int, report: Report, batch: int = 64
+) -> tuple[Values, NDArray[np.int32], int]:
+    """Return the frozen metrics of each user with something relevant, those users, and how many have nothing."""
+    prepared, sequences = pipeline.prepared, pipeline.prepared.sequences
+    users, relevant = relevant_after(prepared, cut, until_event)
+    evaluated = np.array([len(r) > 0 for r in relevant], np.bool_)
+    moments = frozen_at(sequences, users, cut, float(prepared.dataset.times_s[cut - 1]))
+    totals = item_totals(prepared.dataset, cut)[None]
+    lists: dict[str, list[NDArray[np.int32]]] = {name: [] for name in LISTS}
+    for begin in range(0, len(users), batch):
+        here = moments.take(slice(begin, begin + batch))
+        for name, rows in pipeline.lists(here, pipeline.retrieval.candidates(here, totals)).items():
+            lists[name].append(rows)
+        report("frozen evaluation", min(begin + batch, len(users)), len(users), 0.0)
+    indptr = np.concatenate([[0], np.cumsum([len(r) for r in relevant])]).astype(np.int64)
+    rows = np.concatenate([np.asarray(r, np.int64) for r in relevant])
+    values: Values = {}
+    for name in LISTS:
+        top = np.concatenate(lists[name])
+        at_10, wide = list_metrics(top, indptr, rows, 10), list_metrics(top, indptr, rows, RECALL_AT)
+        values[name] = {"ndcg@10": at_10.ndcg, "hit@10": at_10.hit, f"recall@{RECALL_AT}": wide.recall}
+    return values, users[evaluated], int((~evaluated).sum())
+
+
+def relevant_after(prepared: Prepared, cut: int, until_event: int) -> tuple[NDArray[np.int32], list[NDArray[np.int32]]]:
+    """Return the users with events in ``[cut, until_event)`` and, for each, the items met there and not before."""
+    sequences = prepared.sequences
+    places = sequences.places_between(cut, until_event)
+    ends = sequences.ends(cut)
+    users = np.unique(sequences.users[places])
+    upto = sequences.ends(until_event)
+    relevant = [
+        np.setdiff1d(sequences.items[ends[u] : upto[u]], sequences.items[sequences.start[u] : ends[u]]) for u in users
+    ]
+    return users, relevant
+
+
+def table_of(
+    title: str,
+    values: Mapping[str, Mapping[str, NDArray[np.float64]]],
+    groups: NDArray[np.integer],
+    seed: int,
+    resamples: int,
+    left_out: int,
+    notes: tuple[str, ...],
+) -> MetricTable:
+    """Return the table of ``values``: intervals and paired differences to popularity, resampled by user."""
+    return compared(
+        title,
+        BASELINE,
+        {name: dict(values[name]) for name in LISTS},
+        seed=seed,
+        groups=groups,
+        resamples=resamples,
+        left_out=left_out,
+        notes=notes,
+    )

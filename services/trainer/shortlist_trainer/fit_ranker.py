@@ -1,0 +1,232 @@
+"""Fits the ranker on what retrieval proposes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from shortlist_models.dcn import Ranker, RankerShape
+from shortlist_models.losses import listwise_softmax
+from shortlist_trainer.actors import Moments, before_events
+from shortlist_trainer.candidates import Candidates, Retrieval, rolling
+from shortlist_trainer.checkpoints import Checkpoints
+from shortlist_trainer.config import RankerConfig
+from shortlist_trainer.fit_towers import GRADIENT_NORM, Report
+from shortlist_trainer.prepare import Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class RankerInputs:
+    """Moments with candidates of each, as the ranker's ``forward`` takes them but for the item table's columns."""
+
+    embedding: NDArray[np.float32]
+    has_history: NDArray[np.bool_]
+    age_s: NDArray[np.float32]
+    users: NDArray[np.int32]
+    numbers: NDArray[np.float32]
+    context: NDArray[np.float32]
+    rows: NDArray[np.int32]
+    """Candidates ``(q, c)``."""
+
+    item_numbers: NDArray[np.float32]
+    """``(q, c, 3)``."""
+
+    def take(self, index: NDArray[np.integer] | slice) -> RankerInputs:
+        """Return a selection of the moments."""
+        return RankerInputs(
+            self.embedding[index],
+            self.has_history[index],
+            self.age_s[index],
+            self.users[index],
+            self.numbers[index],
+            self.context[index],
+            self.rows[index],
+            self.item_numbers[index],
+        )
+
+
+def ranker_inputs(moments: Moments, candidates: Candidates, rows: NDArray[np.int32]) -> RankerInputs:
+    """Return the inputs to score the items ``rows`` ``(q, c)`` at ``moments``; padding is scored as item 0."""
+    rows = np.maximum(rows, 0)
+    query = np.arange(len(moments))[:, None]
+    totals = candidates.counters[query % len(candidates.counters), rows]
+    count, value_sum = totals[..., 0], totals[..., 1]
+    mean = np.where(count > 0, value_sum / np.maximum(count, 1.0), 0.0)
+    near = candidates.neighbour_scores[query, rows]
+    return RankerInputs(
+        candidates.embedding,
+        candidates.last >= 0,
+        candidates.age_s,
+        moments.users,
+        moments.numbers,
+        moments.context,
+        rows,
+        np.stack([count, mean, near], axis=-1).astype(np.float32),
+    )
+
+
+class Scorer:
+    """A ranker over the item table of a run."""
+
+    def __init__(self, prepared: Prepared, table: NDArray[np.float32], ranker: Ranker) -> None:
+        self.ranker = ranker
+        self._features = torch.from_numpy(prepared.item_features)
+        self._table = torch.from_numpy(table)
+        self._categories = torch.from_numpy(prepared.categories.index)
+
+    def heads(self, inputs: RankerInputs) -> tuple[Tensor, Tensor]:
+        """Return click logits and ratings, each ``(q, c)``, with gradients where the ranker is training."""
+        rows = torch.from_numpy(inputs.rows).long()
+        click, rating = self.ranker(
+            torch.from_numpy(inputs.embedding),
+            torch.from_numpy(inputs.has_history),
+            torch.from_numpy(inputs.age_s),
+            self._categories[torch.from_numpy(inputs.users).long()],
+            torch.from_numpy(inputs.numbers),
+            torch.from_numpy(inputs.context),
+            self._features[rows],
+            torch.from_numpy(inputs.item_numbers),
+            self._table[rows],
+        )
+        return click, rating
+
+    def scored(self, inputs: RankerInputs) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return :meth:`heads` as arrays, without gradients."""
+        with torch.no_grad():
+            click, rating = self.heads(inputs)
+        return click.numpy(), rating.numpy()
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Training lists: column 0 of ``inputs.rows`` is the positive."""
+
+    inputs: RankerInputs
+    ratings: NDArray[np.float32]
+    """Value of the positive's event."""
+
+
+def sample_moments(prepared: Prepared, config: RankerConfig, seed: int) -> tuple[Moments, NDArray[np.int64]]:
+    """Return training moments, in order of time, and the place of the event that is to be ranked first at each.
+
+    All events come after those that retrieval was fitted on. At a part of the moments the history stops some events
+    before the one to be ranked first, as it does for somebody who comes back: without those, the ranker would only know
+    the next click of a session.
+    """
+    random = np.random.default_rng([seed, 11])
+    sequences = prepared.sequences
+    places = sequences.places_between(prepared.fit_end, prepared.split.train_end)
+    if len(places) > config.queries:
+        places = np.sort(random.choice(len(places), config.queries, replace=False))
+        places = sequences.places_between(prepared.fit_end, prepared.split.train_end)[places]
+    moments = before_events(sequences, places)
+    back = (random.random(len(places)) < config.far_share) * random.integers(0, config.horizon, len(places))
+    begin = sequences.start[moments.users]
+    earlier = np.maximum(places - back, begin)
+    origin = np.where(back > 0, earlier, places)
+    return replace(moments, known=sequences.moment[origin], numbers=sequences.numbers[origin]), places
+
+
+def draw_samples(prepared: Prepared, retrieval: Retrieval, config: RankerConfig, seed: int, report: Report) -> Samples:
+    """Return training lists: each positive with negatives out of what retrieval proposes at its moment."""
+    moments, places = sample_moments(prepared, config, seed)
+    random = np.random.default_rng([seed, 12])
+    positives = prepared.sequences.items[places]
+    parts: list[RankerInputs] = []
+    for part, here, candidates in rolling(prepared, retrieval, moments):
+        positive = positives[part]
+        fused = candidates.fused
+        usable = (fused >= 0) & (fused != positive[:, None])
+        keys = np.where(usable, random.random(fused.shape), 2.0)
+        wanted = min(config.negatives, fused.shape[1])
+        drawn = np.argpartition(keys, wanted - 1, axis=1)[:, :wanted]
+        negatives = np.take_along_axis(fused, drawn, axis=1)
+        lacking = ~np.take_along_axis(usable, drawn, axis=1)
+        uniform = random.integers(0, prepared.n_items, negatives.shape).astype(np.int32)
+        negatives = np.where(
+            lacking, np.where(uniform == positive[:, None], (uniform + 1) % prepared.n_items, uniform), negatives
+        )
+        rows = np.concatenate([positive[:, None], negatives], axis=1).astype(np.int32)
+        parts.append(ranker_inputs(here, candidates, rows))
+        report("ranker samples", part.stop, len(moments), 0.0)
+    inputs = RankerInputs(
+        *(np.concatenate([getattr(p, name) for p in parts]) for name in RankerInputs.__dataclass_fields__)
+    )
+    return Samples(inputs, prepared.sequences.values[places])
+
+
+def fit_ranker(
+    prepared: Prepared,
+    table: NDArray[np.float32],
+    samples: Samples,
+    config: RankerConfig,
+    seed: int,
+    checkpoints: Checkpoints,
+    report: Report,
+) -> Scorer:
+    """Fit the ranker: ``L = L_click + rating_weight * L_rating``.
+
+    ``L_click`` is a softmax over each list (listwise, Cao et al. 2007), ``L_rating`` the squared error of the positives'
+    ratings in units of their variance.
+    """
+    torch.manual_seed(seed + 7)
+    scorer = Scorer(prepared, table, Ranker(_shape(prepared, table, config)))
+    ranker, inputs = scorer.ranker, samples.inputs
+    _start_from_data(scorer, samples)
+    optimizer = torch.optim.AdamW(ranker.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    state = {"ranker": ranker, "optimizer": optimizer}
+    n = len(inputs.users)
+    per_epoch = -(-n // config.queries_per_batch)
+    total = per_epoch * config.epochs
+    for epoch in range(checkpoints.restore("ranker", state), config.epochs):
+        torch.manual_seed(seed * 100_003 + 50_000 + epoch)
+        order = np.random.default_rng([seed, 13, epoch]).permutation(n)
+        ranker.train()
+        recent = 0.0
+        for number in range(per_epoch):
+            step = epoch * per_epoch + number
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * max(0.01, 1.0 - step / total)
+            chosen = order[number * config.queries_per_batch : (number + 1) * config.queries_per_batch]
+            click, rating = scorer.heads(inputs.take(chosen))
+            target = torch.zeros(len(chosen), dtype=torch.long)
+            error = (rating[:, 0] - torch.from_numpy(samples.ratings[chosen])) / ranker.rating_deviation
+            loss = listwise_softmax(click, target) + config.rating_weight * (error * error).mean()
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(ranker.parameters(), GRADIENT_NORM)
+            optimizer.step()
+            recent = float(loss.detach()) if recent == 0.0 else 0.95 * recent + 0.05 * float(loss.detach())
+            report("ranker", step + 1, total, recent)
+        checkpoints.save("ranker", epoch + 1, state)
+    ranker.eval()
+    return scorer
+
+
+def _shape(prepared: Prepared, table: NDArray[np.float32], config: RankerConfig) -> RankerShape:
+    return RankerShape(
+        embedding_width=table.shape[1],
+        feature_columns=prepared.item_features.shape[1],
+        category_sizes=tuple(len(values) for values in prepared.categories.values),
+        projected=config.projected,
+        cross_layers=config.cross_layers,
+        rank=config.rank,
+        hidden=config.hidden,
+        dropout=config.dropout,
+    )
+
+
+def _start_from_data(scorer: Scorer, samples: Samples) -> None:
+    ranker, inputs = scorer.ranker, samples.inputs
+    some = inputs.take(slice(None, None, max(1, len(inputs.users) // 2000)))
+    ranker.user_numbers.fit(torch.from_numpy(some.numbers))
+    ranker.item_numbers.fit(torch.from_numpy(some.item_numbers.reshape(-1, some.item_numbers.shape[-1])))
+    match = np.einsum("qcd,qd->qc", scorer._table.numpy()[some.rows], some.embedding)
+    ranker.match.fit(torch.from_numpy(match.reshape(-1, 1)))
+    deviation = float(samples.ratings.std())
+    ranker.rating_mean.fill_(float(samples.ratings.mean()))
+    ranker.rating_deviation.fill_(deviation if deviation > 1e-6 else 1.0)

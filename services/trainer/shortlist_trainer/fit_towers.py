@@ -1,0 +1,172 @@
+"""Fits the two-tower model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from shortlist_models.losses import full_softmax, sampled_softmax
+from shortlist_models.two_tower import ItemTower, ServedUserTower, TwoTowerShape, UserTower
+from shortlist_trainer.checkpoints import Checkpoints
+from shortlist_trainer.chunks import Batch, Chunks
+from shortlist_trainer.config import TwoTowerConfig
+from shortlist_trainer.prepare import Prepared
+
+GRADIENT_NORM = 5.0
+
+Report = Callable[[str, int, int, float], None]
+"""Called with the part's name, steps done, steps in all, and the recent loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class Towers:
+    """A fitted two-tower model."""
+
+    items: ItemTower
+    users: UserTower
+    table: Tensor
+    """Item embeddings with their bias as last column, ``(n, width + 1)``."""
+
+    def served(self) -> ServedUserTower:
+        """Return the user tower in the form that is exported."""
+        return ServedUserTower(self.users, self.table[:, :-1]).eval()
+
+
+def shape_of(prepared: Prepared, config: TwoTowerConfig) -> TwoTowerShape:
+    """Return the model's sizes."""
+    return TwoTowerShape(
+        n_items=prepared.n_items,
+        feature_columns=prepared.item_features.shape[1],
+        category_sizes=tuple(len(values) for values in prepared.categories.values),
+        history_length=config.history_length,
+        width=config.width,
+        encoder=config.encoder,
+        layers=config.layers,
+        heads=config.heads,
+        dropout=config.dropout,
+        id_dropout=config.id_dropout,
+        category_dropout=config.category_dropout,
+    )
+
+
+def fit_towers(
+    prepared: Prepared, config: TwoTowerConfig, seed: int, checkpoints: Checkpoints, report: Report
+) -> Towers:
+    """Fit the towers on the events before ``prepared.fit_end``.
+
+    Every epoch draws from a generator of its own, so a run that resumes after an epoch ends like one that never stopped.
+    """
+    torch.manual_seed(seed)
+    shape = shape_of(prepared, config)
+    items, users = ItemTower(shape), UserTower(shape)
+    places = prepared.sequences.places_between(0, prepared.fit_end)
+    counts = np.bincount(prepared.sequences.items[places], minlength=shape.n_items)
+    _start_from_data(prepared, items, users, places, counts)
+    parameters = [*items.parameters(), *users.parameters()]
+    optimizer = torch.optim.AdamW(
+        parameters, lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
+    )
+    chunks = Chunks(prepared.sequences, prepared.fit_end, config.history_length)
+    per_epoch = max(1, round(len(places) * config.share / config.queries_per_batch))
+    total = per_epoch * config.epochs
+    features = torch.from_numpy(prepared.item_features)
+    categories = torch.from_numpy(prepared.categories.index)
+    negatives = None if shape.n_items <= config.full_softmax_up_to else _Negatives(counts, config.negatives)
+    state = {"items": items, "users": users, "optimizer": optimizer}
+    done = checkpoints.restore("two_tower", state)
+    step = done * per_epoch
+    for epoch in range(done, config.epochs):
+        torch.manual_seed(seed * 100_003 + epoch)
+        random = np.random.default_rng([seed, epoch])
+        recent = 0.0
+        batches = chunks.batches(config.queries_per_batch, config.share, config.horizon, config.horizon_share, random)
+        for batch in batches:
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * _schedule(step / total)
+            loss = _loss(items, users, features, categories, batch, negatives, config.temperature, random)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(parameters, GRADIENT_NORM)
+            optimizer.step()
+            step += 1
+            recent = float(loss.detach()) if recent == 0.0 else 0.95 * recent + 0.05 * float(loss.detach())
+            report("two_tower", min(step, total), total, recent)
+        step = (epoch + 1) * per_epoch
+        checkpoints.save("two_tower", epoch + 1, state)
+    items.eval()
+    users.eval()
+    with torch.no_grad():
+        table = items.table(features)
+    return Towers(items, users, table)
+
+
+def _start_from_data(
+    prepared: Prepared,
+    items: ItemTower,
+    users: UserTower,
+    places: np.typing.NDArray[np.int64],
+    counts: np.typing.NDArray[np.int64],
+) -> None:
+    """Set what need not be learned: scales of inputs, and item biases at the log of their popularity."""
+    values = prepared.sequences.values[places]
+    users.numbers.fit(torch.from_numpy(prepared.sequences.numbers[places]))
+    users.value_mean.fill_(float(values.mean()))
+    users.value_deviation.fill_(float(values.std()) if values.std() > 1e-6 else 1.0)
+    with torch.no_grad():
+        items.own.weight[:, -1] = torch.from_numpy(np.log((counts + 1.0) / counts.mean())).float()
+
+
+def _schedule(progress: float) -> float:
+    """Return the share of the learning rate: up over the first tenth, then down along a cosine."""
+    if progress < 0.1:
+        return 0.04 + 0.96 * progress / 0.1
+    return max(0.001, 0.5 * (1.0 + float(np.cos(np.pi * min(1.0, (progress - 0.1) / 0.9)))))
+
+
+def _loss(
+    items: ItemTower,
+    users: UserTower,
+    features: Tensor,
+    categories: Tensor,
+    batch: Batch,
+    negatives: _Negatives | None,
+    temperature: float,
+    random: np.random.Generator,
+) -> Tensor:
+    table = items.table(features)
+    vectors = table[:, :-1]
+    position = torch.from_numpy(batch.position)
+    states = users.states(
+        vectors, torch.from_numpy(batch.rows), torch.from_numpy(batch.values), torch.from_numpy(batch.gaps_s)
+    )
+    query = users.query(
+        states[torch.from_numpy(batch.piece), position.clamp(min=0)],
+        position >= 0,
+        torch.from_numpy(batch.age_s),
+        categories[torch.from_numpy(batch.users)],
+        torch.from_numpy(batch.numbers),
+        torch.from_numpy(batch.context),
+    )
+    target = torch.from_numpy(batch.target)
+    if negatives is None:
+        return full_softmax(query, vectors, table[:, -1], target, temperature)
+    rows, log_q = negatives.draw(random)
+    return sampled_softmax(query, table[target], table[rows], target, rows, log_q, temperature)
+
+
+class _Negatives:
+    """Draws negatives, half of them uniformly and half by popularity (mixed negative sampling, Yang et al. 2020)."""
+
+    def __init__(self, counts: np.typing.NDArray[np.int64], number: int) -> None:
+        uniform = np.full(len(counts), 1.0 / len(counts))
+        self._probability = 0.5 * uniform + 0.5 * counts / counts.sum()
+        self._number = number
+
+    def draw(self, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+        rows = random.choice(len(self._probability), self._number, p=self._probability)
+        log_q = np.log(self._probability[rows] * self._number).astype(np.float32)
+        return torch.from_numpy(rows), torch.from_numpy(log_q)

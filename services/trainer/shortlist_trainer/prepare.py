@@ -1,0 +1,66 @@
+"""A data set as every part of a run sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist_data.dataset import Dataset
+from shortlist_data.errors import DataRefused
+from shortlist_data.features import item_static
+from shortlist_data.split import TimeSplit, global_time_split
+from shortlist_trainer.actors import Categories, categories_of
+from shortlist_trainer.config import SplitConfig
+from shortlist_trainer.sequences import Sequences, sequences_of
+
+LEAST_EVENTS = 50
+"""Events that the part for retrieval and the one for ranking must have at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What training and evaluation start from."""
+
+    dataset: Dataset
+    sequences: Sequences
+    categories: Categories
+    item_features: NDArray[np.float32]
+    """Static columns ``(n, f)``."""
+
+    item_columns: tuple[str, ...]
+    split: TimeSplit
+    fit_end: int
+    """Retrieval models are fitted on the events before this one, the ranker on those from here to ``train_end``."""
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return len(self.dataset.item_ids)
+
+
+def prepare(dataset: Dataset, config: SplitConfig) -> Prepared:
+    """Cut ``dataset`` in time and compute what was known before each event.
+
+    Raises:
+        DataRefused: Too little is left for one of the parts.
+    """
+    split = global_time_split(dataset, config.train, config.validation)
+    # The cut between retrieval's and the ranker's events must not divide a moment either.
+    wanted = int(split.train_end * config.fit)
+    fit_end = int(np.searchsorted(dataset.times_s, dataset.times_s[wanted], side="left"))
+    parts = {
+        "retrieval": fit_end,
+        "ranking": split.train_end - fit_end,
+        "validation": split.validation_end - split.train_end,
+        "test": dataset.events - split.validation_end,
+    }
+    for part, events in parts.items():
+        if events < LEAST_EVENTS:
+            raise DataRefused(
+                f"{dataset.name}: {events} events are left for {part}, {LEAST_EVENTS} are needed; "
+                "bring more events, or events spread over more moments"
+            )
+    features, columns = item_static(dataset)
+    return Prepared(dataset, sequences_of(dataset), categories_of(dataset), features, columns, split, fit_end)

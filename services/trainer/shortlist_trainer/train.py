@@ -1,0 +1,252 @@
+"""A training run: prepare, fit, choose, evaluate, write. Publishing is :mod:`shortlist_trainer.publish`."""
+
+from __future__ import annotations
+
+import json
+import platform
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from shortlist_data.dataset import Dataset
+from shortlist_evaluation.report import MetricTable
+from shortlist_models.item_neighbours import item_neighbours
+from shortlist_trainer.bundle_files import BuildIndex, bundle_files
+from shortlist_trainer.candidates import Neighbours, Retrieval
+from shortlist_trainer.checkpoints import Checkpoints
+from shortlist_trainer.choose import Choices, choose
+from shortlist_trainer.config import TrainConfig
+from shortlist_trainer.evaluate import (
+    Pipeline,
+    Values,
+    Weights,
+    frozen_values,
+    held_out_places,
+    rolling_values,
+    table_of,
+)
+from shortlist_trainer.fit_ranker import draw_samples, fit_ranker
+from shortlist_trainer.fit_towers import Report, fit_towers
+from shortlist_trainer.prepare import Prepared, prepare
+
+EVALUATION = "evaluation.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What a run made."""
+
+    files: dict[str, bytes]
+    """Files of the bundle."""
+
+    metrics: dict[str, float]
+    """``<protocol>/<list>/<metric>`` as in the manifest."""
+
+    tables: tuple[MetricTable, ...]
+    """The evaluation on test: frozen and rolling."""
+
+    models: dict[str, str]
+    """Which model fills each role."""
+
+    seconds: dict[str, float]
+    """Duration of each part, and ``total``."""
+
+    peak_memory_bytes: int
+    """Largest resident size of this process so far."""
+
+
+def train(
+    dataset: Dataset,
+    config: TrainConfig,
+    work_dir: Path,
+    build_index: BuildIndex,
+    report: Report = lambda part, done, total, loss: None,
+    *,
+    resume: bool = False,
+) -> TrainResult:
+    """Train, evaluate, and return everything that goes into a bundle.
+
+    Args:
+        dataset: Data to learn from; cut in time as the settings say.
+        config: Settings. Equal settings and data give equal files.
+        work_dir: Folder of the run: checkpoints, settings and ``evaluation.json``.
+        build_index: Makes the vector index of the item embeddings.
+        report: Told of the progress.
+        resume: Continue from the newest checkpoints in ``work_dir``.
+
+    Raises:
+        DataRefused: Too few events for a part of the run.
+        CheckpointRefused: ``resume``, and the checkpoints are damaged or of another run.
+    """
+    work_dir.mkdir(parents=True, exist_ok=True)
+    (work_dir / "config.json").write_text(config.model_dump_json(indent=1), encoding="utf-8")
+    clock = _Clock()
+    with _deterministic(config.threads):
+        prepared = prepare(dataset, config.split)
+        clock.lap("prepare")
+        checkpoints = Checkpoints(work_dir / "checkpoints", _fingerprint(dataset, config), resume)
+        neighbours = _neighbours(prepared, config)
+        clock.lap("neighbours")
+        towers = fit_towers(prepared, config.two_tower, config.seed, checkpoints, report)
+        clock.lap("two_tower")
+        retrieval = Retrieval(prepared, towers, neighbours, config.fusion)
+        samples = draw_samples(prepared, retrieval, config.ranker, config.seed, report)
+        clock.lap("ranker samples")
+        scorer = fit_ranker(prepared, retrieval.table, samples, config.ranker, config.seed, checkpoints, report)
+        clock.lap("ranker")
+        pipeline = Pipeline(prepared, retrieval, scorer, Weights(1.0, 0.0))
+        choices = choose(pipeline, _validation_places(prepared, config), report)
+        pipeline.weights = choices.weights
+        clock.lap("choices")
+        tables, metrics = _evaluate(pipeline, config, report)
+        clock.lap("evaluation")
+        files, facts = bundle_files(prepared, config, towers, neighbours, scorer, choices, build_index)
+        clock.lap("files")
+    result = TrainResult(
+        files=files,
+        metrics={**metrics, "calibration/ece": choices.ece, **{f"index/{k}": v for k, v in facts.items()}},
+        tables=tables,
+        models=_models(config),
+        seconds=clock.seconds(),
+        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        * (1024 if sys.platform != "darwin" else 1),
+    )
+    (work_dir / EVALUATION).write_text(
+        json.dumps(evaluation(dataset, config, choices, result), indent=1, ensure_ascii=False), encoding="utf-8"
+    )
+    return result
+
+
+def evaluation(dataset: Dataset, config: TrainConfig, choices: Choices, result: TrainResult) -> dict[str, object]:
+    """Return the content of ``evaluation.json``: every figure with what is needed to get it again."""
+    return {
+        "dataset": {
+            "name": dataset.name,
+            "events": dataset.events,
+            "users": len(dataset.user_ids),
+            "items": len(dataset.item_ids),
+        },
+        "seed": config.seed,
+        "tables": [json.loads(table.to_json()) for table in result.tables],
+        "validation": {
+            "ndcg@10 by rating weight": choices.ndcg_by_rating_weight,
+            "head_weights": {"click": choices.weights.click, "rating": choices.weights.rating},
+            "calibration": {"ece": choices.ece, "prevalence": choices.prevalence},
+        },
+        "seconds": {name: round(value, 1) for name, value in result.seconds.items()},
+        "peak_memory_mb": round(result.peak_memory_bytes / 1e6),
+        "machine": {"threads": config.threads, "processor": platform.machine(), "python": platform.python_version()},
+        "versions": {name: version(name) for name in ("torch", "numpy", "onnxruntime", "polars", "scipy")},
+        "config": config.model_dump(),
+    }
+
+
+def _neighbours(prepared: Prepared, config: TrainConfig) -> Neighbours:
+    dataset, until = prepared.dataset, prepared.fit_end
+    rows, scores = item_neighbours(
+        dataset.user_rows[:until],
+        dataset.item_rows[:until],
+        len(dataset.user_ids),
+        prepared.n_items,
+        config.neighbours.most,
+        config.neighbours.shrinkage,
+    )
+    return Neighbours(rows, scores)
+
+
+def _validation_places(prepared: Prepared, config: TrainConfig) -> np.typing.NDArray[np.int64]:
+    split = prepared.split
+    return held_out_places(
+        prepared, split.train_end, split.validation_end, config.evaluation.validation_events, config.seed
+    )
+
+
+def _evaluate(
+    pipeline: Pipeline, config: TrainConfig, report: Report
+) -> tuple[tuple[MetricTable, ...], dict[str, float]]:
+    prepared, split, options = pipeline.prepared, pipeline.prepared.split, config.evaluation
+    end = prepared.dataset.events
+    note = "Models are fitted on the training part only; whole catalogue, seen items excluded; resampled by user."
+    values, users, left_out = frozen_values(pipeline, split.validation_end, end, report)
+    frozen = table_of(
+        f"{prepared.dataset.name}, test, frozen at the cut",
+        values,
+        users,
+        config.seed,
+        options.resamples,
+        left_out,
+        (note, "One list per user from what was known at the cut; relevant: all items met after it."),
+    )
+    places = held_out_places(prepared, split.validation_end, end, options.test_events, config.seed)
+    in_all = len(held_out_places(prepared, split.validation_end, end, sys.maxsize, config.seed))
+    rolled = rolling_values(pipeline, places, report)
+    sample = f"a seeded sample of {len(places):,} of {in_all:,}" if len(places) < in_all else f"all {in_all:,}"
+    rolling = table_of(
+        f"{prepared.dataset.name}, test, rolling",
+        rolled,
+        prepared.sequences.users[places],
+        config.seed,
+        options.resamples,
+        end - split.validation_end - in_all,
+        (note, f"Each event predicted from all that came strictly before it; {sample} test events."),
+    )
+    return (frozen, rolling), {**_means("frozen", values), **_means("rolling", rolled)}
+
+
+def _means(protocol: str, values: Values) -> dict[str, float]:
+    return {
+        f"{protocol}/{name}/{metric}": round(float(numbers.mean()), 6)
+        for name, metrics in values.items()
+        for metric, numbers in metrics.items()
+    }
+
+
+def _models(config: TrainConfig) -> dict[str, str]:
+    return {
+        "retrieval": f"two_tower({config.two_tower.encoder}, {config.two_tower.width}), item_neighbours, popular",
+        "index": "as built by the retrieval stage",
+        "ranker": f"dcn_v2(cross {config.ranker.cross_layers}, rank {config.ranker.rank})",
+    }
+
+
+def _fingerprint(dataset: Dataset, config: TrainConfig) -> str:
+    content = float(dataset.times_s.sum()) + float(dataset.item_rows.astype(np.float64) @ dataset.values)
+    return f"{dataset.name} {dataset.events} {content!r} {config.model_dump_json(exclude={'evaluation'})}"
+
+
+class _Clock:
+    """Takes the time of the parts of a run."""
+
+    def __init__(self) -> None:
+        self._begin = self._last = time.monotonic()
+        self._laps: dict[str, float] = {}
+
+    def lap(self, part: str) -> None:
+        now = time.monotonic()
+        self._laps[part] = now - self._last
+        self._last = now
+
+    def seconds(self) -> dict[str, float]:
+        return {**self._laps, "total": time.monotonic() - self._begin}
+
+
+@contextmanager
+def _deterministic(threads: int) -> Iterator[None]:
+    """Make torch repeat itself for the time of a run, with a generator of its own, and leave it as it was found."""
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1])
