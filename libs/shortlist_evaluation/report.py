@@ -76,13 +76,15 @@ class MetricTable:
     def to_rich(self) -> Table:
         """Return the table for a terminal."""
         from rich.table import Table
+        from rich.text import Text
 
-        table = Table(title=self.title, caption="\n".join((self._subtitle(), *self.notes)))
+        # Text, not str: names may hold what rich would take for markup.
+        table = Table(title=Text(self.title), caption=Text("\n".join((self._subtitle(), *self.notes))))
         table.add_column("list")
         for heading in self._headings():
-            table.add_column(heading, justify="right")
+            table.add_column(Text(heading), justify="right")
         for row in self.rows:
-            table.add_row(row.name, *self._cells(row))
+            table.add_row(*map(Text, (row.name, *self._cells(row))))
         return table
 
     def _subtitle(self) -> str:
