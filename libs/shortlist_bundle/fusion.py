@@ -11,8 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist_bundle.ordering import best_first
+
 RANK_OFFSET = 60.0
 """The paper's constant; a larger one flattens the difference between the first and the hundredth place."""
+
+_DENSE_UP_TO = 1 << 16
+"""Catalogue size up to which one place per row is quicker than sorting the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +28,7 @@ class Fused:
     """Shape ``(m,)``, ``m <= k``, no duplicates."""
 
     scores: NDArray[np.float32]
-    """Fused scores, shape ``(m,)``, non-increasing, above zero."""
+    """Fused scores, shape ``(m,)``, non-increasing, never negative."""
 
 
 def fuse(lists: Mapping[str, NDArray[np.int32]], quotas: Mapping[str, float], k: int) -> NDArray[np.int32]:
@@ -53,22 +58,29 @@ def fuse_scored(lists: Mapping[str, NDArray[np.int32]], quotas: Mapping[str, flo
     if not names or k <= 0:
         return Fused(np.empty(0, np.int32), np.empty(0, np.float32))
     average = total / len(quotas) if total else 1.0
-    # Lists are short and rows are not: sums run over the distinct rows, not over the catalogue.
-    stacked = np.concatenate([lists[name] for name in names])
     weights = [quotas.get(name, average) if total else 1.0 for name in names]
     parts = [w / (RANK_OFFSET + 1.0 + np.arange(len(lists[n]))) for n, w in zip(names, weights, strict=True)]
-    rows, inverse = np.unique(stacked, return_inverse=True)
-    scores = np.bincount(inverse, weights=np.concatenate(parts), minlength=len(rows)).astype(np.float32)
-    order = np.argsort(-scores, kind="stable")
-    if len(rows) > k:
-        guaranteed = np.zeros(len(rows), np.bool_)
+    stacked = np.concatenate([lists[name] for name in names])
+    distinct: NDArray[np.int32] | None = None
+    n_rows = int(stacked.max()) + 1
+    if n_rows > _DENSE_UP_TO:
+        # In a large catalogue the sums run over the distinct rows, renumbered in ascending order.
+        distinct, stacked = np.unique(stacked, return_inverse=True)
+        n_rows = len(distinct)
+    sums = np.bincount(stacked, weights=np.concatenate(parts), minlength=n_rows).astype(np.float32)
+    is_there = np.zeros(n_rows, np.bool_)
+    is_there[stacked] = True
+    found = np.flatnonzero(is_there)
+    order = best_first(sums[found], found)
+    if len(order) > k:
+        chosen = np.zeros(n_rows, np.bool_)
         start = 0
         for name in names:
             n = len(lists[name])
-            guaranteed[inverse[start : start + min(n, math.floor(quotas.get(name, 0.0) * k + 1e-9))]] = True
+            chosen[stacked[start : start + min(n, math.floor(quotas.get(name, 0.0) * k + 1e-9))]] = True
             start += n
-        chosen = guaranteed.copy()
-        rest = order[~guaranteed[order]]
-        chosen[rest[: k - int(np.count_nonzero(guaranteed))]] = True
+        rest = order[~chosen[order]]
+        chosen[rest[: k - int(np.count_nonzero(chosen))]] = True
         order = order[chosen[order]]
-    return Fused(rows[order].astype(np.int32, copy=False), scores[order])
+    rows = order if distinct is None else distinct[order]
+    return Fused(rows.astype(np.int32), sums[order])

@@ -79,7 +79,8 @@ MANIFEST = Manifest(
 def item_ids(n_items: int) -> list[str]:
     """Return the external ids of a tiny bundle, in row order."""
     odd = (" {a}/ü", "?=&#", "-日本", "'\"<b>")
-    return [f"item-{i:03d}{odd[i // 7 % len(odd)] if i % 7 == 3 else ''}" for i in range(n_items)]
+    width = max(3, len(str(n_items - 1)))
+    return [f"item-{i:0{width}d}{odd[i // 7 % len(odd)] if i % 7 == 3 else ''}" for i in range(n_items)]
 
 
 def tiny_files(n_items: int = 60, dim: int = 9, seed: int = 0) -> dict[str, bytes]:

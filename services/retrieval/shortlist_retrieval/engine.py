@@ -101,7 +101,7 @@ class RetrievalEngine:
             bundle_id=request.bundle_id,
             rows=_column("I", fused.rows.astype(np.uint32)),
             scores=_column("f", fused.scores),
-            provenance=_provenance(fused, proposed),
+            provenance=_provenance(fused, proposed, bundle.n_items),
             actor_embedding=array("f") if embedding is None else _column("f", embedding),
             failed_sources=tuple(failed),
         )
@@ -120,23 +120,21 @@ class RetrievalEngine:
         return proposed, failed
 
 
-def _provenance(fused: Fused, proposed: Mapping[str, Proposals]) -> tuple[Provenance, ...]:
+def _provenance(fused: Fused, proposed: Mapping[str, Proposals], n_items: int) -> tuple[Provenance, ...]:
     """Return each source's word on what is in the answer; a source with no word on it is left out."""
-    by_row = np.argsort(fused.rows)
-    ascending = fused.rows[by_row]
+    place_of = np.full(n_items, -1, np.int32)
+    place_of[fused.rows] = np.arange(len(fused.rows), dtype=np.int32)
     words = []
     for name, proposals in proposed.items():
-        if not len(proposals.rows) or not len(ascending):
-            continue
-        places = np.minimum(np.searchsorted(ascending, proposals.rows), len(ascending) - 1)
-        ranks = np.flatnonzero(ascending[places] == proposals.rows)
+        places = place_of[proposals.rows]
+        ranks = np.flatnonzero(places >= 0)
         if not len(ranks):
             continue
         anchors = np.full(len(ranks), NO_ANCHOR, np.uint32) if proposals.anchors is None else proposals.anchors[ranks]
         words.append(
             Provenance(
                 source=name,
-                candidates=_column("I", by_row[places[ranks]].astype(np.uint32)),
+                candidates=_column("I", places[ranks].astype(np.uint32)),
                 ranks=_column("I", ranks.astype(np.uint32)),
                 scores=_column("f", proposals.scores[ranks].astype(np.float32)),
                 anchors=_column("I", anchors),

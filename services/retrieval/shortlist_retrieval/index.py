@@ -16,6 +16,7 @@ import faiss as _faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist_bundle.ordering import best_first
 from shortlist_domain.errors import BundleInvalid
 from shortlist_retrieval.selection import Selection
 
@@ -162,11 +163,8 @@ class VectorIndex:
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         rows = selection.rows
         scores = self._embeddings[rows] @ query
-        if k < len(rows):
-            top = np.sort(np.argpartition(scores, len(rows) - k)[len(rows) - k :])
-            rows, scores = rows[top], scores[top]
-        order = np.argsort(-scores, kind="stable")
-        return rows[order].astype(np.int32), scores[order]
+        places = best_first(scores, np.arange(len(rows)), k)
+        return rows[places].astype(np.int32), scores[places]
 
 
 def parse(content: memoryview | bytes) -> Any:

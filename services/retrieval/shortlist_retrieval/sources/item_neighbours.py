@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist_bundle.neighbours import neighbour_scores_of
+from shortlist_bundle.ordering import best_first
 from shortlist_domain.stages import Source
 from shortlist_retrieval.loading import LoadedBundle
 from shortlist_retrieval.sources.base import Proposals, Query
@@ -31,9 +32,7 @@ class ItemNeighboursSource:
         scores = neighbour_scores_of(seeds, lists, similarities, self._bundle.n_items)
         scores[~query.selection.mask] = 0.0
         found = np.flatnonzero(scores > 0.0)
-        if len(found) > query.k:
-            found = np.sort(found[np.argpartition(scores[found], len(found) - query.k)[len(found) - query.k :]])
-        rows = found[np.argsort(-scores[found], kind="stable")]
+        rows = best_first(scores[found], found, query.k)
         return Proposals(rows.astype(np.int32), scores[rows], seeds[self._strongest(seeds)[rows]].astype(np.uint32))
 
     def _strongest(self, seeds: NDArray[np.int64]) -> NDArray[np.int64]:
