@@ -8,6 +8,7 @@ size 1 and added to every candidate.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +83,7 @@ class LowRankCross(nn.Module):
 
 
 def split_product(layer: nn.Linear, user: Tensor, item: Tensor) -> Tensor:
-    """Return ``layer([user; item])`` as ``W_u user + W_v item + b``: ``(q, 1, u)`` and ``(q, c, v)`` to ``(q, c, out)``."""
+    """Return ``layer([user; item])`` as ``W_u user + W_v item + b``, for ``(q, 1, u)`` and ``(q, c, v)``."""
     width = user.shape[-1]
     out = item @ layer.weight[:, width:].T + user @ layer.weight[:, :width].T
     return out if layer.bias is None else out + layer.bias
@@ -90,6 +91,9 @@ def split_product(layer: nn.Linear, user: Tensor, item: Tensor) -> Tensor:
 
 class Ranker(nn.Module):
     """Scores candidates of an actor: click logit and expected rating."""
+
+    rating_mean: Tensor
+    rating_deviation: Tensor
 
     def __init__(self, shape: RankerShape) -> None:
         super().__init__()
@@ -103,9 +107,10 @@ class Ranker(nn.Module):
         user_width = shape.projected + self.categories.width + len(USER_NUMBERS) + CONTEXT_WIDTH + 2
         item_width = shape.projected + shape.feature_columns + len(ITEM_NUMBERS) + 1
         width = user_width + item_width
-        self.crosses = nn.ModuleList(LowRankCross(width, shape.rank) for _ in range(shape.cross_layers))
-        sizes = (width, *shape.hidden)
-        self.deep = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.first_cross = LowRankCross(width, shape.rank)
+        self.crosses = nn.ModuleList(LowRankCross(width, shape.rank) for _ in range(shape.cross_layers - 1))
+        self.first_deep = nn.Linear(width, shape.hidden[0])
+        self.deep = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(shape.hidden))
         self.dropout = nn.Dropout(shape.dropout)
         self.heads = nn.Linear(width + shape.hidden[-1], 2)
         nn.init.normal_(self.heads.weight, std=0.01)
@@ -156,11 +161,11 @@ class Ranker(nn.Module):
             [self.project_item(item_embeddings), item_features, self.item_numbers(item_numbers), match], dim=-1
         )
         x0 = torch.cat([user.expand(-1, item.shape[1], -1), item], dim=-1)
-        x = self.crosses[0].first(user, item, x0) if len(self.crosses) else x0
-        for cross in self.crosses[1:]:
+        x = self.first_cross.first(user, item, x0)
+        for cross in self.crosses:
             x = cross(x0, x)
-        deep = torch.relu(split_product(self.deep[0], user, item))
-        for layer in self.deep[1:]:
+        deep = torch.relu(split_product(self.first_deep, user, item))
+        for layer in self.deep:
             deep = torch.relu(layer(self.dropout(deep)))
         heads = self.heads(torch.cat([x, deep], dim=-1))
         click = heads[..., 0] + self.match_weight * match[..., 0]

@@ -49,7 +49,7 @@ class GruEncoder(nn.Module):
 
 
 class TransformerEncoder(nn.Module):
-    """Causal self-attention, SASRec-style (Kang & McAuley 2018), with learned biases by distance instead of positions."""
+    """Causal self-attention, SASRec-style (Kang & McAuley 2018), with biases by distance instead of positions."""
 
     def __init__(self, width: int, heads: int, layers: int, length: int, dropout: float) -> None:
         super().__init__()
@@ -92,12 +92,14 @@ class AttentionBlock(nn.Module):
         bias = self._bias(length) + torch.where(self._visible(valid), 0.0, -1e9)
         attended = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         tokens = tokens + self.dropout(self.out(attended.transpose(1, 2).reshape(batch, length, width)))
-        return tokens + self.dropout(self.feed(self.feed_norm(tokens)))
+        out: Tensor = tokens + self.dropout(self.feed(self.feed_norm(tokens)))
+        return out
 
     def _bias(self, length: int) -> Tensor:
         position = torch.arange(length, device=self.distance_bias.device)
         distance = (position[:, None] - position[None, :]).clamp(min=0, max=self.length - 1)
-        return self.distance_bias[:, distance].unsqueeze(0)
+        bias: Tensor = self.distance_bias[:, distance].unsqueeze(0)
+        return bias
 
     @staticmethod
     def _visible(valid: Tensor) -> Tensor:

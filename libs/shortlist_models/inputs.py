@@ -25,6 +25,10 @@ class NumberInputs(nn.Module):
     Values are clipped to 8 deviations, so that one absurd counter cannot carry a score away.
     """
 
+    is_log: Tensor
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, names: tuple[str, ...]) -> None:
         super().__init__()
         self.register_buffer("is_log", torch.tensor([name in LOGARITHMIC for name in names]))
@@ -60,17 +64,18 @@ class ContextInputs(nn.Module):
 class CategoryInputs(nn.Module):
     """Embeds categorical attributes and concatenates them. Index 0, unknown, is a learned vector like the others.
 
-    While training a value is replaced by *unknown* with probability ``dropout``, so that the model learns to do without.
+    While training a value is replaced by *unknown* with probability ``dropout``: the model learns to do without.
     """
 
     def __init__(self, sizes: tuple[int, ...], width: int, dropout: float) -> None:
         """Take, for each attribute, the number of values it can have beside unknown."""
         super().__init__()
-        self.tables = nn.ModuleList(nn.Embedding(size + 1, width) for size in sizes)
+        tables = [nn.Embedding(size + 1, width) for size in sizes]
+        for table in tables:
+            nn.init.normal_(table.weight, std=0.05)
+        self.tables = nn.ModuleList(tables)
         self.width = width * len(sizes)
         self._dropout = dropout
-        for table in self.tables:
-            nn.init.normal_(table.weight, std=0.05)
 
     def forward(self, categories: Tensor) -> Tensor:
         """Return ``(..., width)`` for indexes ``(..., attributes)``."""

@@ -84,6 +84,9 @@ class ItemTower(nn.Module):
 class UserTower(nn.Module):
     """History, attributes, numbers and context to a query vector ``(.., width)``."""
 
+    value_mean: Tensor
+    value_deviation: Tensor
+
     def __init__(self, shape: TwoTowerShape) -> None:
         super().__init__()
         width = shape.width
@@ -146,6 +149,8 @@ class UserTower(nn.Module):
 
 class ServedUserTower(nn.Module):
     """The user tower as exported: inputs of :func:`shortlist_bundle.actor_inputs.actor_inputs`, one embedding out."""
+
+    item_vectors: Tensor
 
     def __init__(self, tower: UserTower, item_vectors: Tensor) -> None:
         """Freeze ``tower`` together with the item table without biases, ``(n, width)``."""

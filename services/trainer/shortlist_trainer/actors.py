@@ -54,9 +54,9 @@ def frozen_at(sequences: Sequences, users: NDArray[np.integer], until_event: int
         features = user_numbers(sequences.values[sequences.start[user] : end].tolist())
         numbers[row] = [features[name] for name in USER_NUMBERS]
     context = context_numbers(now_s)
-    row = np.array([[context[name] for name in CONTEXT_NUMBERS]], np.float32)
+    contexts = np.array([[context[name] for name in CONTEXT_NUMBERS]], np.float32)
     return Moments(
-        np.asarray(users, np.int32), ends, np.full(len(users), now_s), numbers, np.repeat(row, len(users), axis=0)
+        np.asarray(users, np.int32), ends, np.full(len(users), now_s), numbers, np.repeat(contexts, len(users), axis=0)
     )
 
 
@@ -94,7 +94,7 @@ def categories_of(dataset: Dataset, most: int = 1000) -> Categories:
 def history_inputs(
     sequences: Sequences, moments: Moments, length: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
-    """Return rows, values and ages of the ``length`` most recent known events, each ``(q, length)``, padded on the left."""
+    """Return rows, values and ages of the ``length`` latest known events, each ``(q, length)``, padded on the left."""
     places = moments.known[:, None] + np.arange(-length, 0)
     valid = places >= sequences.start[moments.users][:, None]
     places = np.where(valid, places, 0)

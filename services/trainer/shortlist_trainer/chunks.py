@@ -1,4 +1,4 @@
-"""Training examples of the two-tower model: overlapping pieces of histories, and the moments at which they are queried."""
+"""Training examples of the two-tower model: overlapping pieces of histories, queried at many moments."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Chunks:
         offset = stride * np.maximum(0, -(-(known - length) // stride))
         first = sequences.start[users] + offset
         # Sorting by piece puts the queries of one piece side by side.
-        order = np.argsort(first * 1, kind="stable")
+        order = np.argsort(first, kind="stable")
         order = order[np.lexsort((places[order], first[order]))]
         self._places, self._known, self._first = places[order], known[order], first[order]
         starts = np.flatnonzero(np.concatenate([[True], self._first[1:] != self._first[:-1]]))

@@ -23,13 +23,13 @@ class _Section(BaseModel):
 class SplitConfig(_Section):
     """Where time is cut."""
 
-    train: float = Field(0.8, gt=0, lt=1)
+    train: float = Field(default=0.8, gt=0, lt=1)
     """Share of the events that models are fitted on."""
 
-    validation: float = Field(0.1, gt=0, lt=1)
+    validation: float = Field(default=0.1, gt=0, lt=1)
     """Share that follows, for calibration and choices; the rest is the test."""
 
-    fit: float = Field(0.9, gt=0, lt=1)
+    fit: float = Field(default=0.9, gt=0, lt=1)
     """Share of the training events for the retrieval models. The ranker learns from the events after them, so that it
     sees retrieval scores as they are for events that retrieval was not fitted on."""
 
@@ -38,62 +38,62 @@ class TwoTowerConfig(_Section):
     """The two-tower retrieval model."""
 
     encoder: Literal["mean", "gru", "transformer"] = "gru"
-    history_length: int = Field(50, ge=1, le=1000)
-    width: int = Field(64, ge=4, le=512)
-    layers: int = Field(1, ge=1, le=8)
+    history_length: int = Field(default=50, ge=1, le=1000)
+    width: int = Field(default=64, ge=4, le=512)
+    layers: int = Field(default=1, ge=1, le=8)
     """Layers of the transformer; the other encoders have one."""
 
-    heads: int = Field(2, ge=1, le=16)
-    dropout: float = Field(0.2, ge=0, lt=1)
-    id_dropout: float = Field(0.05, ge=0, lt=1)
-    category_dropout: float = Field(0.1, ge=0, lt=1)
-    epochs: int = Field(10, ge=1, le=1000)
-    learning_rate: float = Field(0.002, gt=0, le=1)
-    weight_decay: float = Field(0.0, ge=0, le=1)
-    queries_per_batch: int = Field(2048, ge=1, le=1_000_000)
-    share: float = Field(0.5, gt=0, le=1)
+    heads: int = Field(default=2, ge=1, le=16)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    id_dropout: float = Field(default=0.05, ge=0, lt=1)
+    category_dropout: float = Field(default=0.1, ge=0, lt=1)
+    epochs: int = Field(default=10, ge=1, le=1000)
+    learning_rate: float = Field(default=0.002, gt=0, le=1)
+    weight_decay: float = Field(default=0.0, ge=0, le=1)
+    queries_per_batch: int = Field(default=2048, ge=1, le=1_000_000)
+    share: float = Field(default=0.5, gt=0, le=1)
     """Share of the events that are targets in one epoch, drawn anew each time."""
 
-    horizon: int = Field(50, ge=1, le=100_000)
+    horizon: int = Field(default=50, ge=1, le=100_000)
     """A far target is one of this many next events."""
 
-    horizon_share: float = Field(0.5, ge=0, le=1)
+    horizon_share: float = Field(default=0.5, ge=0, le=1)
     """Share of queries asked for a far target instead of the next event."""
 
-    temperature: float = Field(1.0, gt=0, le=100)
-    full_softmax_up_to: int = Field(20_000, ge=0)
+    temperature: float = Field(default=1.0, gt=0, le=100)
+    full_softmax_up_to: int = Field(default=20_000, ge=0)
     """Catalogues above this size are trained with sampled softmax."""
 
-    negatives: int = Field(2048, ge=1, le=1_000_000)
+    negatives: int = Field(default=2048, ge=1, le=1_000_000)
     """Sampled negatives per batch, half uniform, half by popularity."""
 
 
 class NeighboursConfig(_Section):
     """Item neighbours."""
 
-    most: int = Field(100, ge=1, le=1000)
-    shrinkage: float = Field(10.0, ge=0)
+    most: int = Field(default=100, ge=1, le=1000)
+    shrinkage: float = Field(default=10.0, ge=0)
 
 
 class PopularConfig(_Section):
     """Popular lists."""
 
-    overall: int = Field(1000, ge=1, le=100_000)
-    per_segment: int = Field(300, ge=1, le=100_000)
-    segment_users: int = Field(50, ge=1)
+    overall: int = Field(default=1000, ge=1, le=100_000)
+    per_segment: int = Field(default=300, ge=1, le=100_000)
+    segment_users: int = Field(default=50, ge=1)
     """Users that a segment needs at least to have a list of its own."""
 
 
 class FusionConfig(_Section):
     """How candidates of the sources become one list."""
 
-    candidates: int = Field(500, ge=10, le=10_000)
-    per_source: int = Field(500, ge=10, le=10_000)
-    two_tower: float = Field(0.5, ge=0, le=1)
+    candidates: int = Field(default=500, ge=10, le=10_000)
+    per_source: int = Field(default=500, ge=10, le=10_000)
+    two_tower: float = Field(default=0.5, ge=0, le=1)
     """Guaranteed share and weight of the source, as are the next two; together at most 1."""
 
-    item_neighbours: float = Field(0.2, ge=0, le=1)
-    popular: float = Field(0.3, ge=0, le=1)
+    item_neighbours: float = Field(default=0.2, ge=0, le=1)
+    popular: float = Field(default=0.3, ge=0, le=1)
 
     @property
     def quotas(self) -> dict[str, float]:
@@ -104,49 +104,49 @@ class FusionConfig(_Section):
 class RankerConfig(_Section):
     """The ranker."""
 
-    queries: int = Field(40_000, ge=1)
+    queries: int = Field(default=40_000, ge=1)
     """Training moments, drawn from the events after those that retrieval was fitted on."""
 
-    negatives: int = Field(100, ge=1, le=5_000)
+    negatives: int = Field(default=100, ge=1, le=5_000)
     """Candidates shown beside the positive, drawn from those that retrieval proposes."""
 
-    far_share: float = Field(0.5, ge=0, le=1)
+    far_share: float = Field(default=0.5, ge=0, le=1)
     """Share of moments at which the history stops some time before the event to be ranked first."""
 
-    horizon: int = Field(100, ge=1, le=100_000)
+    horizon: int = Field(default=100, ge=1, le=100_000)
     """How many events before at most."""
 
-    projected: int = Field(32, ge=1, le=512)
-    cross_layers: int = Field(2, ge=1, le=8)
-    rank: int = Field(16, ge=1, le=256)
-    hidden: tuple[int, ...] = Field((64, 32), min_length=1, max_length=4)
-    dropout: float = Field(0.1, ge=0, lt=1)
-    epochs: int = Field(3, ge=1, le=1000)
-    learning_rate: float = Field(0.002, gt=0, le=1)
-    weight_decay: float = Field(1e-4, ge=0, le=1)
-    queries_per_batch: int = Field(128, ge=1, le=100_000)
-    rating_weight: float = Field(0.5, ge=0, le=100)
+    projected: int = Field(default=32, ge=1, le=512)
+    cross_layers: int = Field(default=2, ge=1, le=8)
+    rank: int = Field(default=16, ge=1, le=256)
+    hidden: tuple[int, ...] = Field(default=(64, 32), min_length=1, max_length=4)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    epochs: int = Field(default=3, ge=1, le=1000)
+    learning_rate: float = Field(default=0.002, gt=0, le=1)
+    weight_decay: float = Field(default=1e-4, ge=0, le=1)
+    queries_per_batch: int = Field(default=128, ge=1, le=100_000)
+    rating_weight: float = Field(default=0.5, ge=0, le=100)
     """Weight of the rating's loss beside that of the click."""
 
 
 class EvaluationConfig(_Section):
     """How much of the validation and test events is looked at."""
 
-    validation_events: int = Field(4_000, ge=10)
+    validation_events: int = Field(default=4_000, ge=10)
     """Events for calibration and choices."""
 
-    test_events: int = Field(20_000, ge=10)
+    test_events: int = Field(default=20_000, ge=10)
     """Events of the rolling protocol; a seeded sample where there are more."""
 
-    resamples: int = Field(2_000, ge=10, le=100_000)
+    resamples: int = Field(default=2_000, ge=10, le=100_000)
     """Bootstrap resamples behind each interval."""
 
 
 class TrainConfig(_Section):
     """Everything that decides what comes out of a run. Two runs with equal settings give the same bundle."""
 
-    seed: int = Field(1, ge=0, lt=2**31)
-    threads: int = Field(2, ge=1, le=256)
+    seed: int = Field(default=1, ge=0, lt=2**31)
+    threads: int = Field(default=2, ge=1, le=256)
     """Threads of the numerical library. Sums, and so bundles, can differ in their last digits between settings."""
 
     split: SplitConfig = SplitConfig()

@@ -1,4 +1,4 @@
-"""Evaluation on held-out time, over the whole catalogue, with seen items excluded: each source, the fusion, the pipeline.
+"""Evaluation on held-out time, over the whole catalogue, without seen items: each source, the fusion, the pipeline.
 
 Two protocols:
 

@@ -13,7 +13,7 @@ from shortlist_models.dcn import Ranker, RankerShape
 from shortlist_models.losses import listwise_softmax
 from shortlist_trainer.actors import Moments, before_events
 from shortlist_trainer.candidates import Candidates, Retrieval, rolling
-from shortlist_trainer.checkpoints import Checkpoints
+from shortlist_trainer.checkpoints import Checkpoints, Stateful
 from shortlist_trainer.config import RankerConfig
 from shortlist_trainer.fit_towers import GRADIENT_NORM, Report
 from shortlist_trainer.prepare import Prepared
@@ -170,15 +170,15 @@ def fit_ranker(
 ) -> Scorer:
     """Fit the ranker: ``L = L_click + rating_weight * L_rating``.
 
-    ``L_click`` is a softmax over each list (listwise, Cao et al. 2007), ``L_rating`` the squared error of the positives'
-    ratings in units of their variance.
+    ``L_click`` is a softmax over each list (listwise, Cao et al. 2007), ``L_rating`` the squared error of the
+    positives' ratings in units of their variance.
     """
     torch.manual_seed(seed + 7)
     scorer = Scorer(prepared, table, Ranker(_shape(prepared, table, config)))
     ranker, inputs = scorer.ranker, samples.inputs
     _start_from_data(scorer, samples)
     optimizer = torch.optim.AdamW(ranker.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    state = {"ranker": ranker, "optimizer": optimizer}
+    state: dict[str, Stateful] = {"ranker": ranker, "optimizer": optimizer}
     n = len(inputs.users)
     per_epoch = -(-n // config.queries_per_batch)
     total = per_epoch * config.epochs

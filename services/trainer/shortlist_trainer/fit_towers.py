@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from shortlist_models.losses import full_softmax, sampled_softmax
 from shortlist_models.two_tower import ItemTower, ServedUserTower, TwoTowerShape, UserTower
-from shortlist_trainer.checkpoints import Checkpoints
+from shortlist_trainer.checkpoints import Checkpoints, Stateful
 from shortlist_trainer.chunks import Batch, Chunks
 from shortlist_trainer.config import TwoTowerConfig
 from shortlist_trainer.prepare import Prepared
@@ -58,7 +59,7 @@ def fit_towers(
 ) -> Towers:
     """Fit the towers on the events before ``prepared.fit_end``.
 
-    Every epoch draws from a generator of its own, so a run that resumes after an epoch ends like one that never stopped.
+    Every epoch draws from a generator of its own, so a run that resumes ends like one that never stopped.
     """
     torch.manual_seed(seed)
     shape = shape_of(prepared, config)
@@ -76,7 +77,7 @@ def fit_towers(
     features = torch.from_numpy(prepared.item_features)
     categories = torch.from_numpy(prepared.categories.index)
     negatives = None if shape.n_items <= config.full_softmax_up_to else _Negatives(counts, config.negatives)
-    state = {"items": items, "users": users, "optimizer": optimizer}
+    state: dict[str, Stateful] = {"items": items, "users": users, "optimizer": optimizer}
     done = checkpoints.restore("two_tower", state)
     step = done * per_epoch
     for epoch in range(done, config.epochs):
@@ -108,8 +109,8 @@ def _start_from_data(
     prepared: Prepared,
     items: ItemTower,
     users: UserTower,
-    places: np.typing.NDArray[np.int64],
-    counts: np.typing.NDArray[np.int64],
+    places: NDArray[np.int64],
+    counts: NDArray[np.int64],
 ) -> None:
     """Set what need not be learned: scales of inputs, and item biases at the log of their popularity."""
     values = prepared.sequences.values[places]
@@ -161,7 +162,7 @@ def _loss(
 class _Negatives:
     """Draws negatives, half of them uniformly and half by popularity (mixed negative sampling, Yang et al. 2020)."""
 
-    def __init__(self, counts: np.typing.NDArray[np.int64], number: int) -> None:
+    def __init__(self, counts: NDArray[np.int64], number: int) -> None:
         uniform = np.full(len(counts), 1.0 / len(counts))
         self._probability = 0.5 * uniform + 0.5 * counts / counts.sum()
         self._number = number

@@ -65,7 +65,7 @@ _ARRAYS = (
 
 
 def golden_actors(prepared: Prepared) -> list[ActorFeatures]:
-    """Return actors with the longest, a middling and the shortest history, some with less known of them, some unknown."""
+    """Return actors with the longest, a middling and the shortest history, with less known of them, and strangers."""
     sequences = prepared.sequences
     lengths = np.diff(sequences.start)
     by_length = np.argsort(lengths, kind="stable")

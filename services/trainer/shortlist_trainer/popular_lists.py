@@ -12,8 +12,8 @@ from shortlist_trainer.prepare import Prepared
 def popular_lists(prepared: Prepared, config: PopularConfig) -> dict[str, object]:
     """Return the content of ``popular.json``, from the events of the training window.
 
-    Segments are the values of single user attributes, ``gender=F``; those with fewer users than the setting asks for are
-    left out. ``segment_order`` puts the attribute first whose segments differ most from the overall list.
+    Segments are the values of single user attributes, ``gender=F``; those with fewer users than the setting asks for
+    are left out. ``segment_order`` puts the attribute first whose segments differ most from the overall list.
     """
     dataset = prepared.dataset
     users, items = dataset.user_rows[: prepared.split.train_end], dataset.item_rows[: prepared.split.train_end]

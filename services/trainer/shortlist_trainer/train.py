@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from shortlist_data.dataset import Dataset
 from shortlist_evaluation.report import MetricTable
@@ -116,8 +117,7 @@ def train(
         tables=tables,
         models=_models(config),
         seconds=clock.seconds(),
-        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        * (1024 if sys.platform != "darwin" else 1),
+        peak_memory_bytes=_peak_memory_bytes(),
     )
     (work_dir / EVALUATION).write_text(
         json.dumps(evaluation(dataset, config, choices, result), indent=1, ensure_ascii=False), encoding="utf-8"
@@ -162,7 +162,7 @@ def _neighbours(prepared: Prepared, config: TrainConfig) -> Neighbours:
     return Neighbours(rows, scores)
 
 
-def _validation_places(prepared: Prepared, config: TrainConfig) -> np.typing.NDArray[np.int64]:
+def _validation_places(prepared: Prepared, config: TrainConfig) -> NDArray[np.int64]:
     split = prepared.split
     return held_out_places(
         prepared, split.train_end, split.validation_end, config.evaluation.validation_events, config.seed
@@ -220,6 +220,11 @@ def _models(config: TrainConfig) -> dict[str, str]:
 def _fingerprint(dataset: Dataset, config: TrainConfig) -> str:
     content = float(dataset.times_s.sum()) + float(dataset.item_rows.astype(np.float64) @ dataset.values)
     return f"{dataset.name} {dataset.events} {content!r} {config.model_dump_json(exclude={'evaluation'})}"
+
+
+def _peak_memory_bytes() -> int:
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kibibytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 class _Clock:
