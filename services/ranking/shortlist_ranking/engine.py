@@ -26,7 +26,7 @@ ANSWER_RESERVE_S = 0.001
 class RankingEngine:
     """Implements :class:`shortlist_domain.stages.RankingStage`."""
 
-    def __init__(self, host: BundleHost[LoadedRanker], executor: BoundedExecutor, step: int = 256) -> None:
+    def __init__(self, host: BundleHost[LoadedRanker], executor: BoundedExecutor, step: int = 512) -> None:
         """Make an engine.
 
         Args:

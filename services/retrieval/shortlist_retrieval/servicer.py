@@ -1,0 +1,111 @@
+"""The gRPC door of retrieval: messages in, values through, messages out."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+import grpc
+
+from shortlist.retrieval.v1 import retrieval_service_pb2 as pb
+from shortlist.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceServicer
+from shortlist_bundle.host import BundleHost, Held
+from shortlist_bundle.item_table import ItemFeedReader
+from shortlist_domain.errors import InvalidRequest, Violation
+from shortlist_domain.stages import RetrieveRequest, RetrieveResult
+from shortlist_retrieval.engine import RetrievalEngine, Shelf
+from shortlist_rpc.actor_message import actor_of, rows_of
+from shortlist_rpc.interceptor import current_deadline
+
+DEFAULT_CANDIDATES = 500
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class RetrievalServicer(RetrievalServiceServicer):
+    """Serves what is there; RPCs of the contract that are not yet answer UNIMPLEMENTED from the generated base."""
+
+    def __init__(self, engine: RetrievalEngine, host: BundleHost[Shelf], feed: ItemFeedReader | None) -> None:
+        self._engine = engine
+        self._host = host
+        self._feed = feed
+
+    async def RetrieveCandidates(  # noqa: N802 - gRPC's name
+        self, request: pb.RetrieveCandidatesRequest, context: Context
+    ) -> pb.RetrieveCandidatesResponse:
+        """See the proto."""
+        return _response(await self._engine.retrieve(_request(request), current_deadline()))
+
+    async def EmbedActor(self, request: pb.EmbedActorRequest, context: Context) -> pb.EmbedActorResponse:  # noqa: N802
+        """See the proto."""
+        _require_bundle(request.bundle_id)
+        embedding = await self._engine.embed_actor(request.bundle_id, actor_of(request.actor), current_deadline())
+        return pb.EmbedActorResponse(bundle_id=request.bundle_id, embedding=embedding.tobytes())
+
+    async def DescribeIndex(  # noqa: N802
+        self, request: pb.DescribeIndexRequest, context: Context
+    ) -> pb.DescribeIndexResponse:
+        """See the proto."""
+        return pb.DescribeIndexResponse(indexes=[self._described(held) for held in self._host.held()])
+
+    def _described(self, held: Held[Shelf]) -> pb.IndexDescription:
+        bundle = held.value.bundle
+        description = pb.IndexDescription(
+            bundle_id=held.release.bundle_id,
+            generation=held.release.generation,
+            kind=bundle.index.kind,
+            size=bundle.n_items,
+            dimension=bundle.dim,
+            measured_recall=bundle.manifest.metrics.get("index/recall", 1.0 if bundle.index.kind == "flat" else 0.0),
+            sources=[source.name for source in held.value.sources],
+        )
+        description.ready_since.FromMicroseconds(round(held.ready_since_s * 1e6))
+        age_s = self._feed.age_s() if self._feed else None
+        if age_s is not None:
+            description.item_feed_age.FromMicroseconds(round(age_s * 1e6))
+        return description
+
+
+def _request(message: pb.RetrieveCandidatesRequest) -> RetrieveRequest:
+    _require_bundle(message.bundle_id)
+    if message.HasField("filter"):
+        raise InvalidRequest(Violation("filter", "is not honoured yet; restrict the rows with allow_rows"))
+    quotas: dict[str, float] = {}
+    for position, quota in enumerate(message.quotas):
+        if quota.source in quotas:
+            raise InvalidRequest(Violation(f"quotas[{position}].source", f"names {quota.source!r} a second time"))
+        quotas[quota.source] = quota.share
+    return RetrieveRequest(
+        bundle_id=message.bundle_id,
+        actor=actor_of(message.actor),
+        candidate_count=message.candidate_count or DEFAULT_CANDIDATES,
+        exclude_rows=rows_of(message.exclude_rows, "exclude_rows"),
+        allow_rows=rows_of(message.allow_rows, "allow_rows") if message.restrict else None,
+        quotas=quotas,
+        anchor_rows=rows_of(message.anchor_rows, "anchor_rows") if message.anchor_rows else array("I"),
+    )
+
+
+def _response(result: RetrieveResult) -> pb.RetrieveCandidatesResponse:
+    return pb.RetrieveCandidatesResponse(
+        bundle_id=result.bundle_id,
+        rows=result.rows.tobytes(),
+        scores=result.scores.tobytes(),
+        sources=[
+            pb.SourceCandidates(
+                source=word.source,
+                candidates=word.candidates.tobytes(),
+                ranks=word.ranks.tobytes(),
+                scores=word.scores.tobytes(),
+                anchors=word.anchors.tobytes(),
+            )
+            for word in result.provenance
+        ],
+        actor_embedding=result.actor_embedding.tobytes(),
+        failed_sources=result.failed_sources,
+    )
+
+
+def _require_bundle(bundle_id: str) -> None:
+    if not bundle_id:
+        raise InvalidRequest(Violation("bundle_id", "is required and empty"))
