@@ -12,6 +12,7 @@ import fcntl
 import os
 import secrets
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -31,6 +32,7 @@ _LOCK_S = 5.0
 """Wait for the server of a process that was killed: it is told to end, and may be writing."""
 
 _STOP_S = 10.0
+_POLL_S = 0.05
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 _STEADY_S = 10.0
@@ -65,7 +67,7 @@ class EmbeddedValkey:
         self._folder = folder.absolute()
         self._binary = binary
         self._lock: int | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._log = get_log("embedded-valkey")
         path = self._folder / "valkey.sock"
@@ -84,7 +86,7 @@ class EmbeddedValkey:
     @property
     def pid(self) -> int | None:
         """The server's process id; ``None`` while there is none."""
-        return self._process.pid if self._process and self._process.returncode is None else None
+        return self._process.pid if self._process and self._process.poll() is None else None
 
     async def start(self) -> None:
         """Start it, wait until it answers, and keep it alive from now on.
@@ -124,7 +126,7 @@ class EmbeddedValkey:
         while True:
             began = time.monotonic()
             if self._process is not None:
-                code = await self._process.wait()
+                code = await _ended(self._process)
                 self._log.warning(LogEvent.EMBEDDED_STORE, state="died", exit_code=code, folder=str(self._folder))
             if time.monotonic() - began > _STEADY_S:
                 pause_s = _FIRST_PAUSE_S
@@ -161,24 +163,22 @@ class EmbeddedValkey:
         binary = self._binary or _wheel_binary()
         launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), str(binary), "-"]
         lock = self._lock
-        self._process = await asyncio.create_subprocess_exec(
-            *launcher,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
+        # Not asyncio's: an event loop may fork, which gRPC's threads do not stand; this one spawns without.
+        process = self._process = subprocess.Popen(  # noqa: ASYNC220, S603
+            launcher,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
             cwd=self._folder,
             pass_fds=() if lock is None else (lock,),
         )
-        if self._process.stdin is not None:
-            self._process.stdin.write(self._configuration().encode())
-            with contextlib.suppress(ConnectionError):  # it died at once; the wait below says so
-                await self._process.stdin.drain()
-            self._process.stdin.close()
+        if process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):  # it died at once; the wait below says so
+                process.stdin.write(self._configuration().encode())
+                process.stdin.close()
         until = time.monotonic() + _START_S
         while not await self._answers():
-            if self._process.returncode is not None:
-                raise UpstreamFailed(
-                    "valkey", f"ended with {self._process.returncode}; see {self._folder / 'valkey.log'}"
-                )
+            if process.poll() is not None:
+                raise UpstreamFailed("valkey", f"ended with {process.returncode}; see {self._folder / 'valkey.log'}")
             if time.monotonic() > until:
                 raise UpstreamFailed("valkey", f"no answer in {_START_S:.0f} s; see {self._folder / 'valkey.log'}")
             await asyncio.sleep(0.01)
@@ -216,17 +216,22 @@ class EmbeddedValkey:
 
     async def _end_process(self) -> None:
         process, self._process = self._process, None
-        if process is None or process.returncode is not None:
+        if process is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+        process.terminate()  # harmless where it has ended
         try:
             async with asyncio.timeout(_STOP_S):
-                await process.wait()
+                await _ended(process)
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            process.kill()
+            await _ended(process)
+
+
+async def _ended(process: subprocess.Popen[bytes]) -> int:
+    """Wait for the end of ``process`` and return its exit code."""
+    while (code := process.poll()) is None:  # noqa: ASYNC110 - nothing sets an event
+        await asyncio.sleep(_POLL_S)
+    return code
 
 
 def _wheel_binary() -> Path:
