@@ -87,8 +87,7 @@ def times(column: pl.Series, form: TimeFormat) -> tuple[pl.Series, pl.Series]:
     """
     if isinstance(column.dtype, pl.Datetime | pl.Date):
         moment = column.cast(pl.Datetime("us")) if column.dtype == pl.Date else column
-        unit = getattr(moment.dtype, "time_unit", "us")
-        read = moment.cast(pl.Int64).cast(pl.Float64) / {"ns": 1e9, "us": 1e6, "ms": 1e3}[unit]
+        read = moment.dt.epoch("us").cast(pl.Float64) / 1e6
         missing = column.is_null()
     elif form is TimeFormat.ISO8601 and column.dtype == pl.String:
         read = _with_exact(column, pl.Series([None] * len(column), dtype=pl.Float64), _exact_time)

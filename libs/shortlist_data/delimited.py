@@ -31,8 +31,8 @@ def read_delimited(
     """Return the columns of a text file as they stand in it, plus :data:`LINE` (Int64, from 1), and the rows found.
 
     Rows with another number of fields, bytes that are no text, or quotes that do not close are left out and counted.
-    Lines end with LF or CRLF; a byte order mark is ignored; fields may be quoted with ``"`` where the delimiter is one
-    character.
+    Lines end with LF or CRLF (or all with CR); a byte order mark is ignored; fields may be quoted with ``"`` where the
+    delimiter is one character.
 
     Args:
         content: The file.
@@ -51,6 +51,8 @@ def read_delimited(
         raise DataRefused(f"{where} is empty")
     if b"\x00" in content[:4096]:
         raise DataRefused(f"{where} is not text (it has NUL bytes): is it an archive, or UTF-16? Text in UTF-8 is read")
+    if b"\n" not in content:
+        content = content.replace(b"\r", b"\n")  # lines that end with CR alone
     first_line = 1
     if names is None:
         blank = len(content) - len(content.lstrip(b"\r\n"))
