@@ -54,7 +54,7 @@ def choose(pipeline: Pipeline, places: NDArray[np.int64], report: Report) -> Cho
         click, rating = pipeline.scorer.scored(ranker_inputs(here, candidates, fused))
         for weight in RATING_WEIGHTS:
             rank = rank_in(ordered(fused, click + weight * rating), targets[part])
-            ndcg[weight].append(rank_metrics(rank)["ndcg@10"])
+            ndcg[weight].append(rank_metrics(rank, 10)["ndcg@10"])
         shown = fused >= 0
         logits.append(click[shown])
         labels.append((fused == targets[part][:, None])[shown])

@@ -138,6 +138,9 @@ class EvaluationConfig(_Section):
     test_events: int = Field(default=20_000, ge=10)
     """Events of the rolling protocol; a seeded sample where there are more."""
 
+    recall_at: int = Field(default=200, ge=1, le=10_000)
+    """Length of the lists behind recall."""
+
     resamples: int = Field(default=2_000, ge=10, le=100_000)
     """Bootstrap resamples behind each interval."""
 
@@ -179,7 +182,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "hidden": (16,),
             "queries_per_batch": 64,
         },
-        "evaluation": {"validation_events": 500, "test_events": 1_000, "resamples": 500},
+        "evaluation": {"validation_events": 500, "test_events": 1_000, "recall_at": 50, "resamples": 500},
     },
     "small": {
         "two_tower": {"width": 48, "epochs": 20, "share": 1.0, "queries_per_batch": 1024, "dropout": 0.3},

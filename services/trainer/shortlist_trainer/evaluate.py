@@ -27,7 +27,6 @@ FUSION = "fusion"
 PIPELINE = "pipeline"
 BASELINE = "popular"
 LISTS = (BASELINE, *(s for s in SOURCES if s != BASELINE), FUSION, PIPELINE)
-RECALL_AT = 200
 
 Values = dict[str, dict[str, NDArray[np.float64]]]
 """By list, by metric, one number per user or event."""
@@ -83,7 +82,7 @@ def held_out_places(prepared: Prepared, from_event: int, until_event: int, most:
     return places
 
 
-def rolling_values(pipeline: Pipeline, places: NDArray[np.int64], report: Report) -> Values:
+def rolling_values(pipeline: Pipeline, places: NDArray[np.int64], recall_at: int, report: Report) -> Values:
     """Return the rolling metrics of each event in ``places`` (in order of time)."""
     prepared = pipeline.prepared
     moments = before_events(prepared.sequences, places)
@@ -93,7 +92,7 @@ def rolling_values(pipeline: Pipeline, places: NDArray[np.int64], report: Report
         for name, rows in pipeline.lists(here, candidates).items():
             ranks[name].append(rank_in(rows, targets[part]))
         report("rolling evaluation", part.stop, len(moments), 0.0)
-    return {name: rank_metrics(np.concatenate(ranks[name])) for name in LISTS}
+    return {name: rank_metrics(np.concatenate(ranks[name]), recall_at) for name in LISTS}
 
 
 def rank_in(rows: NDArray[np.int32], targets: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -102,17 +101,17 @@ def rank_in(rows: NDArray[np.int32], targets: NDArray[np.integer]) -> NDArray[np
     return np.where(found.any(axis=1), found.argmax(axis=1), np.iinfo(np.int32).max).astype(np.int64)
 
 
-def rank_metrics(rank: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+def rank_metrics(rank: NDArray[np.int64], recall_at: int) -> dict[str, NDArray[np.float64]]:
     """Return the metrics of one relevant item at position ``rank`` from 0."""
     return {
         "ndcg@10": np.where(rank < 10, 1.0 / np.log2(rank + 2.0), 0.0),
         "hit@10": (rank < 10).astype(np.float64),
-        f"recall@{RECALL_AT}": (rank < RECALL_AT).astype(np.float64),
+        f"recall@{recall_at}": (rank < recall_at).astype(np.float64),
     }
 
 
 def frozen_values(
-    pipeline: Pipeline, cut: int, until_event: int, report: Report, batch: int = 64
+    pipeline: Pipeline, cut: int, until_event: int, recall_at: int, report: Report, batch: int = 64
 ) -> tuple[Values, NDArray[np.int32], int]:
     """Return the frozen metrics of each user with something relevant, those users, and how many have nothing."""
     prepared, sequences = pipeline.prepared, pipeline.prepared.sequences
@@ -131,8 +130,8 @@ def frozen_values(
     values: Values = {}
     for name in LISTS:
         top = np.concatenate(lists[name])
-        at_10, wide = list_metrics(top, indptr, rows, 10), list_metrics(top, indptr, rows, RECALL_AT)
-        values[name] = {"ndcg@10": at_10.ndcg, "hit@10": at_10.hit, f"recall@{RECALL_AT}": wide.recall}
+        at_10, wide = list_metrics(top, indptr, rows, 10), list_metrics(top, indptr, rows, recall_at)
+        values[name] = {"ndcg@10": at_10.ndcg, "hit@10": at_10.hit, f"recall@{recall_at}": wide.recall}
     return values, users[evaluated], int((~evaluated).sum())
 
 

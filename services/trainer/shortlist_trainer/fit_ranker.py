@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from shortlist_data.errors import DataRefused
 from shortlist_models.dcn import Ranker, RankerShape
 from shortlist_models.losses import listwise_softmax
 from shortlist_trainer.actors import Moments, before_events
@@ -132,11 +133,19 @@ def sample_moments(prepared: Prepared, config: RankerConfig, seed: int) -> tuple
 
 
 def draw_samples(prepared: Prepared, retrieval: Retrieval, config: RankerConfig, seed: int, report: Report) -> Samples:
-    """Return training lists: each positive with negatives out of what retrieval proposes at its moment."""
+    """Return training lists: each positive with negatives out of what retrieval proposes at its moment.
+
+    Moments at which retrieval does not propose the positive are left out. They cannot occur in serving, and as every
+    negative comes from retrieval they would teach the ranker to mistrust retrieval's scores.
+
+    Raises:
+        DataRefused: Retrieval proposes none of the positives.
+    """
     moments, places = sample_moments(prepared, config, seed)
     random = np.random.default_rng([seed, 12])
     positives = prepared.sequences.items[places]
     parts: list[RankerInputs] = []
+    kept: list[NDArray[np.bool_]] = []
     for part, here, candidates in rolling(prepared, retrieval, moments):
         positive = positives[part]
         fused = candidates.fused
@@ -151,12 +160,19 @@ def draw_samples(prepared: Prepared, retrieval: Retrieval, config: RankerConfig,
             lacking, np.where(uniform == positive[:, None], (uniform + 1) % prepared.n_items, uniform), negatives
         )
         rows = np.concatenate([positive[:, None], negatives], axis=1).astype(np.int32)
-        parts.append(ranker_inputs(here, candidates, rows))
+        proposed = (fused == positive[:, None]).any(axis=1)
+        parts.append(ranker_inputs(here, candidates, rows).take(proposed))
+        kept.append(proposed)
         report("ranker samples", part.stop, len(moments), 0.0)
+    if not np.concatenate(kept).any():
+        raise DataRefused(
+            f"{prepared.dataset.name}: retrieval proposes none of the {len(places)} events that the ranker would learn "
+            "from; raise fusion.candidates, or bring more events"
+        )
     inputs = RankerInputs(
         *(np.concatenate([getattr(p, name) for p in parts]) for name in RankerInputs.__dataclass_fields__)
     )
-    return Samples(inputs, prepared.sequences.values[places])
+    return Samples(inputs, prepared.sequences.values[places[np.concatenate(kept)]])
 
 
 def fit_ranker(

@@ -175,7 +175,7 @@ def _evaluate(
     prepared, split, options = pipeline.prepared, pipeline.prepared.split, config.evaluation
     end = prepared.dataset.events
     note = "Models are fitted on the training part only; whole catalogue, seen items excluded; resampled by user."
-    values, users, left_out = frozen_values(pipeline, split.validation_end, end, report)
+    values, users, left_out = frozen_values(pipeline, split.validation_end, end, options.recall_at, report)
     frozen = table_of(
         f"{prepared.dataset.name}, test, frozen at the cut",
         values,
@@ -187,7 +187,7 @@ def _evaluate(
     )
     places = held_out_places(prepared, split.validation_end, end, options.test_events, config.seed)
     in_all = len(held_out_places(prepared, split.validation_end, end, sys.maxsize, config.seed))
-    rolled = rolling_values(pipeline, places, report)
+    rolled = rolling_values(pipeline, places, options.recall_at, report)
     sample = f"a seeded sample of {len(places):,} of {in_all:,}" if len(places) < in_all else f"all {in_all:,}"
     rolling = table_of(
         f"{prepared.dataset.name}, test, rolling",
