@@ -13,10 +13,10 @@ from typing import Protocol
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
 from shortlist_rpc.interceptor import Door
+from shortlist_rpc.reflection import add_reflection
 from shortlist_rpc.settings import ServerSettings
 from shortlist_telemetry.catalogue import LogEvent, Metrics
 from shortlist_telemetry.logging import get_log
@@ -104,8 +104,7 @@ async def serving(service: Service, settings: ServerSettings, metrics: Metrics) 
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     if settings.is_reflective:
-        names = (*service.rpc_names, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, server)
+        add_reflection((*service.rpc_names, health.SERVICE_NAME), server)
     try:
         port = server.add_insecure_port(f"{settings.host}:{settings.port}")
     except RuntimeError as error:

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 import pytest
@@ -25,12 +26,15 @@ from shortlist.ranking.v1.ranking_service_pb2_grpc import RankingServiceStub
 from shortlist_testing.platform import Platform, running_platform
 from shortlist_testing.tiny_bundle import item_ids
 
+if TYPE_CHECKING:
+    from shortlist.gateway.v1.event_service_pb2_grpc import EventServiceAsyncStub
+    from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceAsyncStub
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 N = 60
 ITEMS = item_ids(N)
 NONE = answer_pb2.DEGRADATION_LEVEL_NONE
-ROOT = Path(__file__).parents[2]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -40,12 +44,12 @@ async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pl
 
 
 @pytest.fixture(scope="module")
-def recommendation(platform: Platform) -> RecommendationServiceStub:
+def recommendation(platform: Platform) -> RecommendationServiceAsyncStub:
     return RecommendationServiceStub(platform.channel)
 
 
 @pytest.fixture(scope="module")
-def event(platform: Platform) -> EventServiceStub:
+def event(platform: Platform) -> EventServiceAsyncStub:
     return EventServiceStub(platform.channel)
 
 
@@ -82,7 +86,7 @@ async def refused(call: object, code: grpc.StatusCode = grpc.StatusCode.INVALID_
     return caught.value.details() or ""
 
 
-async def test_an_unknown_user_is_answered_in_full(recommendation: RecommendationServiceStub, user: str) -> None:
+async def test_an_unknown_user_is_answered_in_full(recommendation: RecommendationServiceAsyncStub, user: str) -> None:
     answer = await recommendation.Recommend(ask(user), timeout=5)
     assert len(set(ids(answer))) == 10
     assert not answer.meta.actor_known
@@ -92,7 +96,7 @@ async def test_an_unknown_user_is_answered_in_full(recommendation: Recommendatio
 
 
 async def test_unknown_items_are_reported_and_harm_nothing(
-    recommendation: RecommendationServiceStub, event: EventServiceStub, user: str
+    recommendation: RecommendationServiceAsyncStub, event: EventServiceAsyncStub, user: str
 ) -> None:
     written = await event.WriteEvents(
         events_pb.WriteEventsRequest(actor=actor(user), events=ratings("nowhere", ITEMS[0])), timeout=5
@@ -104,7 +108,7 @@ async def test_unknown_items_are_reported_and_harm_nothing(
     assert set(answer.meta.missing_ids) == {"gone", "lost"}
 
 
-async def test_similar_items_of_unknown_items(recommendation: RecommendationServiceStub) -> None:
+async def test_similar_items_of_unknown_items(recommendation: RecommendationServiceAsyncStub) -> None:
     request = pb.SimilarItemsRequest(item_ids=["nowhere", ITEMS[0]], slate_size=5)
     answer = await recommendation.SimilarItems(request, timeout=5)
     assert list(answer.meta.missing_ids) == ["nowhere"]
@@ -114,7 +118,7 @@ async def test_similar_items_of_unknown_items(recommendation: RecommendationServ
     await refused(recommendation.SimilarItems(request, timeout=5), grpc.StatusCode.NOT_FOUND)
 
 
-async def test_reranking_keeps_unknown_items_last(recommendation: RecommendationServiceStub, user: str) -> None:
+async def test_reranking_keeps_unknown_items_last(recommendation: RecommendationServiceAsyncStub, user: str) -> None:
     request = pb.RerankItemsRequest(actor=actor(user), item_ids=["x", ITEMS[0], "y", ITEMS[1]])
     answer = await recommendation.RerankItems(request, timeout=5)
     assert set(ids(answer)[:2]) == set(ITEMS[:2])
@@ -123,34 +127,34 @@ async def test_reranking_keeps_unknown_items_last(recommendation: Recommendation
     assert answer.meta.degradation.level == NONE
 
 
-async def test_slate_size_zero_is_ten(recommendation: RecommendationServiceStub, user: str) -> None:
+async def test_slate_size_zero_is_ten(recommendation: RecommendationServiceAsyncStub, user: str) -> None:
     assert len((await recommendation.Recommend(ask(user, slate_size=0), timeout=5)).results) == 10
 
 
 @pytest.mark.parametrize("size", [-1, 1001, -(2**31)])
 async def test_slate_sizes_out_of_range_are_refused(
-    recommendation: RecommendationServiceStub, user: str, size: int
+    recommendation: RecommendationServiceAsyncStub, user: str, size: int
 ) -> None:
     details = await refused(recommendation.Recommend(ask(user, slate_size=size), timeout=5))
     assert f"slate_size: is {size}" in details
 
 
 async def test_a_slate_larger_than_the_catalogue_is_all_of_it(
-    recommendation: RecommendationServiceStub, user: str
+    recommendation: RecommendationServiceAsyncStub, user: str
 ) -> None:
     answer = await recommendation.Recommend(ask(user, slate_size=1000), timeout=5)
     assert sorted(ids(answer)) == sorted(ITEMS)
     assert causes(answer) == {"SHORT_SLATE"}
 
 
-async def test_an_empty_selection_is_an_empty_slate(recommendation: RecommendationServiceStub, user: str) -> None:
+async def test_an_empty_selection_is_an_empty_slate(recommendation: RecommendationServiceAsyncStub, user: str) -> None:
     constraints = selection_pb2.Constraints(include_item_ids=["nowhere"])
     answer = await recommendation.Recommend(ask(user, constraints=constraints), timeout=5)
     assert not answer.results
     assert "EMPTY_SELECTION" in causes(answer)
 
 
-async def test_duplicate_ids_are_harmless(recommendation: RecommendationServiceStub, user: str) -> None:
+async def test_duplicate_ids_are_harmless(recommendation: RecommendationServiceAsyncStub, user: str) -> None:
     constraints = selection_pb2.Constraints(include_item_ids=[*ITEMS[:3], *ITEMS[:3]], exclude_item_ids=[ITEMS[0]] * 2)
     answer = await recommendation.Recommend(ask(user, constraints=constraints), timeout=5)
     assert sorted(ids(answer)) == sorted(ITEMS[1:3])
@@ -158,7 +162,7 @@ async def test_duplicate_ids_are_harmless(recommendation: RecommendationServiceS
     assert ids(await recommendation.RerankItems(request, timeout=5)) == [ITEMS[4]]
 
 
-async def test_duplicate_events_count_once(event: EventServiceStub, user: str) -> None:
+async def test_duplicate_events_count_once(event: EventServiceAsyncStub, user: str) -> None:
     events = [actor_pb2.Event(event_id="e1", item_id=ITEMS[0], value=4.0)]
     request = events_pb.WriteEventsRequest(actor=actor(user), events=events)
     first, second = [await event.WriteEvents(request, timeout=5) for _ in range(2)]
@@ -190,7 +194,7 @@ async def test_features_that_are_not_finite_take_their_defaults(platform: Platfo
         assert (await stub.RankCandidates(request(odd), timeout=5)).scores == plain.scores
 
 
-async def test_bad_events_are_refused_one_by_one(event: EventServiceStub, user: str) -> None:
+async def test_bad_events_are_refused_one_by_one(event: EventServiceAsyncStub, user: str) -> None:
     events = [
         *ratings(ITEMS[0], value=math.nan),
         *ratings(ITEMS[1]),
@@ -222,7 +226,7 @@ async def test_a_wrong_dimension_is_named(platform: Platform) -> None:
 
 
 async def test_a_bundle_that_is_not_held_is_refused(
-    platform: Platform, recommendation: RecommendationServiceStub, user: str
+    platform: Platform, recommendation: RecommendationServiceAsyncStub, user: str
 ) -> None:
     code = grpc.StatusCode.FAILED_PRECONDITION
     assert "tiny-0" in await refused(recommendation.Recommend(ask(user, bundle_id="tiny-0"), timeout=5), code)
@@ -243,7 +247,7 @@ async def test_a_stage_with_another_bundle_degrades_the_answer(tmp_path: Path, u
 
 
 async def test_with_everything_seen_the_slate_is_empty(
-    recommendation: RecommendationServiceStub, event: EventServiceStub, user: str
+    recommendation: RecommendationServiceAsyncStub, event: EventServiceAsyncStub, user: str
 ) -> None:
     await event.WriteEvents(events_pb.WriteEventsRequest(actor=actor(user), events=ratings(*ITEMS)), timeout=5)
     answer = await recommendation.Recommend(ask(user), timeout=5)
@@ -252,12 +256,14 @@ async def test_with_everything_seen_the_slate_is_empty(
     assert answer.meta.actor_known
 
 
-async def test_a_deadline_that_has_passed_is_not_begun(recommendation: RecommendationServiceStub, user: str) -> None:
+async def test_a_deadline_that_has_passed_is_not_begun(
+    recommendation: RecommendationServiceAsyncStub, user: str
+) -> None:
     await refused(recommendation.Recommend(ask(user), timeout=0.0), grpc.StatusCode.DEADLINE_EXCEEDED)
     await refused(recommendation.Recommend(ask(user), timeout=0.0015), grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
-async def test_the_message_limit_is_exact(platform: Platform, recommendation: RecommendationServiceStub) -> None:
+async def test_the_message_limit_is_exact(platform: Platform, recommendation: RecommendationServiceAsyncStub) -> None:
     limit = platform.max_message_bytes
 
     def sized(size: int) -> pb.RecommendRequest:
@@ -279,7 +285,7 @@ async def test_bytes_that_are_no_message_are_refused(platform: Platform, raw: by
 
 @pytest.mark.parametrize("odd", ["a\x00b", "\n", "a\x1bb"])
 async def test_control_characters_in_ids_are_refused(
-    recommendation: RecommendationServiceStub, event: EventServiceStub, user: str, odd: str
+    recommendation: RecommendationServiceAsyncStub, event: EventServiceAsyncStub, user: str, odd: str
 ) -> None:
     assert "actor.user_id" in await refused(recommendation.Recommend(ask(odd), timeout=5))
     constraints = selection_pb2.Constraints(exclude_item_ids=[ITEMS[0], odd])
@@ -291,7 +297,7 @@ async def test_control_characters_in_ids_are_refused(
 
 @pytest.mark.parametrize("odd", ["{}", "{a}:b", "a b/c%00", "ユーザー", "*", "'\"\\"])
 async def test_odd_ids_are_served_like_any_other(
-    recommendation: RecommendationServiceStub, event: EventServiceStub, odd: str
+    recommendation: RecommendationServiceAsyncStub, event: EventServiceAsyncStub, odd: str
 ) -> None:
     written = await event.WriteEvents(
         events_pb.WriteEventsRequest(actor=actor_pb2.Actor(tenant=odd, user_id=odd), events=ratings(ITEMS[3])),
@@ -330,14 +336,14 @@ async def test_odd_ids_are_served_like_any_other(
     ],
 )
 async def test_fields_that_are_not_honoured_are_refused(
-    recommendation: RecommendationServiceStub, user: str, field: str, request_fields: dict[str, object]
+    recommendation: RecommendationServiceAsyncStub, user: str, field: str, request_fields: dict[str, object]
 ) -> None:
     details = await refused(recommendation.Recommend(ask(user, **request_fields), timeout=5))
     assert re.search(rf"(^|; ){re.escape(field)}: ", details)
 
 
 async def test_a_write_changes_the_very_next_answer_through_the_history(
-    recommendation: RecommendationServiceStub, event: EventServiceStub, user: str
+    recommendation: RecommendationServiceAsyncStub, event: EventServiceAsyncStub, user: str
 ) -> None:
     before = await recommendation.Recommend(ask(user, slate_size=20), timeout=5)
     liked = ITEMS[2]
@@ -352,36 +358,33 @@ async def test_a_write_changes_the_very_next_answer_through_the_history(
     assert after.meta.degradation.level == NONE
 
 
-async def test_validate_only_touches_no_stage(recommendation: RecommendationServiceStub, user: str) -> None:
+async def test_validate_only_touches_no_stage(recommendation: RecommendationServiceAsyncStub, user: str) -> None:
     answer = await recommendation.Recommend(ask(user, validate_only=True), timeout=5)
     assert not answer.results
     assert not answer.meta.stages
     await refused(recommendation.Recommend(ask(user, validate_only=True, slate_size=-1), timeout=5))
 
 
-async def test_an_unknown_serving_config_is_not_found(recommendation: RecommendationServiceStub, user: str) -> None:
+async def test_an_unknown_serving_config_is_not_found(
+    recommendation: RecommendationServiceAsyncStub, user: str
+) -> None:
     call = recommendation.Recommend(ask(user, serving_config="nobody"), timeout=5)
     assert "default" in await refused(call, grpc.StatusCode.NOT_FOUND)
 
 
-async def test_titles_come_with_the_answer_when_asked_for(recommendation: RecommendationServiceStub, user: str) -> None:
+async def test_titles_come_with_the_answer_when_asked_for(
+    recommendation: RecommendationServiceAsyncStub, user: str
+) -> None:
     answer = await recommendation.Recommend(ask(user, item_fields=["title", "colour"]), timeout=5)
     assert answer.results[0].fields[0].text.startswith("Film ")
     assert list(answer.meta.warnings) == ["item_fields: the catalogue has no field 'colour'"]
 
 
 async def test_many_callers_at_once_get_what_each_would_get_alone(
-    recommendation: RecommendationServiceStub, user: str
+    recommendation: RecommendationServiceAsyncStub, user: str
 ) -> None:
     alone = [await recommendation.Recommend(ask(f"{user}-{i}", slate_size=5), timeout=5) for i in range(8)]
     together = await asyncio.gather(
         *(recommendation.Recommend(ask(f"{user}-{i}", slate_size=5), timeout=5) for i in range(8))
     )
     assert [ids(answer) for answer in together] == [ids(answer) for answer in alone]
-
-
-def test_every_row_of_the_table_names_a_test_that_exists() -> None:
-    table = (ROOT / "protos/README.md").read_text().split("## Edge cases")[1]
-    named = set(re.findall(r"`(test_\w+)`", table))
-    assert len(named) > 20
-    assert named <= {name for name in globals() if name.startswith("test_")}

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import grpc
 import pytest
@@ -114,7 +113,7 @@ def test_killing_it_under_traffic_is_declared_and_healed(
     platform: dict[str, StageProcess], valkey: RunningValkey, victim: str
 ) -> None:
     kill: Callable[[], object] = valkey.kill if victim == "redis" else platform[victim].kill
-    restart: Callable[[], object] = valkey.start if victim == "redis" else platform[victim].start
+    restart: Callable[[], object] = valkey.restart if victim == "redis" else platform[victim].start
     with Traffic(platform["gateway"].address) as traffic:
         traffic.wait_whole(time.monotonic(), within_s=10.0)
         killed = time.monotonic()

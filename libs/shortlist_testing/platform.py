@@ -1,0 +1,89 @@
+"""The whole platform in one process, over a tiny bundle and a real Valkey, for tests of what callers see."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+from pydantic import SecretStr
+
+from shortlist_cli.serving import OneProcess
+from shortlist_feature_store.settings import FeatureStoreSettings
+from shortlist_gateway.settings import GatewaySettings
+from shortlist_gateway.wiring import GatewayService
+from shortlist_ranking.settings import RankingSettings
+from shortlist_ranking.wiring import RankingService
+from shortlist_retrieval.settings import RetrievalSettings
+from shortlist_retrieval.wiring import RetrievalService
+from shortlist_rpc.server import RunningServer, Service
+from shortlist_testing.redis import running_valkey
+from shortlist_testing.running import own_metrics, running
+from shortlist_testing.tiny_bundle import tiny_bundle
+
+
+class Platform:
+    """A running platform; what is opened on the way is closed with it."""
+
+    def __init__(self, service: OneProcess, bundle_id: str, settings: GatewaySettings) -> None:
+        self.service = service
+        self.bundle_id = bundle_id
+        self.max_message_bytes = settings.max_message_bytes
+        self.address = ""
+        self.channel: grpc.aio.Channel
+        self._settings = settings
+        self._stack = contextlib.AsyncExitStack()
+
+    async def stage_channel(self, stage: str) -> grpc.aio.Channel:
+        """Return a channel to ``retrieval`` or ``ranking``, served on a port of its own over the same bundles."""
+        folder = self._settings.bundle_store
+        service: Service
+        if stage == "retrieval":
+            service = RetrievalService(RetrievalSettings(bundle_store=folder, feature_store_target=""))
+        else:
+            service = RankingService(RankingSettings(bundle_store=folder, feature_store_target=""))
+        return await self._channel_to(await self._stack.enter_async_context(running(service)))
+
+    async def gateway_with(self, ranking: Platform) -> grpc.aio.Channel:
+        """Return a channel to a gateway over this platform's stages and the ranking of another."""
+        features, retrieval = self.service.features.store(), self.service.retrieval.engine
+        engine = ranking.service.ranking.engine
+        service = GatewayService(features, retrieval, engine, self._settings, own_metrics())
+        return await self._channel_to(await self._stack.enter_async_context(running(service)))
+
+    async def _channel_to(self, server: RunningServer) -> grpc.aio.Channel:
+        options = [("grpc.enable_retries", 0)]
+        return await self._stack.enter_async_context(grpc.aio.insecure_channel(server.address, options))
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncIterator[Platform]:
+        """Serve while the context lasts."""
+        async with running(self.service, self._settings) as server, self._stack:
+            self.address = server.address
+            self.channel = await self._channel_to(server)
+            yield self
+
+
+@contextlib.asynccontextmanager
+async def running_platform(folder: Path, n_items: int = 60, seed: int = 0) -> AsyncIterator[Platform]:
+    """Run every stage over a tiny bundle.
+
+    Args:
+        folder: Where bundles and the Valkey's data go.
+        n_items: Catalogue size.
+        seed: Another seed is another bundle.
+    """
+    bundles = folder / "bundles"
+    release = tiny_bundle(bundles, n_items=n_items, seed=seed)
+    with running_valkey() as valkey:
+        settings = GatewaySettings(port=0, bundle_store=bundles, bundle_poll_s=0.05, drain_grace_s=1.0)
+        service = OneProcess(
+            FeatureStoreSettings(redis_url=SecretStr(valkey.url)),
+            RetrievalSettings(bundle_store=bundles, bundle_poll_s=0.05),
+            RankingSettings(bundle_store=bundles, bundle_poll_s=0.05),
+            settings,
+            own_metrics(),
+        )
+        async with Platform(service, release.bundle_id, settings).open() as platform:
+            yield platform

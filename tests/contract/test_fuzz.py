@@ -1,0 +1,100 @@
+"""Whatever arrives, the answer is one of the documented statuses: never INTERNAL, never UNKNOWN, never a hang."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shortlist.gateway.v1 import event_service_pb2 as events_pb
+from shortlist.gateway.v1 import recommendation_service_pb2 as pb
+from shortlist_testing.platform import Platform, running_platform
+from shortlist_testing.tiny_bundle import item_ids
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+GATEWAY = "shortlist.gateway.v1"
+METHODS = {
+    f"/{service.full_name}/{method.name}": method.input_type
+    for descriptor in (pb.DESCRIPTOR, events_pb.DESCRIPTOR)
+    for service in descriptor.services_by_name.values()
+    for method in service.methods
+}
+ALLOWED = {
+    grpc.StatusCode.OK,
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.FAILED_PRECONDITION,
+}
+TEXTS = st.one_of(st.text(max_size=12), st.sampled_from([*item_ids(20), "", "u1", "default", "{}", "a\x00"]))
+SCALARS = {
+    FieldDescriptor.CPPTYPE_INT32: st.integers(-(2**31), 2**31 - 1) | st.integers(-2, 1001),
+    FieldDescriptor.CPPTYPE_INT64: st.integers(-(2**63), 2**63 - 1),
+    FieldDescriptor.CPPTYPE_DOUBLE: st.floats(),
+    FieldDescriptor.CPPTYPE_FLOAT: st.floats(width=32),
+    FieldDescriptor.CPPTYPE_BOOL: st.booleans(),
+    FieldDescriptor.CPPTYPE_ENUM: st.integers(0, 20),
+}
+
+
+@st.composite
+def messages(draw: st.DrawFn, descriptor: Descriptor, depth: int = 4) -> Message:
+    """Any message of ``descriptor``: each field absent, or with any value of its type."""
+    message: Any = GetMessageClass(descriptor)()
+    for field in descriptor.fields:
+        if depth == 0 or draw(st.integers(0, 2)) == 0:
+            continue
+        values = draw(st.lists(_values(field, depth), max_size=3 if field.is_repeated else 1))
+        if field.is_repeated:
+            getattr(message, field.name).extend(values)
+        elif values and field.message_type:
+            getattr(message, field.name).CopyFrom(values[0])
+        elif values:
+            setattr(message, field.name, values[0])
+    return message  # type: ignore[no-any-return]
+
+
+def _values(field: FieldDescriptor, depth: int) -> st.SearchStrategy[Any]:
+    if field.message_type:
+        return messages(field.message_type, depth - 1)
+    if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+        return st.binary(max_size=8) if field.type == FieldDescriptor.TYPE_BYTES else TEXTS
+    return SCALARS[field.cpp_type]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
+    async with running_platform(tmp_path_factory.mktemp("platform")) as platform:
+        yield platform
+
+
+async def status_of(platform: Platform, method: str, raw: bytes) -> grpc.StatusCode:
+    call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = platform.channel.unary_unary(method)
+    try:
+        await call(raw, timeout=5)
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+    return grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize("method", METHODS)
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+async def test_any_message_gets_a_documented_status(platform: Platform, method: str, data: st.DataObject) -> None:
+    message = data.draw(messages(METHODS[method]))
+    assert await status_of(platform, method, message.SerializeToString()) in ALLOWED
+
+
+@pytest.mark.parametrize("method", METHODS)
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(raw=st.binary(max_size=64))
+async def test_any_bytes_get_a_documented_status(platform: Platform, method: str, raw: bytes) -> None:
+    assert await status_of(platform, method, raw) in ALLOWED
