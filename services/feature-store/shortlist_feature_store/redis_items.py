@@ -57,7 +57,7 @@ class RedisItems:
                 commands.append(("HINCRBYFLOAT", sums_key(tenant), addition.item_id, addition.value_sum))
             commands.append(_announcement(tenant, [addition.item_id for addition in page], self._limits))
             commands.append(("EXEC",))
-        await self._link.exchange([*commands, *freshness], deadline, "counting items")
+        await self._link.exchange([*commands, *freshness], deadline, "counting items", is_repeatable=False)
 
     async def read(self, tenant: str, item_ids: Sequence[str], deadline: Deadline) -> list[ItemDelta | None]:
         """Return the counters of ``item_ids``, ``None`` where there are none."""

@@ -68,10 +68,17 @@ class RedisLink:
         self._is_closed = False
         self._log = get_log("feature-store")
 
-    async def exchange(self, commands: Sequence[Command], deadline: Deadline, work: str) -> list[Reply]:
+    async def exchange(
+        self, commands: Sequence[Command], deadline: Deadline, work: str, *, is_repeatable: bool = True
+    ) -> list[Reply]:
         """Send ``commands`` in one write and return their replies; an error reply raises once all are read.
 
-        A connection that lay idle and turns out to be dead is replaced once: repeat only what may be repeated.
+        Args:
+            commands: What to send.
+            deadline: When the replies are due.
+            work: What it is for, in words.
+            is_repeatable: Whether it may be sent again where a connection that lay idle breaks. False for what must
+                not happen twice: the server may have done it before the connection broke.
 
         Raises:
             BudgetExceeded: ``deadline`` passed.
@@ -79,7 +86,7 @@ class RedisLink:
             UpstreamFailed: The server is away, or refused a command.
         """
         async with self.session(deadline, work) as session:
-            return await session.exchange(commands)
+            return await session.exchange(commands, is_repeatable=is_repeatable)
 
     @contextlib.asynccontextmanager
     async def session(self, deadline: Deadline, work: str) -> AsyncIterator[Session]:
@@ -224,13 +231,17 @@ class Session:
         """Whether somebody else may use the connection next."""
         return self._is_read and not self._is_watching
 
-    async def exchange(self, commands: Sequence[Command]) -> list[Reply]:
+    async def exchange(self, commands: Sequence[Command], *, is_repeatable: bool = True) -> list[Reply]:
         """Send ``commands`` in one write and return their replies.
 
         Raises:
             redis.exceptions.RedisError: The connection broke, or a command was refused.
         """
         packed = b"".join([_pack(command) for command in commands])
+        if self._may_be_stale and self.connection is not None and await self.connection.can_read():
+            # Nothing was asked, so what there is to read is the end: its server closed it while it lay idle.
+            await self.aclose()
+            self._may_be_stale = False
         while True:
             if self.connection is None:
                 self.connection = self._connect()
@@ -242,7 +253,7 @@ class Session:
                 replies, refusal = await self._replies(self.connection, len(commands))
                 break
             except (RedisConnectionError, OSError):
-                if not self._may_be_stale:
+                if not (self._may_be_stale and is_repeatable):
                     raise
                 # It lay idle and its server has gone since. A new one decides.
                 await self.aclose()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import BudgetExceeded, Overloaded, ShortlistError, UpstreamFailed
-from shortlist_domain.stages import ActorKey, Event
+from shortlist_domain.stages import ActorKey, Event, ItemDelta
 from shortlist_feature_store.redis_link import RedisLink
 from shortlist_feature_store.redis_store import RedisStore
 from shortlist_feature_store.store import Limits
@@ -261,11 +261,83 @@ async def test_closing_a_watcher_closes_its_connection(valkey: RunningValkey, st
     assert _clients(valkey.command("INFO", "clients")) == _clients(before) - 1
 
 
+@pytest.mark.parametrize(("method", "times"), [("add", 1), ("read", 2)])
+async def test_what_may_have_been_counted_is_not_sent_again_and_what_is_read_is(method: str, times: int) -> None:
+    received: list[bytes] = []
+
+    async def answer_the_ping_and_break_after_the_rest(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        while command := await reader.read(1 << 16):
+            if b"PING" not in command:
+                received.append(command)
+                break
+            writer.write(b"+PONG\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer_the_ping_and_break_after_the_rest, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    store = RedisStore(RedisLink(f"redis://{host}:{port}/0"), Limits())
+    await store.ping(soon())
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
+        "add": lambda: store.add_to_items("", [ItemDelta("a", 1.0, 1.0)], None, soon()),
+        "read": lambda: store.read_items("", ["a"], soon()),
+    }
+    with pytest.raises(UpstreamFailed):
+        await calls[method]()
+    assert len(received) == times
+    await store.aclose()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_kills_in_the_middle_of_writing_lose_nothing_acknowledged_and_count_nothing_twice(
+    valkey: RunningValkey, store: RedisStore
+) -> None:
+    acknowledged: set[str] = set()
+    tried: set[str] = set()
+    is_over = False
+
+    async def write(writer: int) -> None:
+        number = 0
+        while not is_over:
+            event_id = f"{writer}/{number}"
+            tried.add(event_id)
+            try:
+                await store.append_events(
+                    ActorKey("", f"u/{writer}"), [event("i", event_id=event_id)], Deadline.after(2.0)
+                )
+            except (UpstreamFailed, BudgetExceeded):
+                await asyncio.sleep(0.01)  # and again, with the same id
+            else:
+                acknowledged.add(event_id)
+                number += 1
+
+    writers = [asyncio.create_task(write(writer)) for writer in range(4)]
+    for _ in range(3):
+        await asyncio.sleep(0.2)
+        valkey.kill()
+        valkey.restart()
+        await seconds_until_whole(store)
+    await asyncio.sleep(0.1)
+    is_over = True
+    await asyncio.gather(*writers)
+
+    stored = 0
+    for writer in range(4):
+        stored += len((await store.read_actor(ActorKey("", f"u/{writer}"), 0, soon())).item_ids)
+    (total,) = await store.read_items("", ["i"], soon())
+    assert len(acknowledged) > 100
+    assert len(acknowledged) <= stored <= len(tried)
+    assert total is not None
+    assert stored - 3 * 4 <= total.count <= stored
+
+
 async def test_an_actor_is_read_in_one_round_trip(valkey: RunningValkey, store: RedisStore) -> None:
     writes = 0
 
     class Counting(RedisLink):
-        async def exchange(self, commands, deadline, work):  # type: ignore[no-untyped-def]
+        async def exchange(self, commands, deadline, work, *, is_repeatable=True):  # type: ignore[no-untyped-def]
             nonlocal writes
             writes += 1
             return await super().exchange(commands, deadline, work)
