@@ -32,11 +32,33 @@ class Batch:
     """Item row of the event to be predicted."""
 
 
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What the queries of an epoch are asked for."""
+
+    share: float
+    """Share of the events that are targets in the epoch, in (0, 1]."""
+
+    visit_share: float
+    """Share of them that are asked for at the beginning of their visit."""
+
+    far_share: float
+    """Share of the others that are asked for from further back."""
+
+    horizon: int
+    """How many events further back, at most."""
+
+
 class Chunks:
     """The training window of every user, cut into pieces of ``length`` events that overlap by half.
 
-    Each event of the window is the target of one query. Its piece is the one that shows it at least half a length of
-    history; a user's first ``length`` events are seen with exactly the history that serving would show.
+    Each event of the window is the target of one query an epoch, in one of three ways: as the *next* event, from what
+    was known just before it; as a *far* one, from what was known up to ``horizon`` events earlier; or as an event of
+    its *visit*, from what was known when the visit began. Next events alone would teach what follows within a minute,
+    and little of what somebody wants who comes back.
+
+    A query looks at the piece that shows at least half a length of its history; a user's first ``length`` events are
+    seen with exactly the history that serving would show.
     """
 
     def __init__(self, sequences: Sequences, until_event: int, length: int) -> None:
@@ -47,53 +69,55 @@ class Chunks:
         ends = sequences.ends(until_event)
         places = np.flatnonzero(sequences.event < until_event)
         users = sequences.users[places]
-        known = sequences.moment[places] - sequences.start[users]
+        # Both entries of an event are kept; which of them takes part is decided anew in each epoch.
+        origin = np.concatenate([places, sequences.visit[places]])
+        users = np.concatenate([users, users])
+        known = sequences.moment[origin] - sequences.start[users]
         offset = stride * np.maximum(0, -(-(known - length) // stride))
         first = sequences.start[users] + offset
         # Sorting by piece puts the queries of one piece side by side.
         order = np.argsort(first, kind="stable")
-        order = order[np.lexsort((places[order], first[order]))]
-        self._places, self._known, self._first = places[order], known[order], first[order]
+        self._places, self._origin = np.concatenate([places, places])[order], origin[order]
+        self._is_visit = order >= len(places)
+        self._known, self._first = known[order], first[order]
         starts = np.flatnonzero(np.concatenate([[True], self._first[1:] != self._first[:-1]]))
         self._bounds = np.concatenate([starts, [len(order)]])
         self._piece_first = self._first[starts]
         piece_user = sequences.users[self._piece_first]
         self._piece_length = np.minimum(length, ends[piece_user] - self._piece_first)
         self._user_end = ends
+        self._events = len(sequences.event)
 
     def __len__(self) -> int:
         """Return the number of pieces."""
         return len(self._piece_first)
 
-    def batches(
-        self, queries: int, share: float, horizon: int, horizon_share: float, random: np.random.Generator
-    ) -> Iterator[Batch]:
+    def batches(self, queries: int, targets: Targets, random: np.random.Generator) -> Iterator[Batch]:
         """Yield one epoch.
 
         Args:
             queries: About how many queries a batch has.
-            share: Share of the queries that take part in this epoch, in (0, 1].
-            horizon: A far target is drawn from this many events, counted from the next one.
-            horizon_share: Probability that a query is asked for a far target instead of the next event.
+            targets: What is asked for.
             random: Source of all choices.
         """
         # Pieces of like length share a batch, so little of it is padding; which ones do is random.
         noise = random.random(len(self)) * 0.2 + 1.0
         by_length = np.argsort(self._piece_length * noise, kind="stable")
-        sizes = (np.diff(self._bounds) * share)[by_length]
+        as_visit = random.random(self._events) < targets.visit_share
+        taken = (as_visit[self._places] == self._is_visit) & (random.random(len(self._places)) < targets.share)
+        sizes = np.add.reduceat(taken, self._bounds[:-1], dtype=np.int64)[by_length]
         number = np.floor(np.cumsum(sizes) / queries).astype(np.int64)
         groups = np.split(by_length, np.flatnonzero(np.diff(number)) + 1)
         for group in random.permutation(len(groups)):
-            batch = self._batch(groups[group], share, horizon, horizon_share, random)
+            batch = self._batch(groups[group], taken, targets, random)
             if len(batch.target):
                 yield batch
 
     def _batch(
         self,
         pieces: NDArray[np.int64],
-        share: float,
-        horizon: int,
-        horizon_share: float,
+        taken: NDArray[np.bool_],
+        targets: Targets,
         random: np.random.Generator,
     ) -> Batch:
         s = self._sequences
@@ -107,13 +131,14 @@ class Chunks:
         counts = self._bounds[pieces + 1] - self._bounds[pieces]
         piece = np.repeat(np.arange(len(pieces)), counts)
         query = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + self._bounds[pieces][piece]
-        if share < 1.0:
-            kept = random.random(len(query)) < share
-            piece, query = piece[kept], query[kept]
-        origin = self._places[query]
+        piece, query = piece[taken[query]], query[taken[query]]
+        origin, is_visit = self._origin[query], self._is_visit[query]
         users = s.users[origin].astype(np.int64)
-        far = (random.random(len(origin)) < horizon_share) * random.integers(0, max(1, horizon), len(origin))
-        target = np.minimum(origin + far, self._user_end[users] - 1)
+        is_far = ~is_visit & (random.random(len(origin)) < targets.far_share)
+        steps = is_far * random.integers(0, max(1, targets.horizon), len(origin))
+        target = np.minimum(self._places[query] + steps, self._user_end[users] - 1)
+        # A visit is asked for at its first event, anything else at the time of the target.
+        asked = np.where(is_visit, origin, target)
         last = s.moment[origin] - 1
         has = self._known[query] > 0
         return Batch(
@@ -123,8 +148,8 @@ class Chunks:
             piece=piece,
             position=np.where(has, last - self._first[query], -1),
             users=users,
-            age_s=np.where(has, s.times_s[target] - s.times_s[last], 0.0).astype(np.float32),
+            age_s=np.where(has, s.times_s[asked] - s.times_s[last], 0.0).astype(np.float32),
             numbers=s.numbers[origin],
-            context=s.context[target],
+            context=s.context[asked],
             target=s.items[target].astype(np.int64),
         )

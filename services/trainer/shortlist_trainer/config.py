@@ -57,8 +57,11 @@ class TwoTowerConfig(_Section):
     horizon: int = Field(default=50, ge=1, le=100_000)
     """A far target is one of this many next events."""
 
-    horizon_share: float = Field(default=0.5, ge=0, le=1)
+    far_share: float = Field(default=0.5, ge=0, le=1)
     """Share of queries asked for a far target instead of the next event."""
+
+    visit_share: float = Field(default=0.25, ge=0, le=1)
+    """Share of targets that are asked for from what was known when their visit began."""
 
     temperature: float = Field(default=1.0, gt=0, le=100)
     full_softmax_up_to: int = Field(default=20_000, ge=0)
@@ -110,8 +113,11 @@ class RankerConfig(_Section):
     negatives: int = Field(default=100, ge=1, le=5_000)
     """Candidates shown beside the positive, drawn from those that retrieval proposes."""
 
+    visit_share: float = Field(default=0.25, ge=0, le=1)
+    """Share of moments that stand at the beginning of the visit, with any of its events to be ranked first."""
+
     far_share: float = Field(default=0.5, ge=0, le=1)
-    """Share of moments at which the history stops some time before the event to be ranked first."""
+    """Share of the others at which the history stops some events before the one to be ranked first."""
 
     horizon: int = Field(default=100, ge=1, le=100_000)
     """How many events before at most."""

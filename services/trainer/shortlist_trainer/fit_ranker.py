@@ -114,9 +114,9 @@ class Samples:
 def sample_moments(prepared: Prepared, config: RankerConfig, seed: int) -> tuple[Moments, NDArray[np.int64]]:
     """Return training moments, in order of time, and the place of the event that is to be ranked first at each.
 
-    All events come after those that retrieval was fitted on. At a part of the moments the history stops some events
-    before the one to be ranked first, as it does for somebody who comes back: without those, the ranker would only know
-    the next click of a session.
+    All events come after those that retrieval was fitted on. Moments are of the three kinds that
+    :class:`shortlist_trainer.chunks.Chunks` describes: without the beginnings of visits, the ranker would only know the
+    next click of a visit.
     """
     random = np.random.default_rng([seed, 11])
     sequences = prepared.sequences
@@ -124,11 +124,16 @@ def sample_moments(prepared: Prepared, config: RankerConfig, seed: int) -> tuple
     if len(places) > config.queries:
         places = np.sort(random.choice(len(places), config.queries, replace=False))
         places = sequences.places_between(prepared.fit_end, prepared.split.train_end)[places]
-    moments = before_events(sequences, places)
-    back = (random.random(len(places)) < config.far_share) * random.integers(0, config.horizon, len(places))
-    begin = sequences.start[moments.users]
-    earlier = np.maximum(places - back, begin)
-    origin = np.where(back > 0, earlier, places)
+    at_visit = random.random(len(places)) < config.visit_share
+    is_far = ~at_visit & (random.random(len(places)) < config.far_share)
+    back = is_far * random.integers(0, config.horizon, len(places))
+    origin = np.maximum(places - back, sequences.start[sequences.users[places]])
+    origin = np.where(at_visit, sequences.visit[places], origin)
+    # A visit is asked for at its first event, anything else at the time of the event itself.
+    asked = np.where(at_visit, origin, places)
+    order = np.argsort(sequences.times_s[asked], kind="stable")
+    places, origin, asked = places[order], origin[order], asked[order]
+    moments = before_events(sequences, asked)
     return replace(moments, known=sequences.moment[origin], numbers=sequences.numbers[origin]), places
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from shortlist_models.losses import full_softmax, sampled_softmax
 from shortlist_models.two_tower import ItemTower, ServedUserTower, TwoTowerShape, UserTower
 from shortlist_trainer.checkpoints import Checkpoints, Stateful
-from shortlist_trainer.chunks import Batch, Chunks
+from shortlist_trainer.chunks import Batch, Chunks, Targets
 from shortlist_trainer.config import TwoTowerConfig
 from shortlist_trainer.prepare import Prepared
 
@@ -71,6 +71,7 @@ def fit_towers(
     optimizer = torch.optim.AdamW(
         parameters, lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
     )
+    targets = Targets(config.share, config.visit_share, config.far_share, config.horizon)
     chunks = Chunks(prepared.sequences, prepared.fit_end, config.history_length)
     per_epoch = max(1, round(len(places) * config.share / config.queries_per_batch))
     total = per_epoch * config.epochs
@@ -84,8 +85,7 @@ def fit_towers(
         torch.manual_seed(seed * 100_003 + epoch)
         random = np.random.default_rng([seed, epoch])
         recent = 0.0
-        batches = chunks.batches(config.queries_per_batch, config.share, config.horizon, config.horizon_share, random)
-        for batch in batches:
+        for batch in chunks.batches(config.queries_per_batch, targets, random):
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * _schedule(step / total)
             loss = _loss(items, users, features, categories, batch, negatives, config.temperature, random)

@@ -11,6 +11,9 @@ from shortlist_data.dataset import Dataset
 from shortlist_data.features import point_in_time
 from shortlist_models.inputs import CONTEXT_NUMBERS, USER_NUMBERS
 
+PAUSE_S = 6 * 3600.0
+"""A pause that ends a visit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sequences:
@@ -31,6 +34,9 @@ class Sequences:
     moment: NDArray[np.int64]
     """First place of the same user and the same time. Events of one moment do not know each other: what was known
     before an event are the places ``[start[user], moment[place])``."""
+
+    visit: NDArray[np.int64]
+    """First place of the visit that the event belongs to: events of a user less than :data:`PAUSE_S` apart."""
 
     numbers: NDArray[np.float32]
     """User features before the event, ``(m, 3)``, raw."""
@@ -67,6 +73,8 @@ def sequences_of(dataset: Dataset) -> Sequences:
     m = len(order)
     new = np.ones(m, np.bool_)
     new[1:] = (users[1:] != users[:-1]) | (times[1:] != times[:-1])
+    back = np.ones(m, np.bool_)
+    back[1:] = (users[1:] != users[:-1]) | (times[1:] - times[:-1] > PAUSE_S)
     features = point_in_time(dataset)
     return Sequences(
         start=start,
@@ -76,6 +84,7 @@ def sequences_of(dataset: Dataset) -> Sequences:
         times_s=times,
         event=order.astype(np.int64),
         moment=np.maximum.accumulate(np.where(new, np.arange(m), 0)),
+        visit=np.maximum.accumulate(np.where(back, np.arange(m), 0)),
         numbers=np.stack([features.column(name)[order] for name in USER_NUMBERS], axis=1),
         context=np.stack([features.column(name)[order] for name in CONTEXT_NUMBERS], axis=1),
         item_count=features.item_count[order],
