@@ -32,7 +32,7 @@ def read_members(path: Path, choices: Sequence[Sequence[str]], what: str) -> dic
         raise DataRefused(f"{path} does not exist; give the {what} archive or the folder it was unpacked to")
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [info.filename for info in archive.infolist() if not info.is_dir()]
+            names = [info.filename for info in archive.infolist() if not info.filename.endswith("/")]
             chosen = _chosen(names, choices)
             if chosen is None:
                 raise DataRefused(f"{path} is not {what}: {_lack(names, choices)}")

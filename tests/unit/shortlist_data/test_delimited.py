@@ -113,7 +113,8 @@ def test_delimiters_of_several_characters_and_files_without_a_header() -> None:
         (b"\xef\xbb\xbf\r\n \n", "f.csv is empty"),
         (b"PK\x03\x04\x00\x00stuff", "not text"),
         ("a,b\n1,2\n".encode("utf-16"), "UTF-16"),
-        (b"\xff\xfe\xfd,b\n1,2\n", "header is not text"),
+        (b"\xff\xfe\xfd,b\n1,2\n", "header is not a line of text"),
+        (b"a,b\rc,d\n1,2\n", "header is not a line of text"),
         (b"a,b,a\n1,2,3\n", "names 'a' twice"),
     ],
 )

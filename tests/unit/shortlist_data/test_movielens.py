@@ -163,6 +163,22 @@ def test_another_archive_is_refused_by_what_it_lacks(tmp_path: Path) -> None:
         read_movielens(ONE_M, tmp_path / "b.zip")
 
 
+@pytest.mark.parametrize("name", ["ml-100k.inter", "ml-100k.user", "ml-100k.item"])
+def test_a_wheel_with_other_columns_is_refused(tmp_path: Path, name: str) -> None:
+    changed = FILES_WHEEL[f"recbole/x/{name}"].replace(b"_id:token", b"_row:token")
+    path = archive(tmp_path / "a.whl", {**FILES_WHEEL, f"recbole/x/{name}": changed})
+    with pytest.raises(DataRefused, match=name):
+        read_movielens(HUNDRED_K, path)
+
+
+def test_members_without_a_name_are_passed_over(tmp_path: Path) -> None:
+    path = archive(tmp_path / "a.zip", {**FILES_1M, "x": b""})
+    content = path.read_bytes()
+    directory = content.rindex(b"PK\x01\x02")
+    path.write_bytes(content[:directory] + content[directory:].replace(b"x", b"\0", 1))
+    assert read_movielens(ONE_M, path).events == 144
+
+
 def test_names_that_climb_out_of_the_archive_write_nothing(tmp_path: Path) -> None:
     inner = tmp_path / "deep" / "folder"
     inner.mkdir(parents=True)

@@ -125,10 +125,20 @@ def test_a_damaged_folder_is_refused_in_one_line(tmp_path: Path, file: str, cont
         load(tmp_path / "world")
 
 
+def test_a_changed_table_is_refused_though_it_can_be_read(tmp_path: Path) -> None:
+    save(simulate(20, 20, 100, seed=1), tmp_path / "world")
+    path = tmp_path / "world" / "interactions.parquet"
+    pl.read_parquet(path).with_columns(value=pl.lit(9.0, pl.Float32)).write_parquet(path)
+    with pytest.raises(DataRefused, match=r"interactions\.parquet is not the file that was written"):
+        load(tmp_path / "world")
+
+
 def test_events_with_ids_that_the_tables_lack_are_refused(tmp_path: Path) -> None:
     save(simulate(20, 20, 100, seed=1), tmp_path / "world")
     users = pl.read_parquet(tmp_path / "world" / "users.parquet")
     users.head(5).write_parquet(tmp_path / "world" / "users.parquet")
+    path = tmp_path / "world" / "dataset.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "sha256": {}}))
     with pytest.raises(DataRefused, match="is damaged"):
         load(tmp_path / "world")
 

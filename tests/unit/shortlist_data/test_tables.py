@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -189,6 +190,18 @@ def test_parquet_is_read_with_its_own_types(tmp_path: Path) -> None:
     assert dataset.times_s[0] == datetime(2024, 1, 1, tzinfo=UTC).timestamp()
 
 
+@pytest.mark.parametrize("moment", [2**62, -(2**62), 253_402_300_800_000_000])
+def test_times_outside_of_the_calendar_are_left_out_and_shown(tmp_path: Path, moment: int) -> None:
+    path = parquet_events(tmp_path, pl.Series([i // 12 for i in range(144)]))
+    frame = pl.read_parquet(tmp_path / "events.parquet")
+    odd = frame.head(1).with_columns(at=pl.lit(moment).cast(pl.Datetime("us")))
+    pl.concat([frame, odd]).write_parquet(tmp_path / "events.parquet")
+    dataset = read_tables(path)
+    assert dataset.events == 144
+    assert dataset.report.skipped[0].reason.startswith("time is not between 1900 and 2200")
+    assert str(moment) in dataset.report.skipped[0].samples[0]
+
+
 def test_float_ids_of_parquet_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         DataRefused, match=r"144 x user id is a Float64, not text or a whole number \(events.parquet:1: "
@@ -214,6 +227,15 @@ def test_what_is_no_parquet_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(DataRefused, match="is not a Parquet file") as refused:
         read_tables(path)
     assert "\n" not in str(refused.value)
+
+
+def test_a_parquet_file_with_damaged_pages_is_refused(tmp_path: Path) -> None:
+    path = parquet_events(tmp_path, pl.Series([i // 12 for i in range(144)]))
+    whole = (tmp_path / "events.parquet").read_bytes()
+    for position in range(4, len(whole) - 8, 41):
+        (tmp_path / "events.parquet").write_bytes(whole[:position] + b"\xff\x80\xff" + whole[position + 3 :])
+        with contextlib.suppress(DataRefused):  # some damage only changes values; none may raise anything else
+            read_tables(path)
 
 
 @pytest.mark.parametrize(
