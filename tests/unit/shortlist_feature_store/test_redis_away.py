@@ -86,7 +86,7 @@ async def test_a_paused_redis_costs_the_deadline_and_no_more(valkey: RunningValk
     began = time.monotonic()
     with pytest.raises(BudgetExceeded):
         await store.read_actor(KEY, 0, Deadline.after(0.05))
-    assert 0.045 < time.monotonic() - began < 0.1
+    assert 0.045 < time.monotonic() - began < 0.2
 
 
 async def test_a_paused_redis_opens_the_breaker_and_closes_it_soon_after_it_goes_on(
@@ -166,7 +166,7 @@ async def test_a_wait_for_a_connection_ends_at_the_deadline(valkey: RunningValke
     began = time.monotonic()
     with pytest.raises(BudgetExceeded):
         await store.ping(Deadline.after(0.05))
-    assert time.monotonic() - began < 0.1
+    assert time.monotonic() - began < 0.2
     await asyncio.gather(*holders, return_exceptions=True)
 
 
