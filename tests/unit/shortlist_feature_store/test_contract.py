@@ -11,6 +11,7 @@ from shortlist_feature_store.redis_link import RedisLink
 from shortlist_feature_store.redis_store import RedisStore
 from shortlist_feature_store.store import FeatureStore, Limits
 from shortlist_testing.feature_store_contract import NOW_S, FeatureStoreContract, MakeStore
+from shortlist_testing.item_counters_contract import ItemCountersContract
 from shortlist_testing.redis import RunningValkey, running_valkey
 
 
@@ -20,7 +21,7 @@ def valkey() -> Iterator[RunningValkey]:
         yield server
 
 
-class TestMemoryStore(FeatureStoreContract):
+class TestMemoryStore(FeatureStoreContract, ItemCountersContract):
     @pytest.fixture
     async def make_store(self) -> AsyncIterator[MakeStore]:
         stores: list[FeatureStore] = []
@@ -34,7 +35,7 @@ class TestMemoryStore(FeatureStoreContract):
             await store.aclose()
 
 
-class TestRedisStore(FeatureStoreContract):
+class TestRedisStore(FeatureStoreContract, ItemCountersContract):
     @pytest.fixture
     async def make_store(self, valkey: RunningValkey) -> AsyncIterator[MakeStore]:
         valkey.command("FLUSHALL")
