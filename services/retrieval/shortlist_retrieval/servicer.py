@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 
@@ -23,7 +23,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class RetrievalServicer(RetrievalServiceServicer):
-    """Serves what is there; RPCs of the contract that are not yet answer UNIMPLEMENTED from the generated base."""
+    """Serves what is there; what the contract keeps a place for answers UNIMPLEMENTED."""
 
     def __init__(self, engine: RetrievalEngine, host: BundleHost[Shelf], feed: ItemFeedReader | None) -> None:
         self._engine = engine
@@ -47,6 +47,22 @@ class RetrievalServicer(RetrievalServiceServicer):
     ) -> pb.DescribeIndexResponse:
         """See the proto."""
         return pb.DescribeIndexResponse(indexes=[self._described(held) for held in self._host.held()])
+
+    async def EmbedItems(self, request: pb.EmbedItemsRequest, context: Context) -> pb.EmbedItemsResponse:  # noqa: N802
+        """See the proto."""
+        return await _unimplemented("EmbedItems", context)
+
+    async def UpsertVectors(  # noqa: N802
+        self, request: pb.UpsertVectorsRequest, context: Context
+    ) -> pb.UpsertVectorsResponse:
+        """See the proto."""
+        return await _unimplemented("UpsertVectors", context)
+
+    async def DeleteVectors(  # noqa: N802
+        self, request: pb.DeleteVectorsRequest, context: Context
+    ) -> pb.DeleteVectorsResponse:
+        """See the proto."""
+        return await _unimplemented("DeleteVectors", context)
 
     def _described(self, held: Held[Shelf]) -> pb.IndexDescription:
         bundle = held.value.bundle
@@ -109,3 +125,7 @@ def _response(result: RetrieveResult) -> pb.RetrieveCandidatesResponse:
 def _require_bundle(bundle_id: str) -> None:
     if not bundle_id:
         raise InvalidRequest(Violation("bundle_id", "is required and empty"))
+
+
+async def _unimplemented(rpc: str, context: Context) -> NoReturn:
+    await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{rpc} is not served yet")

@@ -1,0 +1,196 @@
+"""The ranking engine."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shortlist_bundle.host import BundleHost
+from shortlist_bundle.store import BundleStore
+from shortlist_domain.deadline import Deadline
+from shortlist_domain.errors import BudgetExceeded, BundleMismatch, InvalidRequest, UpstreamFailed
+from shortlist_domain.stages import ActorFeatures, ItemDelta, RankRequest
+from shortlist_ranking.engine import RankingEngine
+from shortlist_ranking.loading import LoadedRanker
+from shortlist_rpc.executor import BoundedExecutor
+from shortlist_testing.tiny_bundle import CALIBRATION, NOW_S, actors, item_ids, tiny_bundle
+
+N = 60
+MEMBER, _, _, _, STRANGER = actors(N)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> BundleHost[LoadedRanker]:
+    tiny_bundle(tmp_path)
+    made: BundleHost[LoadedRanker] = BundleHost(BundleStore(tmp_path), LoadedRanker)
+    assert made.poll()
+    return made
+
+
+@pytest.fixture
+def ranker(host: BundleHost[LoadedRanker]) -> LoadedRanker:
+    return host.held()[0].value
+
+
+@pytest.fixture
+def executor() -> Iterator[BoundedExecutor]:
+    made = BoundedExecutor(1, 16, "ranking")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def engine(host: BundleHost[LoadedRanker], executor: BoundedExecutor) -> RankingEngine:
+    return RankingEngine(host, executor)
+
+
+def soon() -> Deadline:
+    return Deadline.after(10.0)
+
+
+def request(ranker: LoadedRanker, *rows: int, **changes: object) -> RankRequest:
+    return replace(RankRequest(ranker.bundle_id, MEMBER, array("I", rows)), **changes)  # type: ignore[arg-type]
+
+
+async def test_scores_are_the_linear_rankers_by_hand(engine: RankingEngine, ranker: LoadedRanker) -> None:
+    result = await engine.rank(request(ranker, 7, 3, actor=STRANGER), soon())
+    for place, row in enumerate((7, 3)):
+        counters = ranker.counters.columns
+        # A stranger's embedding is the bias alone; weights as the tiny bundle sets them; 22 is the hour of the request.
+        logit = float(ranker.embeddings[row, -1]) + 0.1 + 0.01 * 22
+        logit += 0.002 * counters["item_count"][row] + 0.2 * counters["item_mean"][row]
+        rating = 3.0 + logit / 4.0
+        assert result.click[place] == pytest.approx(1 / (1 + math.exp(-(CALIBRATION[0] * logit + CALIBRATION[1]))))
+        assert result.rating[place] == pytest.approx(rating)
+        assert result.scores[place] == pytest.approx(logit + 0.5 * rating)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.integers(0, N - 1), min_size=1, max_size=80))
+def test_a_score_does_not_depend_on_the_rest_of_the_list(loaded: LoadedRanker, rows: list[int]) -> None:
+    columns = loaded.number_columns(MEMBER)
+    user_side = loaded.user_side(MEMBER, None)
+    alone = {row: loaded.heads(user_side, columns, np.array([row]))[0][0] for row in set(rows)}
+    together = loaded.heads(user_side, columns, np.array(rows))[0]
+    # Not to the bit: the matrix kernels add up in another order for one row than for many.
+    np.testing.assert_allclose(together, [alone[row] for row in rows], rtol=1e-6, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> LoadedRanker:
+    folder = tmp_path_factory.mktemp("store")
+    store = BundleStore(folder)
+    return LoadedRanker(store.open(tiny_bundle(folder)))
+
+
+@pytest.mark.parametrize("step", [1, 7, 512])
+async def test_steps_do_not_change_scores(
+    host: BundleHost[LoadedRanker], executor: BoundedExecutor, ranker: LoadedRanker, step: int
+) -> None:
+    whole = await RankingEngine(host, executor).rank(request(ranker, *range(N)), soon())
+    stepped = await RankingEngine(host, executor, step).rank(request(ranker, *range(N)), soon())
+    np.testing.assert_allclose(stepped.scores, whole.scores, rtol=1e-6)
+    np.testing.assert_allclose(stepped.click, whole.click, rtol=1e-6)
+    np.testing.assert_allclose(stepped.rating, whole.rating, rtol=1e-6)
+
+
+async def test_retrievals_embedding_gives_what_the_own_tower_gives(engine: RankingEngine, ranker: LoadedRanker) -> None:
+    embedding = array("f", ranker.user_side(MEMBER, None)["user_embedding"][0].tolist())
+    own = await engine.rank(request(ranker, *range(N)), soon())
+    assert await engine.rank(request(ranker, *range(N), actor_embedding=embedding), soon()) == own
+    other = array("f", [0.0] * len(embedding))
+    assert (await engine.rank(request(ranker, *range(N), actor_embedding=other), soon())).scores != own.scores
+
+
+async def test_live_counters_move_scores(engine: RankingEngine, ranker: LoadedRanker) -> None:
+    before = await engine.rank(request(ranker, 1, 2), soon())
+    assert ranker.counters.apply([ItemDelta(item_ids(N)[1], 5000.0, 20000.0)]) == 1
+    after = await engine.rank(request(ranker, 1, 2), soon())
+    assert after.scores[0] > before.scores[0]
+    assert after.scores[1] == before.scores[1]
+
+
+async def test_no_candidates_is_an_empty_answer(engine: RankingEngine, ranker: LoadedRanker) -> None:
+    result = await engine.rank(request(ranker), soon())
+    assert (len(result.scores), len(result.click), len(result.rating)) == (0, 0, 0)
+
+
+class Ticking:
+    """A clock that moves on by a fixed step with every look."""
+
+    def __init__(self, step_s: float) -> None:
+        self.now_s = 0.0
+        self.step_s = step_s
+
+    def __call__(self) -> float:
+        self.now_s += self.step_s
+        return self.now_s
+
+
+async def test_time_running_out_gives_the_first_ones_only(
+    host: BundleHost[LoadedRanker], executor: BoundedExecutor, ranker: LoadedRanker
+) -> None:
+    engine = RankingEngine(host, executor, step=10)
+    whole = await engine.rank(request(ranker, *range(N)), soon())
+    partial = await engine.rank(request(ranker, *range(N)), Deadline(0.5, Ticking(0.1)))
+    assert 10 <= len(partial.scores) < N
+    assert len(partial.scores) % 10 == 0
+    np.testing.assert_allclose(partial.scores, whole.scores[: len(partial.scores)], rtol=1e-6)
+    assert len(partial.click) == len(partial.rating) == len(partial.scores)
+
+
+async def test_no_time_at_all_is_an_error(engine: RankingEngine, ranker: LoadedRanker) -> None:
+    with pytest.raises(BudgetExceeded):
+        await engine.rank(request(ranker, 1), Deadline.after(-1.0))
+
+
+async def test_outputs_that_are_not_finite_are_an_error(engine: RankingEngine, ranker: LoadedRanker) -> None:
+    huge = array("f", [3e38] * ranker.dim)
+    with pytest.raises(UpstreamFailed, match="not finite"):
+        await engine.rank(request(ranker, *range(N), actor_embedding=huge), soon())
+
+
+async def test_probabilities_stay_within_bounds_for_extreme_logits(engine: RankingEngine, ranker: LoadedRanker) -> None:
+    large = array("f", [1e6] * ranker.dim)
+    result = await engine.rank(request(ranker, *range(N), actor_embedding=large), soon())
+    assert all(0.0 <= p <= 1.0 for p in result.click)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"rows": array("I", [0, 60])}, "rows[1]"),
+        ({"rows": array("I", [0] * 2001)}, "rows"),
+        ({"actor_embedding": array("f", [0.0] * 8)}, "actor_embedding"),
+        ({"actor_embedding": array("f", [float("nan")] * 9)}, "actor_embedding"),
+        ({"actor": replace(MEMBER, history_times_s=array("d"))}, "actor.history_times_s"),
+        ({"actor": ActorFeatures(float("nan"))}, "actor.now_s"),
+    ],
+)
+async def test_what_is_wrong_with_a_request_is_named(
+    engine: RankingEngine, ranker: LoadedRanker, changes: dict[str, object], field: str
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        await engine.rank(request(ranker, 1, **changes), soon())
+    assert [v.field for v in caught.value.violations] == [field]
+
+
+async def test_another_bundle_is_a_mismatch(engine: RankingEngine, ranker: LoadedRanker) -> None:
+    with pytest.raises(BundleMismatch):
+        await engine.rank(request(ranker, bundle_id="other"), soon())
+
+
+async def test_values_that_are_no_numbers_take_their_defaults(engine: RankingEngine, ranker: LoadedRanker) -> None:
+    odd = ActorFeatures(NOW_S, numbers={"user_count": float("nan")})
+    plain = ActorFeatures(NOW_S)
+    assert await engine.rank(request(ranker, 1, 2, actor=odd), soon()) == await engine.rank(
+        request(ranker, 1, 2, actor=plain), soon()
+    )

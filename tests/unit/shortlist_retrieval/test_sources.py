@@ -1,0 +1,139 @@
+"""What is true of every candidate source, and of each."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from shortlist_domain.stages import ActorFeatures, ItemDelta, Source
+from shortlist_retrieval.engine import Shelf
+from shortlist_retrieval.loading import LoadedBundle
+from shortlist_retrieval.selection import Selection
+from shortlist_retrieval.sources import SOURCES
+from shortlist_retrieval.sources.base import CandidateSource, Query
+from shortlist_retrieval.sources.item_neighbours import ItemNeighboursSource
+from shortlist_retrieval.sources.popular import PopularSource
+from shortlist_retrieval.sources.two_tower import TwoTowerSource
+from shortlist_testing.tiny_bundle import NOW_S, actors, item_ids
+
+N = 60
+MAKERS: dict[Source, Callable[[LoadedBundle], CandidateSource]] = {
+    Source.TWO_TOWER: TwoTowerSource,
+    Source.ITEM_NEIGHBOURS: ItemNeighboursSource,
+    Source.POPULAR: PopularSource,
+}
+
+
+def actor_with(*rows: int, **attributes: str) -> ActorFeatures:
+    return ActorFeatures(
+        now_s=NOW_S,
+        attributes=attributes,
+        history_rows=array("I", rows),
+        history_values=array("f", [4.0] * len(rows)),
+        history_times_s=array("d", [NOW_S - 60.0] * len(rows)),
+    )
+
+
+def query(actor: ActorFeatures, k: int = 20, excluded: tuple[int, ...] = (), anchors: tuple[int, ...] = ()) -> Query:
+    selection = Selection(N, np.array(excluded, np.int64))
+    return Query(actor, np.array(anchors, np.int64), selection, min(k, selection.count))
+
+
+def test_every_registered_source_is_under_contract() -> None:
+    assert MAKERS.keys() == SOURCES.keys() == set(Source)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+class TestCandidateSource:
+    """Runs for every entry of MAKERS."""
+
+    @pytest.fixture
+    def source(self, name: Source, shelf: Shelf) -> CandidateSource:
+        return MAKERS[name](shelf.bundle)
+
+    def test_is_called_by_its_registered_name(self, source: CandidateSource, name: Source) -> None:
+        assert source.name == name.value
+
+    @pytest.mark.parametrize("k", [0, 1, 7, 60])
+    @pytest.mark.parametrize("excluded", [(), (0, 1, 2, 3), tuple(range(59)), tuple(range(60))])
+    @pytest.mark.parametrize("anchors", [(), (5,), (5, 6)])
+    def test_proposes_allowed_rows_once_with_falling_scores(
+        self, source: CandidateSource, k: int, excluded: tuple[int, ...], anchors: tuple[int, ...]
+    ) -> None:
+        for actor in actors(N):
+            asked = query(actor, k, excluded, anchors)
+            found = source.propose(asked)
+            rows = found.rows.tolist()
+            assert len(rows) == len(set(rows)) == len(found.scores) <= asked.k
+            assert not set(rows) & set(excluded)
+            assert np.isfinite(found.scores).all()
+            assert np.all(np.diff(found.scores) <= 0)
+            assert found.anchors is None or len(found.anchors) == len(rows)
+
+    def test_says_the_same_twice(self, source: CandidateSource) -> None:
+        for actor in actors(N):
+            first, second = source.propose(query(actor)), source.propose(query(actor))
+            assert first.rows.tolist() == second.rows.tolist()
+            assert first.scores.tolist() == second.scores.tolist()
+
+
+def test_two_tower_finds_the_nearest_items_of_the_actors_embedding(shelf: Shelf) -> None:
+    actor = actor_with(4)
+    found = TwoTowerSource(shelf.bundle).propose(query(actor, 5))
+    embedding = shelf.bundle.embed(actor)
+    assert found.rows.tolist() == np.argsort(-(shelf.bundle.embeddings @ embedding), kind="stable")[:5].tolist()
+    assert found.actor_embedding is not None
+    assert found.actor_embedding.tolist() == embedding.tolist()
+
+
+def test_the_last_event_changes_what_two_tower_proposes(shelf: Shelf) -> None:
+    source = TwoTowerSource(shelf.bundle)
+    one = source.propose(query(actor_with(4, 8, 12), 8)).rows % 4
+    other = source.propose(query(actor_with(4, 8, 13), 8)).rows % 4
+    assert (one == 0).sum() > (other == 0).sum()
+    assert (other == 1).sum() > (one == 1).sum()
+
+
+def test_neighbours_add_up_and_name_the_event_that_gave_most(shelf: Shelf) -> None:
+    lists, similarities = shelf.bundle.neighbour_rows, shelf.bundle.neighbour_scores
+    history = (4, 8, 4)
+    expected: dict[int, float] = {}
+    strongest: dict[int, tuple[float, int]] = {}
+    for position, seed in enumerate(history):
+        for row, similarity in zip(lists[seed].tolist(), similarities[seed].tolist(), strict=True):
+            if row >= 0:
+                expected[row] = expected.get(row, 0.0) + similarity
+                strongest[row] = max(strongest.get(row, (0.0, 0)), (similarity, position))
+    found = ItemNeighboursSource(shelf.bundle).propose(query(actor_with(*history), 60))
+    assert found.anchors is not None
+    assert set(found.rows.tolist()) == set(expected)
+    np.testing.assert_allclose(found.scores, [expected[row] for row in found.rows.tolist()], rtol=1e-6)
+    assert found.anchors.tolist() == [history[strongest[row][1]] for row in found.rows.tolist()]
+
+
+def test_neighbours_of_nobody_are_none(shelf: Shelf) -> None:
+    assert ItemNeighboursSource(shelf.bundle).propose(query(actor_with())).rows.tolist() == []
+
+
+def test_popular_gives_a_stranger_the_list_of_the_first_segment_known(shelf: Shelf) -> None:
+    source = PopularSource(shelf.bundle)
+    of_women = source.propose(query(actor_with(gender="F"), 10)).rows.tolist()
+    of_men = source.propose(query(actor_with(gender="M"), 10)).rows.tolist()
+    of_all = source.propose(query(actor_with(gender="unheard of"), 10)).rows.tolist()
+    assert of_women != of_men
+    assert of_all == shelf.bundle.popular.overall[:10].tolist()
+
+
+def test_popular_follows_the_live_counters(fresh_shelf: Shelf) -> None:
+    source = PopularSource(fresh_shelf.bundle)
+    loser = int(source.propose(query(actor_with(1), 60)).rows[-1])
+    fresh_shelf.bundle.counters.apply([ItemDelta(item_ids(N)[loser], 1e6, 4e6)])
+    fresh_shelf.bundle._order = (
+        *fresh_shelf.bundle._order[:1],
+        0.0,
+        *fresh_shelf.bundle._order[2:],
+    )  # as if a second had passed
+    assert int(source.propose(query(actor_with(1), 60)).rows[0]) == loser
