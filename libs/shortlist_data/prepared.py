@@ -110,7 +110,9 @@ def load(folder: Path) -> Dataset:
                 tuple(Skipped(**{**s, "samples": tuple(s["samples"])}) for s in report["skipped"]),
             ),
         )
-    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+    except KeyError as error:
+        raise DataRefused(f"{folder} is damaged: {DESCRIPTION} lacks {error}; get the data set anew") from error
+    except (OSError, ValueError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
         raise DataRefused(f"{folder} is damaged: {error!r}; get the data set anew") from error
     _check(dataset, folder)
     return dataset

@@ -117,7 +117,7 @@ def test_a_folder_with_other_things_is_not_overwritten(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["interactions.parquet", "users.parquet", "items.parquet", "dataset.json"])
-@pytest.mark.parametrize("content", [b"", b"PAR1 rubbish PAR1", b"\x00" * 100, b"{}"])
+@pytest.mark.parametrize("content", [b"", b"PAR1 rubbish PAR1", b"\x00" * 100, b"{}", b"[]"])
 def test_a_damaged_folder_is_refused_in_one_line(tmp_path: Path, file: str, content: bytes) -> None:
     save(simulate(20, 20, 100, seed=1), tmp_path / "world")
     (tmp_path / "world" / file).write_bytes(content)
