@@ -17,15 +17,16 @@ from shortlist_bundle.store import BundleStore
 from shortlist_ranking.loading import LoadedRanker
 from shortlist_retrieval.wiring import load_shelf
 from shortlist_testing import tiny_models
-from shortlist_testing.tiny_bundle import item_ids, publish, tiny_bundle, tiny_files
+from shortlist_testing.tiny_bundle import item_ids, publish, tiny_files
 
+GOOD, NEXT = tiny_files(seed=0), tiny_files(seed=1)
 LOADERS: dict[str, Callable[[Bundle], object]] = {"retrieval": load_shelf, "ranking": LoadedRanker}
 
 
 @pytest.fixture(params=LOADERS)
 def host(request: pytest.FixtureRequest, tmp_path: Path) -> BundleHost[object]:
     """A host that serves a good bundle."""
-    tiny_bundle(tmp_path, seed=0)
+    publish(tmp_path, GOOD)
     made: BundleHost[object] = BundleHost(BundleStore(tmp_path), LOADERS[request.param])
     assert made.poll()
     return made
@@ -42,7 +43,7 @@ def assert_refused(host: BundleHost[object]) -> None:
 def test_a_damaged_file_is_refused_before_it_is_parsed(
     host: BundleHost[object], tmp_path: Path, name: str, damage: str
 ) -> None:
-    release = tiny_bundle(tmp_path, seed=1)
+    release = publish(tmp_path, NEXT)
     path = tmp_path / "bundles" / release.bundle_id / name
     content = bytearray(path.read_bytes())
     if damage == "flip":
@@ -58,7 +59,7 @@ def test_a_damaged_file_is_refused_before_it_is_parsed(
 
 
 def changed(name: str, content: bytes) -> dict[str, bytes]:
-    return {**tiny_files(seed=1), name: content}
+    return {**NEXT, name: content}
 
 
 def test_embeddings_that_are_not_finite_are_refused(host: BundleHost[object], tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def test_ids_out_of_order_are_refused(host: BundleHost[object], tmp_path: Path) 
 
 
 def test_other_answers_to_the_golden_requests_are_refused(host: BundleHost[object], tmp_path: Path) -> None:
-    requests = json.loads(tiny_files(seed=1)[layout.GOLDEN])
+    requests = json.loads(NEXT[layout.GOLDEN])
     requests[0]["embedding"][0] += 0.1
     requests[0]["click"][0] += 0.1
     publish(tmp_path, changed(layout.GOLDEN, json.dumps(requests).encode()))
@@ -125,16 +126,16 @@ def _mutated(content: bytes, seed: int) -> bytes:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_a_mutated_index_with_a_matching_digest_is_refused(tmp_path: Path, seed: int) -> None:
-    tiny_bundle(tmp_path, seed=0)
+    publish(tmp_path, GOOD)
     host: BundleHost[object] = BundleHost(BundleStore(tmp_path), load_shelf)
     host.poll()
-    publish(tmp_path, changed(layout.INDEX, _mutated(tiny_files(seed=1)[layout.INDEX], seed)))
+    publish(tmp_path, changed(layout.INDEX, _mutated(NEXT[layout.INDEX], seed)))
     assert_refused(host)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_mutated_ranker_with_a_matching_digest_never_serves_other_scores(tmp_path: Path, seed: int) -> None:
-    files = tiny_files(seed=1)
+    files = NEXT
     mutated = _mutated(files[layout.RANKER], seed)
     publish(tmp_path, {**files, layout.RANKER: mutated})
     host: BundleHost[object] = BundleHost(BundleStore(tmp_path), LoadedRanker)
@@ -186,7 +187,7 @@ def test_an_index_over_other_vectors_is_refused(tmp_path: Path) -> None:
 def test_a_model_with_weights_in_another_file_is_refused(tmp_path: Path) -> None:
     import onnx
 
-    model = onnx.load_from_string(tiny_files()[layout.RANKER])
+    model = onnx.load_from_string(GOOD[layout.RANKER])
     tensor = model.graph.initializer[0]
     tensor.ClearField("raw_data")
     tensor.data_location = onnx.TensorProto.EXTERNAL
