@@ -17,7 +17,7 @@ from typing import Protocol
 import pytest
 
 from shortlist_domain.deadline import Deadline
-from shortlist_domain.errors import BudgetExceeded, InvalidRequest
+from shortlist_domain.errors import BudgetExceeded, InvalidRequest, ShortlistError
 from shortlist_domain.stages import ActorKey, ActorState, Event, ItemDelta
 from shortlist_feature_store.store import FeatureStore, Limits
 
@@ -49,6 +49,18 @@ def history(state: ActorState) -> list[tuple[str, str, float, float]]:
     """Return the events of ``state`` as rows of item, type, value and seconds before now."""
     columns = (state.item_ids, state.event_types, state.values, [NOW_S - at for at in state.times_s])
     return list(zip(*columns, strict=True))
+
+
+async def seconds_until_whole(store: FeatureStore) -> float:
+    """Return after how long a store that was away answers again."""
+    began = time.monotonic()
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await store.read_actor(KEY, 0, Deadline.after(0.05))
+                return time.monotonic() - began
+            except ShortlistError:
+                await asyncio.sleep(0.005)
 
 
 class FeatureStoreContract:

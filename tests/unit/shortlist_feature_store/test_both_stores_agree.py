@@ -82,9 +82,7 @@ async def answers(store: FeatureStore, script: Sequence[Append | Write | Erase])
     return said
 
 
-@settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(script=steps, most=st.sampled_from([1, 3, 10, 5_000]))
 def test_both_stores_answer_any_sequence_of_calls_alike(
     valkey: RunningValkey, script: list[Append | Write | Erase], most: int
