@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shortlist_data.simulate import simulate
 from shortlist_evaluation import (
     Interval,
     MetricRow,
