@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from array import array
 from collections.abc import Mapping
 from functools import partial
@@ -54,6 +56,7 @@ class RetrievalEngine:
         self._executor = executor
         self._quotas = quotas
         self._log = get_log("retrieval")
+        self._said_at_s: dict[str, float] = {}
 
     async def held_bundles(self, deadline: Deadline) -> tuple[str, ...]:
         """Return the ids of the bundles that are ready to serve, newest first."""
@@ -114,10 +117,16 @@ class RetrievalEngine:
                 proposed[source.name] = source.propose(query)
             except Exception as error:  # noqa: BLE001 - FAISS and onnxruntime raise anything; one source is not the answer
                 failed[source.name] = repr(error)
-                self._log.warning(LogEvent.STAGE_FAILED, stage=f"retrieval/{source.name}", reason=repr(error))
+                self._say(source.name, repr(error))
         if failed and not proposed:
             raise UpstreamFailed("retrieval", "; ".join(f"{name}: {reason}" for name, reason in failed.items()))
         return proposed, failed
+
+    def _say(self, source: str, reason: str) -> None:
+        now_s = time.monotonic()
+        if now_s - self._said_at_s.get(source, -math.inf) >= 1.0:
+            self._said_at_s[source] = now_s
+            self._log.warning(LogEvent.STAGE_FAILED, stage=f"retrieval/{source}", reason=reason)
 
 
 def _provenance(fused: Fused, proposed: Mapping[str, Proposals], n_items: int) -> tuple[Provenance, ...]:
