@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 import pytest
@@ -16,9 +17,12 @@ from shortlist_ranking.wiring import RankingService
 from shortlist_testing.running import channel_to, running
 from shortlist_testing.tiny_bundle import tiny_bundle
 
+if TYPE_CHECKING:
+    from shortlist.ranking.v1.ranking_service_pb2_grpc import RankingServiceAsyncStub
+
 
 @pytest.fixture
-async def stub(tmp_path: Path) -> AsyncIterator[RankingServiceStub]:
+async def stub(tmp_path: Path) -> AsyncIterator[RankingServiceAsyncStub]:
     tiny_bundle(tmp_path)
     settings = RankingSettings(bundle_store=tmp_path, feature_store_target="", bundle_poll_s=0.01)
     async with running(RankingService(settings)) as server, channel_to(server) as channel:
@@ -26,11 +30,11 @@ async def stub(tmp_path: Path) -> AsyncIterator[RankingServiceStub]:
 
 
 @pytest.fixture
-async def bundle_id(stub: RankingServiceStub) -> str:
+async def bundle_id(stub: RankingServiceAsyncStub) -> str:
     return (await stub.DescribeModel(pb.DescribeModelRequest())).models[0].bundle_id
 
 
-async def test_scores_come_in_the_order_of_the_rows(stub: RankingServiceStub, bundle_id: str) -> None:
+async def test_scores_come_in_the_order_of_the_rows(stub: RankingServiceAsyncStub, bundle_id: str) -> None:
     there = await stub.RankCandidates(
         pb.RankCandidatesRequest(bundle_id=bundle_id, rows=array("I", [1, 2, 3]).tobytes())
     )
@@ -52,7 +56,7 @@ async def test_scores_come_in_the_order_of_the_rows(stub: RankingServiceStub, bu
     ],
 )
 async def test_what_is_wrong_is_an_invalid_argument_that_names_it(
-    stub: RankingServiceStub, bundle_id: str, changes: dict[str, object], said: str
+    stub: RankingServiceAsyncStub, bundle_id: str, changes: dict[str, object], said: str
 ) -> None:
     request = pb.RankCandidatesRequest(**{"bundle_id": bundle_id, **changes})  # type: ignore[arg-type]
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -61,13 +65,13 @@ async def test_what_is_wrong_is_an_invalid_argument_that_names_it(
     assert said in (caught.value.details() or "")
 
 
-async def test_another_bundle_is_a_failed_precondition(stub: RankingServiceStub) -> None:
+async def test_another_bundle_is_a_failed_precondition(stub: RankingServiceAsyncStub) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.RankCandidates(pb.RankCandidatesRequest(bundle_id="other"))
     assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
 
 
-async def test_the_model_describes_itself(stub: RankingServiceStub) -> None:
+async def test_the_model_describes_itself(stub: RankingServiceAsyncStub) -> None:
     (model,) = (await stub.DescribeModel(pb.DescribeModelRequest())).models
     assert model.model == "linear"
     assert "item_embeddings" in model.inputs

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 import pytest
@@ -17,9 +18,12 @@ from shortlist_retrieval.wiring import RetrievalService
 from shortlist_testing.running import channel_to, running
 from shortlist_testing.tiny_bundle import NOW_S, tiny_bundle
 
+if TYPE_CHECKING:
+    from shortlist.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceAsyncStub
+
 
 @pytest.fixture
-async def stub(tmp_path: Path) -> AsyncIterator[RetrievalServiceStub]:
+async def stub(tmp_path: Path) -> AsyncIterator[RetrievalServiceAsyncStub]:
     tiny_bundle(tmp_path)
     settings = RetrievalSettings(bundle_store=tmp_path, feature_store_target="", bundle_poll_s=0.01)
     async with running(RetrievalService(settings)) as server, channel_to(server) as channel:
@@ -27,11 +31,11 @@ async def stub(tmp_path: Path) -> AsyncIterator[RetrievalServiceStub]:
 
 
 @pytest.fixture
-async def bundle_id(stub: RetrievalServiceStub) -> str:
+async def bundle_id(stub: RetrievalServiceAsyncStub) -> str:
     return (await stub.DescribeIndex(pb.DescribeIndexRequest())).indexes[0].bundle_id
 
 
-async def test_candidates_come_as_columns_of_equal_length(stub: RetrievalServiceStub, bundle_id: str) -> None:
+async def test_candidates_come_as_columns_of_equal_length(stub: RetrievalServiceAsyncStub, bundle_id: str) -> None:
     request = pb.RetrieveCandidatesRequest(bundle_id=bundle_id, candidate_count=7)
     request.actor.now_s = NOW_S
     request.actor.history_rows = array("I", [4]).tobytes()
@@ -44,13 +48,13 @@ async def test_candidates_come_as_columns_of_equal_length(stub: RetrievalService
 
 
 async def test_nobody_known_and_no_count_gives_the_whole_tiny_catalogue(
-    stub: RetrievalServiceStub, bundle_id: str
+    stub: RetrievalServiceAsyncStub, bundle_id: str
 ) -> None:
     answer = await stub.RetrieveCandidates(pb.RetrieveCandidatesRequest(bundle_id=bundle_id))
     assert len(answer.rows) == 60 * 4
 
 
-async def test_restricting_to_nothing_gives_nothing(stub: RetrievalServiceStub, bundle_id: str) -> None:
+async def test_restricting_to_nothing_gives_nothing(stub: RetrievalServiceAsyncStub, bundle_id: str) -> None:
     answer = await stub.RetrieveCandidates(pb.RetrieveCandidatesRequest(bundle_id=bundle_id, restrict=True))
     assert answer.rows == b""
 
@@ -67,7 +71,7 @@ async def test_restricting_to_nothing_gives_nothing(stub: RetrievalServiceStub, 
     ],
 )
 async def test_what_is_wrong_is_an_invalid_argument_that_names_it(
-    stub: RetrievalServiceStub, bundle_id: str, changes: dict[str, object], said: str
+    stub: RetrievalServiceAsyncStub, bundle_id: str, changes: dict[str, object], said: str
 ) -> None:
     request = pb.RetrieveCandidatesRequest(**{"bundle_id": bundle_id, **changes})  # type: ignore[arg-type]
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -76,19 +80,19 @@ async def test_what_is_wrong_is_an_invalid_argument_that_names_it(
     assert said in (caught.value.details() or "")
 
 
-async def test_another_bundle_is_a_failed_precondition(stub: RetrievalServiceStub) -> None:
+async def test_another_bundle_is_a_failed_precondition(stub: RetrievalServiceAsyncStub) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.RetrieveCandidates(pb.RetrieveCandidatesRequest(bundle_id="other"))
     assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
 
 
-async def test_what_is_not_served_yet_says_so(stub: RetrievalServiceStub) -> None:
+async def test_what_is_not_served_yet_says_so(stub: RetrievalServiceAsyncStub) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.UpsertVectors(pb.UpsertVectorsRequest())
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-async def test_the_index_describes_itself(stub: RetrievalServiceStub) -> None:
+async def test_the_index_describes_itself(stub: RetrievalServiceAsyncStub) -> None:
     (index,) = (await stub.DescribeIndex(pb.DescribeIndexRequest())).indexes
     assert (index.kind, index.size, index.dimension, index.measured_recall) == ("flat", 60, 9, 1.0)
     assert list(index.sources) == ["two_tower", "item_neighbours", "popular"]
