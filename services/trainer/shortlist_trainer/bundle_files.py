@@ -45,6 +45,7 @@ def feature_list(prepared: Prepared, config: TrainConfig, choices: Choices) -> F
         item_numbers=ITEM_NUMBERS,
         item_columns=prepared.item_columns,
         head_weights={"click": choices.weights.click, "rating": choices.weights.rating},
+        source_quotas=config.fusion.quotas,
     )
 
 

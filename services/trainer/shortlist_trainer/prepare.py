@@ -15,6 +15,9 @@ from shortlist_trainer.actors import Categories, categories_of
 from shortlist_trainer.config import SplitConfig
 from shortlist_trainer.sequences import Sequences, sequences_of
 
+NO_ATTRIBUTES = "no_attributes"
+"""Name of the one static column of items that have no attributes."""
+
 LEAST_EVENTS = 50
 """Events that the part for retrieval and the one for ranking must have at least."""
 
@@ -63,4 +66,7 @@ def prepare(dataset: Dataset, config: SplitConfig) -> Prepared:
                 "bring more events, or events spread over more moments"
             )
     features, columns = item_static(dataset)
+    if not columns:
+        # Models take at least one static column; where items have no attributes it is the same for all of them.
+        features, columns = np.ones((len(dataset.item_ids), 1), np.float32), (NO_ATTRIBUTES,)
     return Prepared(dataset, sequences_of(dataset), categories_of(dataset), features, columns, split, fit_end)
