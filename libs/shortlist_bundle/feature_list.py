@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 from shortlist_domain.errors import BundleInvalid
 from shortlist_domain.features import FEATURE_BY_NAME, Entity
+from shortlist_domain.stages import Source
 
 UNKNOWN_CATEGORY = 0
 """Index of a value outside an attribute's vocabulary, and of an absent attribute."""
@@ -46,9 +47,18 @@ class FeatureList:
     head_weights: Mapping[str, float]
     """Ranking score = sum of weight times head; heads are ``click`` (its logit) and ``rating``."""
 
+    source_quotas: Mapping[str, float]
+    """Share of the candidates that each retrieval source is guaranteed, by source name; what the evaluation in the
+    manifest was made with. At most 1 together."""
+
     def __post_init__(self) -> None:
         if not 1 <= self.history_length <= 1000:
             raise BundleInvalid(f"history_length {self.history_length} is not in [1, 1000]")
+        shares = self.source_quotas
+        if not set(shares) <= set(Source) or not all(0.0 <= q <= 1.0 for q in shares.values()):
+            raise BundleInvalid(f"source_quotas {dict(shares)} must be shares in [0, 1] of {[s.value for s in Source]}")
+        if sum(shares.values()) > 1.0 + 1e-6:
+            raise BundleInvalid(f"source_quotas {dict(shares)} are more than 1 together")
         allowed = (
             (self.user_numbers, {Entity.USER}),
             (self.context_numbers, {Entity.CONTEXT}),
@@ -80,6 +90,7 @@ class FeatureList:
                 item_numbers=tuple(raw["item_numbers"]),
                 item_columns=tuple(raw["item_columns"]),
                 head_weights={str(k): float(v) for k, v in raw["head_weights"].items()},
+                source_quotas={str(k): float(v) for k, v in raw["source_quotas"].items()},
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BundleInvalid(f"feature list cannot be read: {error!r}") from error

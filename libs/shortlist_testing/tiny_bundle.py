@@ -38,6 +38,7 @@ FEATURES = FeatureList(
     item_numbers=("item_count", "item_mean", "neighbour_score"),
     item_columns=tuple(f"genres={genre}" for genre in GENRES),
     head_weights={"click": 1.0, "rating": 0.5},
+    source_quotas={"two_tower": 0.5, "item_neighbours": 0.3, "popular": 0.1},
 )
 
 

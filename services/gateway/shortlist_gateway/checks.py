@@ -75,7 +75,8 @@ class Checks:
             if required:
                 self.wrong("actor", "is required, with a user_id or a visitor_id")
             return None
-        for name in ("tenant", "user_id", "visitor_id", "session_id"):
+        self.unsupported(actor, "actor.", ("session_id",))
+        for name in ("tenant", "user_id", "visitor_id"):
             violation = id_violation(f"actor.{name}", getattr(actor, name), required=False)
             if violation:
                 self.violations.append(violation)
@@ -120,7 +121,6 @@ class Checks:
             if violation:
                 self.violations.append(violation)
             self.text(f"{path}.{name}", getattr(event, name), most)
-        self.text(f"{path}.surface", event.surface, 256)
         value = event.value if event.HasField("value") else 1.0
         if not math.isfinite(value):
             self.wrong(f"{path}.value", f"is {value}; it must be a finite number")
@@ -133,7 +133,7 @@ class Checks:
                 self.wrong(
                     f"{path}.event_time", f"lies {time_s - now_s:.0f} s ahead; at most {CLOCK_SKEW_S:.0f} s are allowed"
                 )
-        self.unsupported(event, f"{path}.", ("attribution_token",))
+        self.unsupported(event, f"{path}.", ("attribution_token", "surface"))
         return Event(event.item_id, value, time_s, event.event_type or "rating", event.event_id)
 
     def constraints(self, constraints: selection_pb2.Constraints) -> None:

@@ -115,8 +115,7 @@ def _lists(checks: Checks, constraints: selection_pb2.Constraints) -> tuple[tupl
 
 
 def _inline_events(checks: Checks, context: actor_pb2.Context, now_s: float) -> tuple[Event, ...]:
-    checks.unsupported(context, "context.", ("item_ids_in_view",))
-    checks.text("context.surface", context.surface, 256)
+    checks.unsupported(context, "context.", ("item_ids_in_view", "surface"))
     if len(context.events) > MAX_INLINE_EVENTS:
         checks.wrong("context.events", f"has {len(context.events)} events; at most {MAX_INLINE_EVENTS} are allowed")
         return ()

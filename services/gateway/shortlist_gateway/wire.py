@@ -81,7 +81,7 @@ def actor_state(response: store_pb.ReadActorResponse) -> ActorState:
     return ActorState(
         attributes={a.name: a.text for a in response.attributes},
         item_ids=item_ids,
-        event_types=tuple(response.event_types),
+        event_types=tuple(response.event_types) or ("rating",) * len(item_ids),
         values=values,
         times_s=times,
         known=response.known,

@@ -25,8 +25,6 @@ from shortlist_rpc.executor import BoundedExecutor
 from shortlist_telemetry.catalogue import LogEvent
 from shortlist_telemetry.logging import get_log
 
-DEFAULT_QUOTAS: Mapping[str, float] = {"two_tower": 0.5, "item_neighbours": 0.3, "popular": 0.1}
-
 
 class Shelf:
     """A loaded bundle with its sources, ready to be asked."""
@@ -43,18 +41,18 @@ class RetrievalEngine:
         self,
         host: BundleHost[Shelf],
         executor: BoundedExecutor,
-        quotas: Mapping[str, float] = DEFAULT_QUOTAS,
+        quotas: Mapping[str, float] | None = None,
     ) -> None:
         """Make an engine.
 
         Args:
             host: Where bundles come from.
             executor: Where the work is done.
-            quotas: Guaranteed shares where a request brings none.
+            quotas: Guaranteed shares where a request brings none; left out: those of the bundle.
         """
         self._host = host
         self._executor = executor
-        self._quotas = quotas
+        self._quotas = quotas or {}
         self._log = get_log("retrieval")
         self._said_at_s: dict[str, float] = {}
 
@@ -98,7 +96,7 @@ class RetrievalEngine:
         query = Query(request.actor, anchors, selection, k)
         proposed, failed = self._proposals(shelf, query)
         lists = {name: proposals.rows for name, proposals in proposed.items()}
-        fused = fuse_scored(lists, request.quotas or self._quotas, k)
+        fused = fuse_scored(lists, request.quotas or self._quotas or bundle.features.source_quotas, k)
         embedding = next((p.actor_embedding for p in proposed.values() if p.actor_embedding is not None), None)
         return RetrieveResult(
             bundle_id=request.bundle_id,

@@ -8,7 +8,6 @@ from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from shortlist_domain.stages import Source
-from shortlist_retrieval.engine import DEFAULT_QUOTAS
 from shortlist_rpc.settings import ServerSettings
 
 
@@ -41,8 +40,8 @@ class RetrievalSettings(ServerSettings):
     max_queued: int = Field(default=64, ge=0)
     """Requests that may wait for a thread; more are refused with RESOURCE_EXHAUSTED."""
 
-    quotas: dict[str, float] = Field(default_factory=lambda: dict(DEFAULT_QUOTAS))
-    """Guaranteed share of the candidates by source, as JSON, where a request brings none."""
+    quotas: dict[str, float] = {}
+    """Guaranteed share of the candidates by source, as JSON, where a request brings none; empty: those of the bundle."""
 
     @field_validator("quotas")
     @classmethod

@@ -40,7 +40,7 @@ def features(dataset: Dataset) -> FeatureList:
     categories = categories_of(dataset)
     vocabularies = zip(categories.names, categories.values, strict=True)
     return FeatureList(
-        LENGTH, tuple(Vocabulary(n, v) for n, v in vocabularies), USER_NUMBERS, CONTEXT_NUMBERS, (), (), {}
+        LENGTH, tuple(Vocabulary(n, v) for n, v in vocabularies), USER_NUMBERS, CONTEXT_NUMBERS, (), (), {}, {}
     )
 
 
