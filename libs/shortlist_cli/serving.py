@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +24,8 @@ from shortlist_rpc.settings import ServerSettings
 from shortlist_telemetry.catalogue import Metrics
 
 S = TypeVar("S", bound=ServerSettings)
+
+_OPENING_POLL_S = 0.05
 
 
 def service_of(
@@ -122,7 +125,9 @@ class _OpenStore:
         return await self._service.store().append_events(key, events, deadline)
 
     async def watch_items(self, tenant: str, cursor: str) -> AsyncIterator[ItemDeltas]:
-        """See :class:`shortlist_domain.stages.ItemFeed`."""
+        """See :class:`shortlist_domain.stages.ItemFeed`; waits until the store is open."""
+        while not self._service.is_ready():  # noqa: ASYNC110 - services are asked, they do not tell
+            await asyncio.sleep(_OPENING_POLL_S)
         async for deltas in self._service.store().watch_items(tenant, cursor):
             yield deltas
 

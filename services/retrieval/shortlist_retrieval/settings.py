@@ -40,8 +40,8 @@ class RetrievalSettings(ServerSettings):
     max_queued: int = Field(default=64, ge=0)
     """Requests that may wait for a thread; more are refused with RESOURCE_EXHAUSTED."""
 
-    quotas: dict[str, float] = {}
-    """Guaranteed share of the candidates by source, as JSON, where a request brings none; empty: those of the bundle."""
+    quotas: dict[str, float] = Field(default_factory=dict)
+    """Guaranteed share of the candidates by source, as JSON, where a request brings none; empty: the bundle's own."""
 
     @field_validator("quotas")
     @classmethod
