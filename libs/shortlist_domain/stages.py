@@ -204,7 +204,7 @@ class FeatureStage(Protocol):
         """Return what is known of ``key``; an unknown actor is an empty state, not an error."""
         ...
 
-    async def append_events(self, key: ActorKey, events: Sequence[Event], deadline: Deadline) -> "AppendResult":
+    async def append_events(self, key: ActorKey, events: Sequence[Event], deadline: Deadline) -> AppendResult:
         """Add ``events`` to the actor's history."""
         ...
 
