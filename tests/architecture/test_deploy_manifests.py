@@ -245,6 +245,12 @@ def test_an_image_runs_as_a_numeric_user_that_is_not_root() -> None:
     assert text.index("USER 10001") < text.index("FROM runtime AS")
 
 
+def test_no_image_reports_to_the_makers_of_onnxruntime() -> None:
+    text = (ROOT / "deploy/docker/Dockerfile").read_text("utf-8")
+    runtime = text.split(" AS runtime\n")[1].split("\nFROM ")[0]
+    assert "ORT_DISABLE_TELEMETRY=1" in runtime
+
+
 def test_network_policies_allow_what_settings_name_and_no_more(objects: list[Json]) -> None:
     policies = of_kind(objects, "NetworkPolicy")
     assert policies["deny-all"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
