@@ -58,6 +58,6 @@ def serve(
     try:
         configure(log_level)
         uvloop.run(serve_on())
-    except (ValidationError, OSError, KeyError) as error:
+    except (ValidationError, OSError, ValueError) as error:
         typer.secho(f"cannot serve: {error}", fg="red", err=True)
         sys.exit(1)

@@ -92,10 +92,10 @@ class OneProcess:
 
     async def start(self) -> None:
         """Begin to load and connect."""
-        await self.features.start()
         self.retrieval.start()
         self.ranking.start()
         await self.gateway.start()
+        await self.features.start()
 
     def is_ready(self) -> bool:
         """Return whether every stage is."""

@@ -40,7 +40,7 @@ class Service(Protocol):
         ...
 
     async def start(self) -> None:
-        """Begin to load and connect; returns without waiting for either."""
+        """Begin to load and connect; waits for neither where it could be long. What it raises ends the process."""
         ...
 
     def is_ready(self) -> bool:

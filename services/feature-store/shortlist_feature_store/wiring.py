@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -70,7 +69,6 @@ class FeatureStoreService:
     def __init__(self, settings: FeatureStoreSettings) -> None:
         self._settings = settings
         self._stack = contextlib.AsyncExitStack()
-        self._opening: asyncio.Task[None] | None = None
         self._store: FeatureStore | None = None
         self._servicer = FeatureStoreServicer(self.store)
 
@@ -79,21 +77,23 @@ class FeatureStoreService:
 
         Raises:
             NotReady: It is not open yet.
-            UpstreamFailed: It could not be opened.
         """
-        if self._store is not None:
-            return self._store
-        if self._opening is not None and self._opening.done() and not self._opening.cancelled():
-            raise UpstreamFailed("redis", f"cannot be opened: {self._opening.exception()}")
-        raise NotReady("the feature store is starting")
+        if self._store is None:
+            raise NotReady("the feature store is starting")
+        return self._store
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Register the servicer."""
         add_FeatureStoreServiceServicer_to_server(self._servicer, server)
 
     async def start(self) -> None:
-        """Begin to open the store; a Valkey of our own may have a long file to read."""
-        self._opening = asyncio.create_task(self._open(), name="open-store")
+        """Open the store. Waits for a Valkey of our own, which may have a long file to read; for no other.
+
+        Raises:
+            ValueError: The Redis URL is none.
+            shortlist_feature_store.valkey.FolderInUse: Another process runs a Valkey in the folder.
+        """
+        self._store = await self._stack.enter_async_context(open_store(self._settings))
 
     def is_ready(self) -> bool:
         """Return whether the store is open.
@@ -105,14 +105,4 @@ class FeatureStoreService:
 
     async def close(self) -> None:
         """Close the store, and end a Valkey of our own."""
-        if self._opening is not None:
-            self._opening.cancel()
-            await asyncio.gather(self._opening, return_exceptions=True)
         await self._stack.aclose()
-
-    async def _open(self) -> None:
-        try:
-            self._store = await self._stack.enter_async_context(open_store(self._settings))
-        except (OSError, ValueError) as error:
-            get_log("feature-store").error(LogEvent.EMBEDDED_STORE, state="not opened", reason=str(error))
-            raise
