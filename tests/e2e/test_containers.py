@@ -183,6 +183,7 @@ def test_a_container_runs_as_nobody_in_particular_and_writes_nothing(platform: P
         "def refused(path):\n"
         "    try: pathlib.Path(path).write_text('x')\n"
         "    except OSError: return True\n"
+        "    return False\n"
         f"print(os.getuid(), refused('/var/lib/shortlist/x'), refused('{BUNDLES}/x'), refused('/tmp/x'))"
     )
     expected = "10001 True True False"
