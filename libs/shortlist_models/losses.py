@@ -20,7 +20,7 @@ def full_softmax(query: Tensor, items: Tensor, bias: Tensor, target: Tensor, tem
         target: Rows of the positives, ``(q,)``.
         temperature: Divides the logits, above 0.
     """
-    return functional.cross_entropy(torch.addmm(bias, query, items.T) / temperature, target)
+    return functional.cross_entropy(torch.addmm(bias / temperature, query / temperature, items.T), target)
 
 
 def sampled_softmax(
@@ -48,7 +48,7 @@ def sampled_softmax(
         temperature: Divides the logits before the correction, above 0.
     """
     positive_logit = ((query * positive[:, :-1]).sum(-1) + positive[:, -1]) / temperature
-    logits = torch.addmm(negatives[:, -1], query, negatives[:, :-1].T) / temperature - log_q
+    logits = torch.addmm(negatives[:, -1] / temperature - log_q, query / temperature, negatives[:, :-1].T)
     logits = logits.masked_fill(positive_row[:, None] == negative_rows[None, :], float("-inf"))
     together = torch.cat([positive_logit[:, None], logits], dim=1)
     return functional.cross_entropy(together, torch.zeros_like(positive_row))

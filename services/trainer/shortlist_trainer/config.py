@@ -50,7 +50,7 @@ class TwoTowerConfig(_Section):
     epochs: int = Field(default=10, ge=1, le=1000)
     learning_rate: float = Field(default=0.002, gt=0, le=1)
     weight_decay: float = Field(default=0.0, ge=0, le=1)
-    queries_per_batch: int = Field(default=2048, ge=1, le=1_000_000)
+    queries_per_batch: int = Field(default=1024, ge=1, le=1_000_000)
     share: float = Field(default=0.5, gt=0, le=1)
     """Share of the events that are targets in one epoch, drawn anew each time."""
 
@@ -107,13 +107,13 @@ class FusionConfig(_Section):
 class RankerConfig(_Section):
     """The ranker."""
 
-    queries: int = Field(default=40_000, ge=1)
+    queries: int = Field(default=30_000, ge=1)
     """Training moments, drawn from the events after those that retrieval was fitted on."""
 
     negatives: int = Field(default=100, ge=1, le=5_000)
     """Candidates shown beside the positive, drawn from those that retrieval proposes."""
 
-    visit_share: float = Field(default=0.25, ge=0, le=1)
+    visit_share: float = Field(default=0.4, ge=0, le=1)
     """Share of moments that stand at the beginning of the visit, with any of its events to be ranked first."""
 
     far_share: float = Field(default=0.5, ge=0, le=1)
@@ -155,8 +155,9 @@ class TrainConfig(_Section):
     """Everything that decides what comes out of a run. Two runs with equal settings give the same bundle."""
 
     seed: int = Field(default=1, ge=0, lt=2**31)
-    threads: int = Field(default=2, ge=1, le=256)
-    """Threads of the numerical library. Sums, and so bundles, can differ in their last digits between settings."""
+    threads: int = Field(default=1, ge=1, le=256)
+    """Threads of the numerical library. Steps are small, so a second one gains little on an idle machine and loses much
+    on a busy one. Sums, and so bundles, can differ in their last digits between settings."""
 
     split: SplitConfig = SplitConfig()
     two_tower: TwoTowerConfig = TwoTowerConfig()
@@ -191,7 +192,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "evaluation": {"validation_events": 500, "test_events": 1_000, "recall_at": 50, "resamples": 500},
     },
     "small": {
-        "two_tower": {"width": 48, "epochs": 20, "share": 1.0, "queries_per_batch": 1024, "dropout": 0.3},
+        "two_tower": {"width": 48, "epochs": 12, "share": 1.0, "dropout": 0.3},
         "ranker": {"queries": 8_000, "epochs": 3},
         "evaluation": {"validation_events": 3_000, "test_events": 10_000},
     },
