@@ -1,15 +1,66 @@
-"""Arguments to requests; shared by both clients."""
+"""Arguments to requests: stated once, for both clients."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import TypedDict
 
 from shortlist.common.v1 import actor_pb2, selection_pb2
-from shortlist.gateway.v1 import event_service_pb2, recommendation_service_pb2
+from shortlist.gateway.v1.event_service_pb2 import WriteEventsRequest
+from shortlist.gateway.v1.recommendation_service_pb2 import RecommendRequest, RerankItemsRequest, SimilarItemsRequest
 
 DEFAULT_TIMEOUT_S = 1.0
 """Deadline of a call where the caller sets none; no call goes out without one."""
+
+
+class Who(TypedDict, total=False):
+    """Whom a call is about, where it is not a known user."""
+
+    visitor_id: str
+    """Anonymous visitor, instead of a user."""
+
+
+class Shown(TypedDict, total=False):
+    """What an answer shows."""
+
+    item_fields: Iterable[str]
+    """Attributes of the items to return, as in ``title``; ``*`` is all."""
+
+
+class Sized(Shown, total=False):
+    """How much an answer shows."""
+
+    slate_size: int
+    """Items wanted, in [1, 1000]; 10 where left out."""
+
+
+class Selected(Sized, total=False):
+    """What may appear in an answer."""
+
+    exclude_item_ids: Iterable[str]
+    """Items that must not appear."""
+
+
+class Surrounded(Who, total=False):
+    """What surrounds a call."""
+
+    events: Iterable[actor_pb2.Event]
+    """Events that are not written but count for this answer, oldest first; see :func:`rating`."""
+
+    attributes: Mapping[str, str]
+    """Attributes of the actor for this answer."""
+
+    consistency_token: str
+    """From a write; the answer sees it."""
+
+
+class RecommendFields(Selected, Surrounded, total=False):
+    """Arguments of ``recommend`` beside the user."""
+
+
+class RerankFields(Shown, Surrounded, total=False):
+    """Arguments of ``rerank_items`` beside the items and the user."""
 
 
 def rating(item_id: str, value: float, *, event_id: str = "", time_s: float | None = None) -> actor_pb2.Event:
@@ -32,41 +83,52 @@ def rating(item_id: str, value: float, *, event_id: str = "", time_s: float | No
     return event
 
 
-def actor(user_id: str, visitor_id: str, tenant: str) -> actor_pb2.Actor:
-    """Return an actor message."""
-    return actor_pb2.Actor(user_id=user_id, visitor_id=visitor_id, tenant=tenant)
-
-
-def context(events: Iterable[actor_pb2.Event], attributes: Mapping[str, str]) -> actor_pb2.Context:
-    """Return a context message."""
-    named = [actor_pb2.Attribute(name=name, text=value) for name, value in attributes.items()]
-    return actor_pb2.Context(events=events, attributes=named)
-
-
-def recommend_request(
-    user_id: str,
-    visitor_id: str,
-    tenant: str,
-    slate_size: int,
-    events: Iterable[actor_pb2.Event],
-    attributes: Mapping[str, str],
-    exclude_item_ids: Iterable[str],
-    item_fields: Iterable[str],
-    consistency_token: str,
-) -> recommendation_service_pb2.RecommendRequest:
+def recommend_request(tenant: str, user_id: str, fields: RecommendFields) -> RecommendRequest:
     """Return the request of a Recommend."""
-    return recommendation_service_pb2.RecommendRequest(
-        actor=actor(user_id, visitor_id, tenant),
-        slate_size=slate_size,
-        context=context(events, attributes),
-        constraints=selection_pb2.Constraints(exclude_item_ids=exclude_item_ids),
-        item_fields=item_fields,
-        consistency_token=consistency_token,
+    return RecommendRequest(
+        actor=_actor(tenant, user_id, fields),
+        context=_context(fields),
+        constraints=_constraints(fields),
+        slate_size=fields.get("slate_size", 0),
+        item_fields=fields.get("item_fields", ()),
+        consistency_token=fields.get("consistency_token", ""),
     )
 
 
-def write_request(
-    user_id: str, visitor_id: str, tenant: str, events: Iterable[actor_pb2.Event]
-) -> event_service_pb2.WriteEventsRequest:
+def similar_request(item_ids: Iterable[str], fields: Selected) -> SimilarItemsRequest:
+    """Return the request of a SimilarItems."""
+    return SimilarItemsRequest(
+        item_ids=item_ids,
+        constraints=_constraints(fields),
+        slate_size=fields.get("slate_size", 0),
+        item_fields=fields.get("item_fields", ()),
+    )
+
+
+def rerank_request(tenant: str, item_ids: Iterable[str], user_id: str, fields: RerankFields) -> RerankItemsRequest:
+    """Return the request of a RerankItems."""
+    return RerankItemsRequest(
+        actor=_actor(tenant, user_id, fields),
+        item_ids=item_ids,
+        context=_context(fields),
+        item_fields=fields.get("item_fields", ()),
+        consistency_token=fields.get("consistency_token", ""),
+    )
+
+
+def write_request(tenant: str, events: Iterable[actor_pb2.Event], user_id: str, fields: Who) -> WriteEventsRequest:
     """Return the request of a WriteEvents."""
-    return event_service_pb2.WriteEventsRequest(actor=actor(user_id, visitor_id, tenant), events=events)
+    return WriteEventsRequest(actor=_actor(tenant, user_id, fields), events=events)
+
+
+def _actor(tenant: str, user_id: str, fields: Who) -> actor_pb2.Actor:
+    return actor_pb2.Actor(tenant=tenant, user_id=user_id, visitor_id=fields.get("visitor_id", ""))
+
+
+def _context(fields: Surrounded) -> actor_pb2.Context:
+    named = [actor_pb2.Attribute(name=name, text=value) for name, value in fields.get("attributes", {}).items()]
+    return actor_pb2.Context(events=fields.get("events", ()), attributes=named)
+
+
+def _constraints(fields: Selected) -> selection_pb2.Constraints:
+    return selection_pb2.Constraints(exclude_item_ids=fields.get("exclude_item_ids", ()))

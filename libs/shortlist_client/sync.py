@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from types import TracebackType
+from collections.abc import Iterable
+from typing import Self, Unpack
 
 import grpc
 
 from shortlist.common.v1 import actor_pb2
 from shortlist.gateway.v1.event_service_pb2 import WriteEventsResponse
 from shortlist.gateway.v1.event_service_pb2_grpc import EventServiceStub
-from shortlist.gateway.v1.recommendation_service_pb2 import (
-    RecommendResponse,
-    RerankItemsRequest,
-    RerankItemsResponse,
-    SimilarItemsRequest,
-    SimilarItemsResponse,
-)
+from shortlist.gateway.v1.recommendation_service_pb2 import RecommendResponse, RerankItemsResponse, SimilarItemsResponse
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from shortlist_client import messages
-from shortlist_client.messages import DEFAULT_TIMEOUT_S
+from shortlist_client.messages import DEFAULT_TIMEOUT_S, RecommendFields, RerankFields, Selected, Who
 from shortlist_rpc.channel import channel_options
 
 
 class Client:
     """Calls a Shortlist gateway. One object serves many threads; make it once and keep it.
 
-    Every call has a deadline, and is repeated once after UNAVAILABLE where that is harmless. Errors are
-    :class:`grpc.RpcError`; ``error.code()`` and ``error.details()`` say what is wrong.
+    Every call has a deadline, and is repeated once after UNAVAILABLE, which is harmless. Errors are
+    :class:`grpc.RpcError`; ``error.code()`` and ``error.details()`` say what is wrong. Arguments that are not
+    listed here are fields of the types in :mod:`shortlist_client.messages`.
     """
 
     def __init__(self, address: str, *, tenant: str = "", credentials: grpc.ChannelCredentials | None = None) -> None:
@@ -48,12 +43,10 @@ class Client:
         self._recommendation = RecommendationServiceStub(self._channel)
         self._event = EventServiceStub(self._channel)
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -61,54 +54,17 @@ class Client:
         self._channel.close()
 
     def recommend(
-        self,
-        user_id: str = "",
-        *,
-        visitor_id: str = "",
-        slate_size: int = 10,
-        events: Iterable[actor_pb2.Event] = (),
-        attributes: Mapping[str, str] | None = None,
-        exclude_item_ids: Iterable[str] = (),
-        item_fields: Iterable[str] = (),
-        consistency_token: str = "",
-        timeout_s: float = DEFAULT_TIMEOUT_S,
+        self, user_id: str = "", *, timeout_s: float = DEFAULT_TIMEOUT_S, **fields: Unpack[RecommendFields]
     ) -> RecommendResponse:
-        """Return items for an actor.
-
-        Args:
-            user_id: The user; or
-            visitor_id: the anonymous visitor.
-            slate_size: Items wanted, in [1, 1000].
-            events: Events that are not written but count for this answer, oldest first.
-            attributes: Attributes of the actor for this answer.
-            exclude_item_ids: Items that must not appear.
-            item_fields: Attributes of the items to return, as in ``title``; ``*`` is all.
-            consistency_token: From :meth:`write_events`; the answer sees that write.
-            timeout_s: Deadline, seconds.
-        """
-        request = messages.recommend_request(
-            user_id,
-            visitor_id,
-            self._tenant,
-            slate_size,
-            events,
-            attributes or {},
-            exclude_item_ids,
-            item_fields,
-            consistency_token,
-        )
+        """Return items for a user, or for the ``visitor_id`` among the fields."""
+        request = messages.recommend_request(self._tenant, user_id, fields)
         return self._recommendation.Recommend(request, timeout=timeout_s)
 
     def similar_items(
-        self,
-        item_ids: Iterable[str],
-        *,
-        slate_size: int = 10,
-        item_fields: Iterable[str] = (),
-        timeout_s: float = DEFAULT_TIMEOUT_S,
+        self, item_ids: Iterable[str], *, timeout_s: float = DEFAULT_TIMEOUT_S, **fields: Unpack[Selected]
     ) -> SimilarItemsResponse:
         """Return items that are like ``item_ids``."""
-        request = SimilarItemsRequest(item_ids=item_ids, slate_size=slate_size, item_fields=item_fields)
+        request = messages.similar_request(item_ids, fields)
         return self._recommendation.SimilarItems(request, timeout=timeout_s)
 
     def rerank_items(
@@ -116,14 +72,11 @@ class Client:
         item_ids: Iterable[str],
         user_id: str = "",
         *,
-        visitor_id: str = "",
-        item_fields: Iterable[str] = (),
         timeout_s: float = DEFAULT_TIMEOUT_S,
+        **fields: Unpack[RerankFields],
     ) -> RerankItemsResponse:
         """Return ``item_ids`` in the order that suits the actor."""
-        request = RerankItemsRequest(
-            actor=messages.actor(user_id, visitor_id, self._tenant), item_ids=item_ids, item_fields=item_fields
-        )
+        request = messages.rerank_request(self._tenant, item_ids, user_id, fields)
         return self._recommendation.RerankItems(request, timeout=timeout_s)
 
     def write_events(
@@ -131,9 +84,9 @@ class Client:
         events: Iterable[actor_pb2.Event],
         user_id: str = "",
         *,
-        visitor_id: str = "",
         timeout_s: float = 2 * DEFAULT_TIMEOUT_S,
+        **fields: Unpack[Who],
     ) -> WriteEventsResponse:
-        """Store what an actor did; see :func:`shortlist_client.rating` for making events."""
-        request = messages.write_request(user_id, visitor_id, self._tenant, events)
+        """Store what an actor did; :func:`shortlist_client.rating` makes events."""
+        request = messages.write_request(self._tenant, events, user_id, fields)
         return self._event.WriteEvents(request, timeout=timeout_s)

@@ -1,0 +1,76 @@
+"""Both clients against a real gateway, and against each other."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from pathlib import Path
+
+import grpc
+import pytest
+
+from shortlist.gateway.v1 import event_service_pb2, recommendation_service_pb2
+from shortlist_client import AsyncClient, Client, rating
+from shortlist_testing.platform import running_platform
+from shortlist_testing.tiny_bundle import item_ids
+
+ITEMS = item_ids(60)
+
+
+def test_every_rpc_of_the_gateway_has_a_method_in_both_clients() -> None:
+    rpcs = {
+        method.name
+        for descriptor in (recommendation_service_pb2.DESCRIPTOR, event_service_pb2.DESCRIPTOR)
+        for service in descriptor.services_by_name.values()
+        for method in service.methods
+    }
+    for client in (Client, AsyncClient):
+        methods = {name.replace("_", "") for name, _ in inspect.getmembers(client, inspect.isfunction)}
+        assert {rpc.lower() for rpc in rpcs} <= methods
+
+
+def test_both_clients_take_the_same_arguments() -> None:
+    for name, method in inspect.getmembers(Client, inspect.isfunction):
+        if not name.startswith("_"):
+            assert inspect.signature(method) == inspect.signature(getattr(AsyncClient, name)), name
+
+
+async def test_the_async_client_writes_and_sees_what_it_wrote(tmp_path: Path) -> None:
+    async with running_platform(tmp_path) as platform, AsyncClient(platform.address) as client:
+        written = await client.write_events([rating(ITEMS[0], 5.0)], "ann")
+        answer = await client.recommend(
+            "ann", slate_size=5, item_fields=["title"], consistency_token=written.consistency_token
+        )
+        assert answer.meta.actor_known
+        assert ITEMS[0] not in {result.item_id for result in answer.results}
+        similar = await client.similar_items([ITEMS[0]], slate_size=3, exclude_item_ids=[ITEMS[4]])
+        assert len(similar.results) == 3
+        order = await client.rerank_items(ITEMS[1:4], "ann")
+        assert {result.item_id for result in order.results} == set(ITEMS[1:4])
+        anonymous = await client.recommend(visitor_id="ann", events=[rating(ITEMS[0], 5.0)], attributes={"gender": "F"})
+        assert not anonymous.meta.actor_known, "a visitor never reads a user's history"
+
+
+async def test_the_ordinary_client_gives_the_same_answers(tmp_path: Path) -> None:
+    def ask(address: str) -> list[str]:
+        with Client(address) as client:
+            assert client.write_events([rating(ITEMS[2], 4.0, event_id="e", time_s=1e9)], "bob").written == 1
+            assert client.similar_items([ITEMS[2]]).results
+            assert client.rerank_items([ITEMS[3]], "bob").results
+            return [result.item_id for result in client.recommend("bob").results]
+
+    async with running_platform(tmp_path) as platform, AsyncClient(platform.address) as client:
+        ids = await asyncio.to_thread(ask, platform.address)
+        assert ids == [result.item_id for result in (await client.recommend("bob")).results]
+
+
+async def test_no_call_waits_for_ever() -> None:
+    async with AsyncClient("127.0.0.1:1") as client:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await client.recommend("ann", timeout_s=0.3)
+        assert caught.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+def test_a_rating_that_is_no_number_is_refused_before_it_is_sent() -> None:
+    with pytest.raises(ValueError, match="finite"):
+        rating("a", float("nan"))
