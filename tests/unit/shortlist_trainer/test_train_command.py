@@ -1,0 +1,86 @@
+"""``shortlist train``: one clear line for what is wrong, a published bundle for what is right."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from shortlist_bundle.store import BundleStore
+from shortlist_cli.train_commands import train
+from shortlist_data.prepared import save
+from shortlist_data.simulate import simulate
+
+QUICK = [
+    "two_tower.epochs=1",
+    "two_tower.width=8",
+    "ranker.queries=200",
+    "ranker.epochs=1",
+    "evaluation.test_events=60",
+    "evaluation.validation_events=60",
+    "evaluation.resamples=20",
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "simulated"
+    save(simulate(users=200, items=60, events=4_000, seed=1), folder)
+    return folder
+
+
+def invoke(*arguments: object) -> tuple[int, str]:
+    app = typer.Typer()
+    app.command()(train)
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(app, [str(a) for a in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result.exit_code, result.output
+
+
+def test_a_run_publishes_a_bundle_and_says_so(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    store, out = tmp_path / "bundles", tmp_path / "runs" / "one"
+    changes = [part for change in QUICK for part in ("--set", change)]
+    code, output = invoke(data, "--out", out, "--store", store, *changes)
+    assert code == 0, output
+    release = BundleStore(store).current()
+    assert release is not None
+    assert f"bundle {release.bundle_id}" in output
+    assert "published as generation 1" in output
+    assert "pipeline" in output
+    assert json.loads((out / "evaluation.json").read_text(encoding="utf-8"))["config"]["two_tower"]["epochs"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "two_tower.epochs=0"], "train: two_tower.epochs=0: Input should be greater than or equal to 1"),
+        (["--set", "nothing.here=1"], "train: nothing is not a setting; there are seed"),
+        (["--config", "absent.yaml"], "train: absent.yaml cannot be read"),
+        (["--seed", "-1"], "train: seed=-1: Input should be greater than or equal to 0"),
+    ],
+)
+def test_a_wrong_argument_is_one_line_and_no_traceback(
+    data: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    code, output = invoke(data, "--out", tmp_path / "out", "--store", tmp_path / "store", *arguments)
+    assert code == 1
+    assert message in output
+    assert "Traceback" not in output
+    assert len(output.strip().splitlines()) == 1
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_folder_that_is_no_data_set_is_refused(tmp_path: Path) -> None:
+    code, output = invoke(tmp_path)
+    assert code == 1
+    assert "is not a prepared data set" in output
+
+
+def test_the_help_has_examples() -> None:
+    code, output = invoke("--help")
+    assert code == 0
+    assert "shortlist train var/data/ml-100k" in output
