@@ -25,7 +25,7 @@ from shortlist_trainer.config import TrainConfig
 from shortlist_trainer.fit_ranker import Scorer
 from shortlist_trainer.fit_towers import Towers
 from shortlist_trainer.golden_requests import golden_requests
-from shortlist_trainer.popular_lists import popular_lists
+from shortlist_trainer.popular_lists import PopularLists
 from shortlist_trainer.prepare import Prepared
 
 BuildIndex = Callable[[NDArray[np.float32]], tuple[bytes, dict[str, float]]]
@@ -54,6 +54,7 @@ def bundle_files(
     config: TrainConfig,
     towers: Towers,
     neighbours: Neighbours,
+    popular: PopularLists,
     scorer: Scorer,
     choices: Choices,
     build_index: BuildIndex,
@@ -74,7 +75,7 @@ def bundle_files(
     files = {
         layout.ITEM_IDS: blob_table.encode(item_id.encode() for item_id in dataset.item_ids),
         layout.ITEM_DISPLAY: blob_table.encode(_display(dataset.items)),
-        layout.POPULAR: _json(popular_lists(prepared, config.popular)),
+        layout.POPULAR: popular.to_json(),
         layout.FEATURE_LIST: features.to_json(),
         layout.ITEMS: _ipc(dataset.items),
         layout.ITEM_EMBEDDINGS: array_bytes(table),

@@ -14,6 +14,7 @@ from shortlist_bundle.neighbours import batch_neighbour_scores
 from shortlist_trainer.actors import Moments, history_inputs
 from shortlist_trainer.config import FusionConfig
 from shortlist_trainer.fit_towers import Towers
+from shortlist_trainer.popular_lists import PopularLists
 from shortlist_trainer.prepare import Prepared
 
 SOURCES = ("two_tower", "item_neighbours", "popular")
@@ -32,10 +33,10 @@ class Candidates:
     """What retrieval proposes at some moments, and what ranking needs to know of it."""
 
     lists: dict[str, NDArray[np.int32]]
-    """By source, best first, ``(q, k)``, padded with -1."""
+    """By source, best first, ``(q, k)``, padded with -1. ``popular`` is by counts for everybody."""
 
     fused: NDArray[np.int32]
-    """``(q, candidates)``, padded with -1."""
+    """``(q, candidates)``, padded with -1. Here an actor without events brings the popular list of the segment."""
 
     embedding: NDArray[np.float32]
     """Of the actors, ``(q, d)``."""
@@ -81,7 +82,15 @@ class LiveCounters:
 class Retrieval:
     """The retrieval stage over fitted models."""
 
-    def __init__(self, prepared: Prepared, towers: Towers, neighbours: Neighbours, config: FusionConfig) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        towers: Towers,
+        neighbours: Neighbours,
+        popular: PopularLists,
+        config: FusionConfig,
+    ) -> None:
+        self._popular = popular
         self._prepared = prepared
         self._tower = towers.served()
         self._length = towers.users.history_length
@@ -121,9 +130,16 @@ class Retrieval:
         quotas = self._config.quotas
         for row in range(len(moments)):
             of_row = {name: each[row][each[row] >= 0] for name, each in lists.items()}
+            if rows[row, -1] < 0 and (segment := self._segment(int(moments.users[row]))) is not None:
+                of_row["popular"] = segment
             together = fuse(of_row, quotas, self._config.candidates)
             fused[row, : len(together)] = together
         return Candidates(lists, fused, embedding, near, counters, rows[:, -1], ages[:, -1])
+
+    def _segment(self, user: int) -> NDArray[np.int32] | None:
+        """Return what serving takes for popular where there is no event to go by."""
+        rows = self._popular.segment_of(self._prepared.categories, user)
+        return None if rows is None else np.array(rows[: self._config.per_source], np.int32)
 
     def _seen(self, moments: Moments) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         sequences = self._prepared.sequences

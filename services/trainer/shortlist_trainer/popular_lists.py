@@ -2,18 +2,47 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist_trainer.actors import Categories
 from shortlist_trainer.config import PopularConfig
 from shortlist_trainer.prepare import Prepared
 
 
-def popular_lists(prepared: Prepared, config: PopularConfig) -> dict[str, object]:
-    """Return the content of ``popular.json``, from the events of the training window.
+@dataclass(frozen=True, slots=True)
+class PopularLists:
+    """Content of ``popular.json``: rows, best first."""
+
+    overall: list[int]
+    segment_order: list[str]
+    """Attributes; an actor's segment is of the first one that has a list for the actor's value."""
+
+    segments: dict[str, list[int]]
+    """By ``attribute=value``."""
+
+    def to_json(self) -> bytes:
+        """Return the content of ``popular.json``."""
+        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True).encode()
+
+    def segment_of(self, categories: Categories, user: int) -> list[int] | None:
+        """Return the list of the user's segment, ``None`` where there is none."""
+        for name in self.segment_order:
+            column = categories.names.index(name)
+            index = int(categories.index[user, column])
+            if index and (rows := self.segments.get(f"{name}={categories.values[column][index - 1]}")) is not None:
+                return rows
+        return None
+
+
+def popular_lists(prepared: Prepared, config: PopularConfig) -> PopularLists:
+    """Return the popular lists over the events of the training window.
 
     Segments are the values of single user attributes, ``gender=F``; those with fewer users than the setting asks for
-    are left out. ``segment_order`` puts the attribute first whose segments differ most from the overall list.
+    are left out. The attribute comes first whose segments differ most from the overall list.
     """
     dataset = prepared.dataset
     users, items = dataset.user_rows[: prepared.split.train_end], dataset.item_rows[: prepared.split.train_end]
@@ -25,15 +54,13 @@ def popular_lists(prepared: Prepared, config: PopularConfig) -> dict[str, object
         index = prepared.categories.index[:, column]
         for position, value in enumerate(prepared.categories.values[column], start=1):
             members = index == position
-            if np.count_nonzero(members) < config.segment_users:
-                continue
             counts = np.bincount(items[members[users]], minlength=prepared.n_items)
-            if not counts.any():
+            if np.count_nonzero(members) < config.segment_users or not counts.any():
                 continue
             segments[f"{name}={value}"] = _top(counts, config.per_segment)
             distance.setdefault(name, []).append(float(np.abs(counts / counts.sum() - share).sum()))
     order = sorted(distance, key=lambda name: (-float(np.mean(distance[name])), name))
-    return {"overall": _top(overall, config.overall), "segment_order": order, "segments": segments}
+    return PopularLists(_top(overall, config.overall), order, segments)
 
 
 def _top(counts: NDArray[np.int64], most: int) -> list[int]:

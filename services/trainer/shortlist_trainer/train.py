@@ -36,6 +36,7 @@ from shortlist_trainer.evaluate import (
 )
 from shortlist_trainer.fit_ranker import draw_samples, fit_ranker
 from shortlist_trainer.fit_towers import Report, fit_towers
+from shortlist_trainer.popular_lists import popular_lists
 from shortlist_trainer.prepare import Prepared, prepare
 
 EVALUATION = "evaluation.json"
@@ -95,10 +96,11 @@ def train(
         clock.lap("prepare")
         checkpoints = Checkpoints(work_dir / "checkpoints", _fingerprint(dataset, config), resume)
         neighbours = _neighbours(prepared, config)
+        popular = popular_lists(prepared, config.popular)
         clock.lap("neighbours")
         towers = fit_towers(prepared, config.two_tower, config.seed, checkpoints, report)
         clock.lap("two_tower")
-        retrieval = Retrieval(prepared, towers, neighbours, config.fusion)
+        retrieval = Retrieval(prepared, towers, neighbours, popular, config.fusion)
         samples = draw_samples(prepared, retrieval, config.ranker, config.seed, report)
         clock.lap("ranker samples")
         scorer = fit_ranker(prepared, retrieval.table, samples, config.ranker, config.seed, checkpoints, report)
@@ -109,7 +111,7 @@ def train(
         clock.lap("choices")
         tables, metrics = _evaluate(pipeline, config, report)
         clock.lap("evaluation")
-        files, facts = bundle_files(prepared, config, towers, neighbours, scorer, choices, build_index)
+        files, facts = bundle_files(prepared, config, towers, neighbours, popular, scorer, choices, build_index)
         clock.lap("files")
     result = TrainResult(
         files=files,

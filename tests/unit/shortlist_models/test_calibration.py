@@ -21,7 +21,7 @@ def test_the_parameters_of_a_logistic_world_are_found(slope: float, intercept: f
 
 
 def test_the_fit_agrees_with_scikit_learn() -> None:
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 
     logits, labels = world(20_000, 0.8, -1.0)
     other = LogisticRegression(C=1e9, tol=1e-10).fit(logits[:, None], labels)

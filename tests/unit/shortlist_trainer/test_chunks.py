@@ -1,8 +1,11 @@
 """Training examples: every event once, nothing from the future, and the same query as serving's."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from shortlist_bundle.session import Session
 from shortlist_data.dataset import Dataset
@@ -134,7 +137,7 @@ def test_the_training_pass_gives_what_the_exported_tower_gives_for_the_state_bef
         moments = Moments(batch.users.astype(np.int32), known, now, batch.numbers, batch.context)
         rows, values, ages = history_inputs(sequences, moments, length)
         arrays = (rows, values, ages, categories.index[batch.users], batch.numbers, batch.context)
-        named = dict(zip(inputs_of, arrays, strict=True))
+        named: dict[str, NDArray[Any]] = dict(zip(inputs_of, arrays, strict=True))
         if exported is None:
             example = {name: torch.from_numpy(value[:2]) for name, value in named.items()}
             content = to_onnx(ServedUserTower(users, table[:, :-1]), example, ("embedding",), (*named, "embedding"))

@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from shortlist_bundle.fusion import fuse
 from shortlist_data.dataset import Dataset
 from shortlist_evaluation.metrics import event_metrics
 from shortlist_evaluation.popularity import rolling_popularity_ranks
-from shortlist_trainer.actors import before_events
+from shortlist_trainer.actors import before_events, frozen_at
 from shortlist_trainer.candidates import Neighbours, Retrieval, rolling
 from shortlist_trainer.checkpoints import Checkpoints
 from shortlist_trainer.config import SplitConfig
 from shortlist_trainer.evaluate import held_out_places, ordered, rank_in, rank_metrics, relevant_after
 from shortlist_trainer.fit_ranker import ranker_inputs, sample_moments
 from shortlist_trainer.fit_towers import fit_towers
+from shortlist_trainer.popular_lists import popular_lists
 from shortlist_trainer.prepare import Prepared, prepare
 
 from .conftest import dataset_of, quick
@@ -31,7 +33,7 @@ def retrieval(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> R
     checkpoints = Checkpoints(tmp_path_factory.mktemp("checkpoints"), "", resume=False)
     towers = fit_towers(prepared, config.two_tower, 1, checkpoints, lambda *_: None)
     none = Neighbours(np.full((80, 1), -1, np.int32), np.zeros((80, 1), np.float32))
-    return Retrieval(prepared, towers, none, config.fusion)
+    return Retrieval(prepared, towers, none, popular_lists(prepared, config.popular), config.fusion)
 
 
 def test_the_rank_is_the_position_in_the_list() -> None:
@@ -98,6 +100,24 @@ def test_the_popularity_list_agrees_with_an_independent_rolling_count(
     assert ((position >= ranks.better) & (position <= ranks.better + ranks.tied)).all()
     own = rank_metrics(position, 50)["ndcg@10"].mean()
     assert own == pytest.approx(event_metrics(ranks, 10).ndcg.mean(), rel=0.02)
+
+
+def test_an_actor_without_events_is_proposed_the_popular_list_of_the_segment(
+    prepared: Prepared, retrieval: Retrieval
+) -> None:
+    popular = popular_lists(prepared, quick().popular)
+    users = np.array([0, 1], np.int32)
+    moments = frozen_at(prepared.sequences, users, 0, now_s=1.7e9)
+    counters = np.zeros((1, 80, 2))
+    counters[0, :, 0] = np.arange(80)
+    candidates = retrieval.candidates(moments, counters)
+    assert candidates.lists["popular"][0, :3].tolist() == [79, 78, 77]
+    for row, user in enumerate(users):
+        segment = popular.segment_of(prepared.categories, int(user))
+        assert segment is not None
+        both = {"two_tower": candidates.lists["two_tower"][row], "popular": np.array(segment, np.int32)}
+        expected = fuse(both, quick().fusion.quotas, quick().fusion.candidates)
+        assert candidates.fused[row, : len(expected)].tolist() == expected.tolist()
 
 
 def test_nothing_that_was_seen_is_proposed(prepared: Prepared, retrieval: Retrieval) -> None:

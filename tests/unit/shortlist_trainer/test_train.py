@@ -34,7 +34,8 @@ def row(table: MetricTable, name: str) -> MetricRow:
 
 
 def loaded(run: Run, name: str) -> np.ndarray:
-    return np.load(io.BytesIO(run.result.files[name]), allow_pickle=False)
+    found: np.ndarray = np.load(io.BytesIO(run.result.files[name]), allow_pickle=False)
+    return found
 
 
 def test_a_run_writes_every_file_of_a_bundle(run: Run) -> None:
