@@ -29,23 +29,16 @@ def known_actor(state: ActorState, query: Query, catalogue: Catalogue) -> KnownA
 
     Events on items that the bundle does not have count in the actor's numbers and stand nowhere in the history.
     """
-    rows, values, times = array("I"), array("f"), array("d")
-    for item_id, value, time_s in zip(state.item_ids, state.values, state.times_s, strict=True):
-        row = catalogue.row(item_id)
-        if row is not None:
-            rows.append(row)
-            values.append(value)
-            times.append(time_s)
-    unknown = []
-    for event in query.events:
-        row = catalogue.row(event.item_id)
-        if row is None:
-            unknown.append(event.item_id)
-        else:
-            rows.append(row)
-            values.append(event.value)
-            times.append(event.time_s)
-    numbers = user_numbers([*state.values, *(event.value for event in query.events)])
+    item_ids = [*state.item_ids, *(event.item_id for event in query.events)]
+    values = state.values + array("f", [event.value for event in query.events])
+    times = state.times_s + array("d", [event.time_s for event in query.events])
+    numbers = user_numbers(values)
+    found = catalogue.rows(item_ids)
+    unknown = [item_ids[at] for at in range(len(state.item_ids), len(item_ids)) if found[at] is None]
+    rows = array("I", [row for row in found if row is not None])
+    if len(rows) < len(found):
+        values = array("f", [value for value, row in zip(values, found, strict=True) if row is not None])
+        times = array("d", [time_s for time_s, row in zip(times, found, strict=True) if row is not None])
     features = ActorFeatures(
         now_s=query.now_s,
         attributes={**state.attributes, **query.attributes},
