@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-_BLOCK_ROWS = 512
-"""Rows of the similarity matrix that are dense at a time."""
+_BLOCK = 2_000_000
+"""Entries of the similarity matrix that are dense at a time."""
 
 
 def item_neighbours(
@@ -41,8 +41,9 @@ def item_neighbours(
     size = np.sqrt(np.asarray(seen.sum(axis=0), np.float64).ravel())
     rows = np.full((n_items, most), -1, np.int32)
     scores = np.zeros((n_items, most), np.float32)
-    for begin in range(0, n_items, _BLOCK_ROWS):
-        end = min(begin + _BLOCK_ROWS, n_items)
+    block = max(1, _BLOCK // n_items)
+    for begin in range(0, n_items, block):
+        end = min(begin + block, n_items)
         together = np.asarray((by_item[begin:end] @ seen).todense(), np.float64)
         together[np.arange(end - begin), np.arange(begin, end)] = 0.0
         similarity = together / np.maximum(size[begin:end, None] * size[None, :] + shrinkage, 1e-12)

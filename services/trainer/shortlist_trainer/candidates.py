@@ -17,6 +17,9 @@ from shortlist_trainer.fit_towers import Towers
 from shortlist_trainer.popular_lists import PopularLists
 from shortlist_trainer.prepare import Prepared
 
+_SCORES_AT_ONCE = 2_000_000
+"""Bounds memory: about 50 bytes are held for each of these."""
+
 SOURCES = ("two_tower", "item_neighbours", "popular")
 
 
@@ -164,15 +167,19 @@ def best(scores: NDArray[np.floating], k: int) -> NDArray[np.int32]:
     return np.where(np.isneginf(values), -1, rows).astype(np.int32)
 
 
-def rolling(
-    prepared: Prepared, retrieval: Retrieval, moments: Moments, batch: int = 64
-) -> Iterator[tuple[slice, Moments, Candidates]]:
+def moments_at_once(n_items: int) -> int:
+    """Return for how many moments scores of the whole catalogue are held at a time."""
+    return max(1, min(64, _SCORES_AT_ONCE // n_items))
+
+
+def rolling(prepared: Prepared, retrieval: Retrieval, moments: Moments) -> Iterator[tuple[slice, Moments, Candidates]]:
     """Yield the candidates at ``moments``, which are in order of time, with the counters of each moment.
 
     Yields:
         Which of ``moments``, those moments, and the candidates.
     """
     counters = LiveCounters(prepared)
+    batch = moments_at_once(prepared.n_items)
     events = np.searchsorted(prepared.dataset.times_s, moments.now_s, side="left")
     for begin in range(0, len(moments), batch):
         part = slice(begin, min(begin + batch, len(moments)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist_data.errors import DataRefused
 from shortlist_models.calibration import Platt, expected_calibration_error, fit_platt
 from shortlist_trainer.actors import before_events
 from shortlist_trainer.candidates import rolling
@@ -41,6 +42,9 @@ def choose(pipeline: Pipeline, places: NDArray[np.int64], report: Report) -> Cho
 
     The head weights are those with the best NDCG@10 over all of them. The calibration is fitted on every other moment
     and its error measured on those between.
+
+    Raises:
+        DataRefused: Retrieval proposes none of the events.
     """
     sequences = pipeline.prepared.sequences
     moments = before_events(sequences, places)
@@ -64,6 +68,11 @@ def choose(pipeline: Pipeline, places: NDArray[np.int64], report: Report) -> Cho
     best = max(RATING_WEIGHTS, key=lambda weight: means[weight])
     logit, label = np.concatenate(logits), np.concatenate(labels)
     even = np.concatenate(owner) % 2 == 0
+    if not label[even].any():
+        raise DataRefused(
+            f"{pipeline.prepared.dataset.name}: retrieval proposes none of the {len(places)} validation events, so "
+            "probabilities cannot be calibrated; bring more events"
+        )
     platt = fit_platt(logit[even], label[even])
     return Choices(
         Weights(1.0, best),

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist_data.errors import DataRefused
 from shortlist_data.features import item_totals
 from shortlist_evaluation.metrics import list_metrics
 from shortlist_evaluation.report import MetricTable, compared
 from shortlist_trainer.actors import Moments, before_events, frozen_at
-from shortlist_trainer.candidates import SOURCES, Candidates, Retrieval, rolling
+from shortlist_trainer.candidates import SOURCES, Candidates, Retrieval, moments_at_once, rolling
 from shortlist_trainer.fit_ranker import Scorer, ranker_inputs
 from shortlist_trainer.fit_towers import Report
 from shortlist_trainer.prepare import Prepared
@@ -69,6 +70,9 @@ def held_out_places(prepared: Prepared, from_event: int, until_event: int, most:
     """Return the places of up to ``most`` events of a part, in order of time: a seeded sample where there are more.
 
     Events on items that the user already met are left out: what was seen is never recommended.
+
+    Raises:
+        DataRefused: That leaves none.
     """
     sequences = prepared.sequences
     places = sequences.places_between(from_event, until_event)
@@ -76,6 +80,11 @@ def held_out_places(prepared: Prepared, from_event: int, until_event: int, most:
     first = np.zeros(len(pair), np.bool_)
     first[np.unique(pair, return_index=True)[1]] = True
     places = places[first[places]]
+    if not len(places):
+        raise DataRefused(
+            f"{prepared.dataset.name}: none of the {until_event - from_event} events held out is on an item that is "
+            "new to its user; nothing can be evaluated, since what was seen is never recommended"
+        )
     if len(places) > most:
         chosen = np.sort(np.random.default_rng([seed, 21]).choice(len(places), most, replace=False))
         places = places[chosen]
@@ -111,7 +120,7 @@ def rank_metrics(rank: NDArray[np.int64], recall_at: int) -> dict[str, NDArray[n
 
 
 def frozen_values(
-    pipeline: Pipeline, cut: int, until_event: int, recall_at: int, report: Report, batch: int = 64
+    pipeline: Pipeline, cut: int, until_event: int, recall_at: int, report: Report
 ) -> tuple[Values, NDArray[np.int32], int]:
     """Return the frozen metrics of each user with something relevant, those users, and how many have nothing."""
     prepared, sequences = pipeline.prepared, pipeline.prepared.sequences
@@ -120,6 +129,7 @@ def frozen_values(
     moments = frozen_at(sequences, users, cut, float(prepared.dataset.times_s[cut - 1]))
     totals = item_totals(prepared.dataset, cut)[None]
     lists: dict[str, list[NDArray[np.int32]]] = {name: [] for name in LISTS}
+    batch = moments_at_once(prepared.n_items)
     for begin in range(0, len(users), batch):
         here = moments.take(slice(begin, begin + batch))
         for name, rows in pipeline.lists(here, pipeline.retrieval.candidates(here, totals)).items():

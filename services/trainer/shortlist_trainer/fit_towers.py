@@ -138,12 +138,21 @@ def _loss(
     temperature: float,
     random: np.random.Generator,
 ) -> Tensor:
-    table = items.table(features)
+    drawn = None
+    history, target = torch.from_numpy(batch.rows), torch.from_numpy(batch.target)
+    if negatives is None:
+        table = items.table(features)
+    else:
+        # Only the items that the batch touches are embedded: history, targets and negatives, numbered anew.
+        rows, log_q = negatives.draw(random)
+        touched = torch.cat([history.clamp(min=0).ravel(), target, rows]).unique()  # type: ignore[no-untyped-call]
+        table = items.table(features, touched)
+        drawn = torch.searchsorted(touched, rows), log_q
+        target = torch.searchsorted(touched, target)
+        history = torch.where(history >= 0, torch.searchsorted(touched, history.clamp(min=0)), history)
     vectors = table[:, :-1]
     position = torch.from_numpy(batch.position)
-    states = users.states(
-        vectors, torch.from_numpy(batch.rows), torch.from_numpy(batch.values), torch.from_numpy(batch.gaps_s)
-    )
+    states = users.states(vectors, history, torch.from_numpy(batch.values), torch.from_numpy(batch.gaps_s))
     query = users.query(
         states[torch.from_numpy(batch.piece), position.clamp(min=0)],
         position >= 0,
@@ -152,10 +161,9 @@ def _loss(
         torch.from_numpy(batch.numbers),
         torch.from_numpy(batch.context),
     )
-    target = torch.from_numpy(batch.target)
-    if negatives is None:
+    if drawn is None:
         return full_softmax(query, vectors, table[:, -1], target, temperature)
-    rows, log_q = negatives.draw(random)
+    rows, log_q = drawn
     return sampled_softmax(query, table[target], table[rows], target, rows, log_q, temperature)
 
 

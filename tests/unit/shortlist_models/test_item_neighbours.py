@@ -45,7 +45,8 @@ def test_items_without_company_are_padded() -> None:
     assert scores[0].tolist() == [0.0, 0.0]
 
 
-def test_a_catalogue_larger_than_one_block_is_the_same_as_in_one() -> None:
+def test_a_catalogue_larger_than_one_block_is_the_same_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shortlist_models.item_neighbours._BLOCK", 70_000)
     random = np.random.default_rng(4)
     users, items = random.integers(0, 50, 3000), random.integers(0, 700, 3000)
     rows, scores = item_neighbours(users, items, 50, 700, most=5)

@@ -9,6 +9,7 @@ import faiss
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from shortlist_data.assemble import assemble
@@ -56,6 +57,12 @@ class Run:
     config: TrainConfig
     folder: Path
     result: TrainResult
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Threads that wait for each other on a busy machine make these small models ten times slower."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

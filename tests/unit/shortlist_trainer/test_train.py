@@ -199,6 +199,12 @@ def test_too_few_events_are_refused_with_what_is_missing(tmp_path: Path) -> None
         train(dataset_of(events), quick(), tmp_path, flat_index)
 
 
+def test_data_in_which_nobody_meets_anything_new_is_refused(tmp_path: Path) -> None:
+    events = [(f"u{i % 20}", f"i{i % 20}", 1.0, float(i)) for i in range(3000)]
+    with pytest.raises(DataRefused, match="by-hand: "):
+        train(dataset_of(events), quick(), tmp_path, flat_index)
+
+
 def test_data_without_any_attributes_trains(tmp_path: Path) -> None:
     random = np.random.default_rng(5)
     events = [(f"u{random.integers(60)}", f"i{random.integers(40)}", 1.0, float(i // 3)) for i in range(3000)]
