@@ -23,6 +23,9 @@ class Platt:
 def fit_platt(logits: NDArray[np.floating], labels: NDArray[np.bool_], steps: int = 100) -> Platt:
     """Fit slope and intercept by maximum likelihood, with Platt's smoothed targets and Newton steps.
 
+    A calibration never turns the order round: where the likelihood asks for a negative slope, the best flat one is
+    returned, which gives everything the same probability.
+
     Args:
         logits: ``(n,)``.
         labels: ``(n,)``; both classes must occur.
@@ -53,6 +56,8 @@ def fit_platt(logits: NDArray[np.floating], labels: NDArray[np.bool_], steps: in
         if size <= 1e-6 or loss - better < 1e-10 * len(x):
             break
         slope, intercept, loss = slope - size * step[0], intercept - size * step[1], better
+    if slope < 0.0:
+        return Platt(0.0, float(np.log(prevalence / (1.0 - prevalence))))
     return Platt(float(slope / scale), float(intercept - slope * shift / scale))
 
 

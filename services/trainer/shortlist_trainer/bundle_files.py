@@ -19,13 +19,12 @@ from shortlist_data.features import item_totals
 from shortlist_models.dcn import ServedRanker
 from shortlist_models.export import to_onnx
 from shortlist_models.inputs import CONTEXT_NUMBERS, ITEM_NUMBERS, USER_NUMBERS
-from shortlist_trainer.candidates import Neighbours
 from shortlist_trainer.choose import CALIBRATION_MEANING, Choices
 from shortlist_trainer.config import TrainConfig
+from shortlist_trainer.fit import Fitted
 from shortlist_trainer.fit_ranker import Scorer
 from shortlist_trainer.fit_towers import Towers
 from shortlist_trainer.golden_requests import golden_requests
-from shortlist_trainer.popular_lists import PopularLists
 from shortlist_trainer.prepare import Prepared
 
 BuildIndex = Callable[[NDArray[np.float32]], tuple[bytes, dict[str, float]]]
@@ -50,16 +49,10 @@ def feature_list(prepared: Prepared, config: TrainConfig, choices: Choices) -> F
 
 
 def bundle_files(
-    prepared: Prepared,
-    config: TrainConfig,
-    towers: Towers,
-    neighbours: Neighbours,
-    popular: PopularLists,
-    scorer: Scorer,
-    choices: Choices,
-    build_index: BuildIndex,
+    fitted: Fitted, config: TrainConfig, build_index: BuildIndex
 ) -> tuple[dict[str, bytes], dict[str, float]]:
     """Return the files of the bundle by name, and the facts that the index builder gave."""
+    prepared, towers, neighbours, choices = fitted.prepared, fitted.towers, fitted.neighbours, fitted.choices
     dataset = prepared.dataset
     table = np.ascontiguousarray(towers.table.numpy())
     features = feature_list(prepared, config, choices)
@@ -75,7 +68,7 @@ def bundle_files(
     files = {
         layout.ITEM_IDS: blob_table.encode(item_id.encode() for item_id in dataset.item_ids),
         layout.ITEM_DISPLAY: blob_table.encode(_display(dataset.items)),
-        layout.POPULAR: popular.to_json(),
+        layout.POPULAR: fitted.popular.to_json(),
         layout.FEATURE_LIST: features.to_json(),
         layout.ITEMS: _ipc(dataset.items),
         layout.ITEM_EMBEDDINGS: array_bytes(table),
@@ -86,7 +79,7 @@ def bundle_files(
         layout.INDEX: index,
         layout.USER_TOWER: _user_tower(towers, features),
         layout.ITEM_TOWER: _item_tower(towers, features),
-        layout.RANKER: _ranker(scorer, features, table.shape[1]),
+        layout.RANKER: _ranker(fitted.pipeline.scorer, features, table.shape[1]),
         layout.CALIBRATION: _json(calibration),
     }
     files[layout.GOLDEN] = golden.to_json(golden_requests(prepared, features, choices.platt, files))

@@ -6,38 +6,30 @@ import json
 import platform
 import resource
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from shortlist_data.dataset import Dataset
 from shortlist_evaluation.report import MetricTable
-from shortlist_models.item_neighbours import item_neighbours
 from shortlist_trainer.bundle_files import BuildIndex, bundle_files
-from shortlist_trainer.candidates import Neighbours, Retrieval
 from shortlist_trainer.checkpoints import Checkpoints
-from shortlist_trainer.choose import Choices, choose
+from shortlist_trainer.choose import Choices
 from shortlist_trainer.config import TrainConfig
 from shortlist_trainer.evaluate import (
     Pipeline,
     Values,
-    Weights,
     frozen_values,
     held_out_places,
     rolling_values,
     table_of,
 )
-from shortlist_trainer.fit_ranker import draw_samples, fit_ranker
-from shortlist_trainer.fit_towers import Report, fit_towers
-from shortlist_trainer.popular_lists import popular_lists
-from shortlist_trainer.prepare import Prepared, prepare
+from shortlist_trainer.fit import Clock, fingerprint, fit
+from shortlist_trainer.fit_towers import Report
 
 EVALUATION = "evaluation.json"
 
@@ -90,29 +82,15 @@ def train(
     """
     work_dir.mkdir(parents=True, exist_ok=True)
     (work_dir / "config.json").write_text(config.model_dump_json(indent=1), encoding="utf-8")
-    clock = _Clock()
+    clock = Clock()
     with _deterministic(config.threads):
-        prepared = prepare(dataset, config.split)
-        clock.lap("prepare")
-        checkpoints = Checkpoints(work_dir / "checkpoints", _fingerprint(dataset, config), resume)
-        neighbours = _neighbours(prepared, config)
-        popular = popular_lists(prepared, config.popular)
-        clock.lap("neighbours")
-        towers = fit_towers(prepared, config.two_tower, config.seed, checkpoints, report)
-        clock.lap("two_tower")
-        retrieval = Retrieval(prepared, towers, neighbours, popular, config.fusion)
-        samples = draw_samples(prepared, retrieval, config.ranker, config.seed, report)
-        clock.lap("ranker samples")
-        scorer = fit_ranker(prepared, retrieval.table, samples, config.ranker, config.seed, checkpoints, report)
-        clock.lap("ranker")
-        pipeline = Pipeline(prepared, retrieval, scorer, Weights(1.0, 0.0))
-        choices = choose(pipeline, _validation_places(prepared, config), report)
-        pipeline.weights = choices.weights
-        clock.lap("choices")
-        tables, metrics = _evaluate(pipeline, config, report)
+        checkpoints = Checkpoints(work_dir / "checkpoints", fingerprint(dataset, config), resume)
+        fitted = fit(dataset, config, checkpoints, report, clock)
+        tables, metrics = _evaluate(fitted.pipeline, config, report)
         clock.lap("evaluation")
-        files, facts = bundle_files(prepared, config, towers, neighbours, popular, scorer, choices, build_index)
+        files, facts = bundle_files(fitted, config, build_index)
         clock.lap("files")
+    choices = fitted.choices
     result = TrainResult(
         files=files,
         metrics={**metrics, "calibration/ece": choices.ece, **{f"index/{k}": v for k, v in facts.items()}},
@@ -149,26 +127,6 @@ def evaluation(dataset: Dataset, config: TrainConfig, choices: Choices, result: 
         "versions": {name: version(name) for name in ("torch", "numpy", "onnxruntime", "polars", "scipy")},
         "config": config.model_dump(),
     }
-
-
-def _neighbours(prepared: Prepared, config: TrainConfig) -> Neighbours:
-    dataset, until = prepared.dataset, prepared.fit_end
-    rows, scores = item_neighbours(
-        dataset.user_rows[:until],
-        dataset.item_rows[:until],
-        len(dataset.user_ids),
-        prepared.n_items,
-        config.neighbours.most,
-        config.neighbours.shrinkage,
-    )
-    return Neighbours(rows, scores)
-
-
-def _validation_places(prepared: Prepared, config: TrainConfig) -> NDArray[np.int64]:
-    split = prepared.split
-    return held_out_places(
-        prepared, split.train_end, split.validation_end, config.evaluation.validation_events, config.seed
-    )
 
 
 def _evaluate(
@@ -219,30 +177,9 @@ def _models(config: TrainConfig) -> dict[str, str]:
     }
 
 
-def _fingerprint(dataset: Dataset, config: TrainConfig) -> str:
-    content = float(dataset.times_s.sum()) + float(dataset.item_rows.astype(np.float64) @ dataset.values)
-    return f"{dataset.name} {dataset.events} {content!r} {config.model_dump_json(exclude={'evaluation'})}"
-
-
 def _peak_memory_bytes() -> int:
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kibibytes
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-class _Clock:
-    """Takes the time of the parts of a run."""
-
-    def __init__(self) -> None:
-        self._begin = self._last = time.monotonic()
-        self._laps: dict[str, float] = {}
-
-    def lap(self, part: str) -> None:
-        now = time.monotonic()
-        self._laps[part] = now - self._last
-        self._last = now
-
-    def seconds(self) -> dict[str, float]:
-        return {**self._laps, "total": time.monotonic() - self._begin}
 
 
 @contextmanager

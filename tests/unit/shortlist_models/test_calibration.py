@@ -12,12 +12,19 @@ def world(n: int, slope: float, intercept: float) -> tuple[np.ndarray, np.ndarra
     return logits, random.random(n) < 1.0 / (1.0 + np.exp(-(slope * logits + intercept)))
 
 
-@pytest.mark.parametrize(("slope", "intercept"), [(0.7, -5.0), (1.5, 0.3), (-0.4, 0.0)])
+@pytest.mark.parametrize(("slope", "intercept"), [(0.7, -5.0), (1.5, 0.3), (0.0, -1.0)])
 def test_the_parameters_of_a_logistic_world_are_found(slope: float, intercept: float) -> None:
     logits, labels = world(200_000, slope, intercept)
     fitted = fit_platt(logits, labels)
     assert fitted.slope == pytest.approx(slope, abs=0.05)
     assert fitted.intercept == pytest.approx(intercept, abs=0.1)
+
+
+def test_a_calibration_never_turns_the_order_round() -> None:
+    logits, labels = world(5_000, -0.8, 0.0)
+    fitted = fit_platt(logits, labels)
+    assert fitted.slope == 0.0
+    assert fitted.probability(logits)[0] == pytest.approx(labels.mean(), abs=1e-3)
 
 
 def test_the_fit_agrees_with_scikit_learn() -> None:

@@ -1,0 +1,105 @@
+"""Fits everything that a bundle holds, and decides on validation what is to be decided."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist_data.dataset import Dataset
+from shortlist_models.item_neighbours import item_neighbours
+from shortlist_trainer.candidates import Neighbours, Retrieval
+from shortlist_trainer.checkpoints import Checkpoints
+from shortlist_trainer.choose import Choices, choose
+from shortlist_trainer.config import TrainConfig
+from shortlist_trainer.evaluate import Pipeline, Weights, held_out_places
+from shortlist_trainer.fit_ranker import draw_samples, fit_ranker
+from shortlist_trainer.fit_towers import Report, Towers, fit_towers
+from shortlist_trainer.popular_lists import PopularLists, popular_lists
+from shortlist_trainer.prepare import Prepared, prepare
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The models of a run and what they were fitted on."""
+
+    prepared: Prepared
+    towers: Towers
+    neighbours: Neighbours
+    popular: PopularLists
+    pipeline: Pipeline
+    """Retrieval, fusion and ranking over these models."""
+
+    choices: Choices
+
+
+class Clock:
+    """Takes the time of the parts of a run."""
+
+    def __init__(self) -> None:
+        self._begin = self._last = time.monotonic()
+        self._laps: dict[str, float] = {}
+
+    def lap(self, part: str) -> None:
+        """End ``part``, which began when the one before ended."""
+        now = time.monotonic()
+        self._laps[part] = now - self._last
+        self._last = now
+
+    def seconds(self) -> dict[str, float]:
+        """Return the seconds of each part, and ``total``."""
+        return {**self._laps, "total": time.monotonic() - self._begin}
+
+
+def fit(dataset: Dataset, config: TrainConfig, checkpoints: Checkpoints, report: Report, clock: Clock) -> Fitted:
+    """Fit all models.
+
+    Raises:
+        DataRefused: Too few events for a part of it.
+        CheckpointRefused: A checkpoint to resume from is damaged or of another run.
+    """
+    prepared = prepare(dataset, config.split)
+    clock.lap("prepare")
+    neighbours = _neighbours(prepared, config)
+    popular = popular_lists(prepared, config.popular)
+    clock.lap("neighbours")
+    towers = fit_towers(prepared, config.two_tower, config.seed, checkpoints, report)
+    clock.lap("two_tower")
+    retrieval = Retrieval(prepared, towers, neighbours, popular, config.fusion)
+    samples = draw_samples(prepared, retrieval, config.ranker, config.seed, report)
+    clock.lap("ranker samples")
+    scorer = fit_ranker(prepared, retrieval.table, samples, config.ranker, config.seed, checkpoints, report)
+    clock.lap("ranker")
+    pipeline = Pipeline(prepared, retrieval, scorer, Weights(1.0, 0.0))
+    choices = choose(pipeline, _validation_places(prepared, config), report)
+    pipeline.weights = choices.weights
+    clock.lap("choices")
+    return Fitted(prepared, towers, neighbours, popular, pipeline, choices)
+
+
+def fingerprint(dataset: Dataset, config: TrainConfig) -> str:
+    """Return what tells one run's data and settings from another's, evaluation aside."""
+    content = float(dataset.times_s.sum()) + float(dataset.item_rows.astype(np.float64) @ dataset.values)
+    return f"{dataset.name} {dataset.events} {content!r} {config.model_dump_json(exclude={'evaluation'})}"
+
+
+def _neighbours(prepared: Prepared, config: TrainConfig) -> Neighbours:
+    dataset, until = prepared.dataset, prepared.fit_end
+    rows, scores = item_neighbours(
+        dataset.user_rows[:until],
+        dataset.item_rows[:until],
+        len(dataset.user_ids),
+        prepared.n_items,
+        config.neighbours.most,
+        config.neighbours.shrinkage,
+    )
+    return Neighbours(rows, scores)
+
+
+def _validation_places(prepared: Prepared, config: TrainConfig) -> NDArray[np.int64]:
+    split = prepared.split
+    return held_out_places(
+        prepared, split.train_end, split.validation_end, config.evaluation.validation_events, config.seed
+    )
