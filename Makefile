@@ -6,13 +6,13 @@ BIN := $(VENV)/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-CODE := libs services tests
+CODE := libs services tests benchmarks
 # Work folder of the demo: data, bundles, the embedded Valkey. Nothing in it is needed again.
 VAR ?= var
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo protos protos-check lint types layers manifests check test bench clean
+.PHONY: help setup demo protos protos-check lint types layers manifests check test bench measured clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -68,6 +68,9 @@ test: setup ## unit, contract, architecture, integration and end to end
 
 bench: setup ## latency of `shortlist serve` on what `make demo` published, bounded and on loopback
 	$(BIN)/shortlist bench --var $(VAR)
+
+measured: setup ## write the figures of benchmarks/ into README.md
+	$(BIN)/python benchmarks/render.py
 
 clean: ## remove what was built here, not the virtual environment
 	rm -rf $(VAR) build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -19,6 +19,15 @@ class Stage(StrEnum):
     FEATURE_STORE = "feature-store"
 
 
+class LogLevel(StrEnum):
+    """Levels of the log."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
 def serve(
     stage: Annotated[Stage, typer.Argument(help="One stage, or all of them in this process.")] = Stage.ALL,
     var: Annotated[Path, typer.Option(help="Work folder: bundles and the embedded Valkey.")] = Path("var"),
@@ -27,7 +36,7 @@ def serve(
     redis_url: Annotated[
         str, typer.Option(envvar="SHORTLIST_FEATURE_STORE_REDIS_URL", help="Redis; empty runs a Valkey of our own.")
     ] = "",
-    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")] = "INFO",
+    log_level: Annotated[LogLevel, typer.Option(help="Lowest level that is logged.")] = LogLevel.INFO,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C.
 
@@ -47,7 +56,7 @@ def serve(
     from shortlist_telemetry.catalogue import LogEvent, Metrics
     from shortlist_telemetry.logging import configure, get_log
 
-    given = {"host": host, "log_level": log_level, **({} if port is None else {"port": port})}
+    given = {"host": host, "log_level": log_level.value, **({} if port is None else {"port": port})}
 
     async def serve_on() -> None:
         metrics = Metrics()
@@ -56,7 +65,7 @@ def serve(
         await run(service, settings, metrics)
 
     try:
-        configure(log_level)
+        configure(log_level.value)
         uvloop.run(serve_on())
     except (ValidationError, OSError, ValueError) as error:
         typer.secho(f"cannot serve: {error}", fg="red", err=True)

@@ -1,0 +1,107 @@
+"""Writes the figures in ``benchmarks/`` into README.md, between its markers; ``--check`` only compares.
+
+The figures are data files that a command wrote: ``quality/<data set>*.json`` by ``shortlist train`` (its
+``evaluation.json``), ``latency/*.json`` by ``shortlist bench --json``. Nothing in README.md's tables is typed by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+MARKERS = re.compile(r"(<!-- measured:begin -->\n).*?(<!-- measured:end -->)", re.DOTALL)
+METRICS = ("ndcg@10", "recall@200")
+
+
+def main() -> int:
+    """Render, and write or compare."""
+    text = README.read_text()
+    rendered = MARKERS.sub(lambda found: found[1] + "\n".join(measured()) + "\n" + found[2], text)
+    if "--check" in sys.argv[1:]:
+        if rendered != text:
+            sys.stderr.write("README.md does not show the figures of benchmarks/: run `make measured`\n")
+            return 1
+        return 0
+    README.write_text(rendered)
+    return 0
+
+
+def measured() -> Iterator[str]:
+    """Yield the lines between the markers."""
+    yield "**Quality**, on later events than any model was fitted on (global cut of time, 80/10/10), whole catalogue, seen items"
+    yield "excluded; mean and 95 % interval of a bootstrap over users, and of the paired difference to popularity. *Frozen*: one"
+    yield "list per user from what was known at the cut, relevant is all that came after. *Rolling*: each event predicted from"
+    yield "all that came before it, as served. Choices were made on validation only."
+    for path in sorted((HERE / "quality").glob("*.json")):
+        yield ""
+        yield from _quality(json.loads(path.read_text()))
+    yield ""
+    yield "**Latency** of `shortlist serve`, gateway to answer and back over gRPC on loopback, load generator on the same cores;"
+    yield "open loop at a fixed rate, counted from the moment each request was due."
+    yield ""
+    yield "| data, candidates | requests/s | p50 | p99 | max | stages p50: actor, retrieve, rank | status, degradation |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    runs = [json.loads(path.read_text()) for path in sorted((HERE / "latency").glob("*.json"))]
+    for run in runs:
+        yield _latency(run)
+    for machine in {_machine(run): None for run in runs}:
+        yield ""
+        yield machine
+
+
+def _quality(run: dict[str, Any]) -> Iterator[str]:
+    versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
+    data = run["dataset"]
+    for table in run["tables"]:
+        yield f"{table['title']} ({table['evaluated']:,} evaluated)"
+        yield ""
+        yield "| list | " + " | ".join(f"{m} | Δ popular" for m in METRICS) + " |"
+        yield "| --- |" + " --- | --- |" * len(METRICS)
+        for row in table["rows"]:
+            cells = []
+            for metric in METRICS:
+                cells += [_interval(row["metrics"][metric]), _interval(row["differences"].get(metric), sign="+")]
+            yield f"| {row['name']} | " + " | ".join(cells) + " |"
+        yield ""
+    if "seeds" in run:
+        yield f"Pipeline's ndcg@10 by seed: {run['seeds']}."
+        yield ""
+    yield (
+        f"`{run['command']}`, seed {run['seed']}, {data['events']:,} events, {data['users']:,} users, {data['items']:,} items;"
+        f" {run['seconds']['total']:.0f} s with {run['machine']['threads']} thread on {run['machine']['cores']} cores, peak"
+        f" {run['peak_memory_mb']} MB; {versions}."
+    )
+
+
+def _interval(interval: dict[str, float] | None, sign: str = "") -> str:
+    if interval is None:
+        return ""
+    return f"{interval['mean']:{sign}.4f} [{interval['low']:{sign}.4f}, {interval['high']:{sign}.4f}]"
+
+
+def _latency(run: dict[str, Any]) -> str:
+    latency, stages, load = run["latency_ms"], run["stage_p50_ms"], run["load"]
+    said = "; ".join(", ".join(f"{k} {v}" for k, v in run[name].items()) for name in ("statuses", "degradation"))
+    parts = ", ".join(f"{stages[name]:.1f}" for name in ("read_actor", "retrieve", "rank"))
+    name = run["bundle"].rsplit("-", 1)[0]
+    return (
+        f"| {name}, {load['candidates']} | {load['rps']:g} | {latency['p50']:.1f} ms | {latency['p99']:.1f} ms |"
+        f" {latency['p100']:.1f} ms | {parts} ms | {said} |"
+    )
+
+
+def _machine(run: dict[str, Any]) -> str:
+    machine = dict(run["machine"])
+    cores, processor = machine.pop("cores"), machine.pop("processor")
+    versions = ", ".join(f"{name} {version}" for name, version in machine.items())
+    return f"`shortlist bench --rps {run['load']['rps']:g}`, {cores} cores of {processor}; {versions}."
+
+
+if __name__ == "__main__":
+    sys.exit(main())
