@@ -51,6 +51,9 @@ def train(
     except (ShortlistError, OSError) as error:
         typer.secho(f"train: {error}", fg="red", err=True)
         raise typer.Exit(1) from error
+    except KeyboardInterrupt as stop:
+        typer.secho("train: stopped; the same command with --resume continues after the last epoch", err=True)
+        raise typer.Exit(130) from stop
 
 
 def _run(dataset: Dataset, settings: TrainConfig, folder: Path, resume: bool) -> TrainResult:

@@ -80,6 +80,16 @@ def test_a_folder_that_is_no_data_set_is_refused(tmp_path: Path) -> None:
     assert "is not a prepared data set" in output
 
 
+def test_ctrl_c_says_how_to_continue(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shortlist_trainer.train.train", stopped)
+    code, output = invoke(data, "--out", tmp_path / "out", "--store", tmp_path / "store")
+    assert code == 130
+    assert "with --resume continues" in output
+
+
 def test_the_help_has_examples() -> None:
     code, output = invoke("--help")
     assert code == 0
