@@ -84,8 +84,12 @@ class ActiveBundle:
                 self._metrics.bundles_refused.inc()
                 self._log.error(LogEvent.BUNDLE_REFUSED, generation=newest, reason=str(error))
             return
-        if self._active is not None and not await self._is_held(release.bundle_id):
-            return
+        held = await self._held()
+        if held is not None and release.bundle_id not in held:
+            if self._active is None:
+                await self._start_with_older(held)
+            if self._active is not None:
+                return
         self._previous, self._active, self._staged = self._active, self._staged, None
         self._generation = release.generation
         self._metrics.bundle_generation.set(release.generation)
@@ -94,16 +98,27 @@ class ActiveBundle:
     def _load(self, release: Release) -> Catalogue:
         return Catalogue(self._store.open(release))
 
-    async def _is_held(self, bundle_id: str) -> bool:
+    async def _held(self) -> set[str] | None:
+        """Return the bundles that every stage holds, ``None`` where no stage answers.
+
+        A stage that is away answers nothing with any bundle; it must not hold the others back.
+        """
         deadline = Deadline.after(_ASK_TIMEOUT_S)
+        held: set[str] | None = None
         for stage in self._stages:
-            try:
-                if bundle_id not in await stage.held_bundles(deadline):
-                    return False
-            except ShortlistError:
-                # A stage that is away answers nothing with either bundle; it must not hold the others back.
-                continue
-        return True
+            with contextlib.suppress(ShortlistError):
+                bundles = set(await stage.held_bundles(deadline))
+                held = bundles if held is None else held & bundles
+        return held
+
+    async def _start_with_older(self, held: set[str]) -> None:
+        """Begin with the newest release that the stages hold: they refused the current one and serve on."""
+        releases = await asyncio.to_thread(self._store.releases)
+        older = next((r for r in reversed(releases) if r.bundle_id in held), None)
+        if older is not None:
+            self._active = await asyncio.to_thread(self._load, older)
+            self._generation = older.generation
+            self._log.warning(LogEvent.BUNDLE_LOADED, bundle_id=older.bundle_id, generation=older.generation)
 
     async def _follow(self) -> None:
         while True:

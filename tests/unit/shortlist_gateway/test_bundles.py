@@ -80,3 +80,25 @@ async def test_a_rollback_is_followed_like_any_release(followed: Followed) -> No
     BundleStore(followed.folder).publish(followed.first, 2)
     await followed.bundles.refresh()
     assert followed.bundles.pinned().bundle_id == followed.first
+
+
+async def test_a_gateway_that_starts_after_a_release_the_stages_refused_begins_with_the_one_they_hold(
+    followed: Followed,
+) -> None:
+    second = tiny_bundle(followed.folder, seed=1).bundle_id
+    stages = (followed.retrieval, followed.ranking)
+    restarted = ActiveBundle(BundleStore(followed.folder), *stages, own_metrics(), 1.0)
+    await restarted.refresh()
+    assert restarted.pinned().bundle_id == followed.first
+    followed.retrieval.bundles = followed.ranking.bundles = (second, followed.first)
+    await restarted.refresh()
+    assert restarted.pinned().bundle_id == second
+
+
+async def test_a_gateway_that_starts_before_its_stages_begins_with_the_newest(followed: Followed) -> None:
+    second = tiny_bundle(followed.folder, seed=1).bundle_id
+    followed.retrieval.bundles = followed.ranking.bundles = ()
+    stages = (followed.retrieval, followed.ranking)
+    restarted = ActiveBundle(BundleStore(followed.folder), *stages, own_metrics(), 1.0)
+    await restarted.refresh()
+    assert restarted.pinned().bundle_id == second
