@@ -19,6 +19,7 @@ from shortlist_bundle.session import Session
 from shortlist_bundle.store import BundleStore
 from shortlist_data.dataset import Dataset
 from shortlist_data.errors import DataRefused
+from shortlist_data.split import global_time_split
 from shortlist_evaluation.report import MetricRow, MetricTable
 from shortlist_trainer.checkpoints import CheckpointRefused
 from shortlist_trainer.publish import add_bundle, publish_bundle
@@ -148,6 +149,29 @@ def test_two_runs_make_the_same_bundle(world: Dataset, tmp_path: Path) -> None:
     results = [train(world, quick(), tmp_path / name, flat_index) for name in "ab"]
     assert results[0].files == results[1].files
     assert results[0].metrics == results[1].metrics
+
+
+def test_nothing_that_is_learned_depends_on_the_test_part(world: Dataset, tmp_path: Path) -> None:
+    split = global_time_split(world)
+    items, values = world.item_rows.copy(), world.values.copy()
+    items[split.validation_end :] = items[split.validation_end :][::-1]
+    values[split.validation_end :] = 1.0
+    other = replace(world, item_rows=items, values=values)
+    first, second = (train(data, quick(), tmp_path / str(id(data)), flat_index) for data in (world, other))
+    learned = (
+        layout.USER_TOWER,
+        layout.ITEM_TOWER,
+        layout.RANKER,
+        layout.ITEM_EMBEDDINGS,
+        layout.NEIGHBOUR_SCORES,
+        layout.CALIBRATION,
+        layout.FEATURE_LIST,
+        layout.POPULAR,
+    )
+    for name in learned:
+        assert first.files[name] == second.files[name], name
+    assert first.files[layout.ITEM_COUNTERS] != second.files[layout.ITEM_COUNTERS]
+    assert first.metrics != second.metrics
 
 
 def test_another_seed_makes_another_bundle(world: Dataset, tmp_path: Path) -> None:
