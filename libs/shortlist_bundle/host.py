@@ -59,7 +59,7 @@ class BundleHost(Generic[T]):
                 thread.
             metrics: Instruments of the process, if any.
             poll_s: Seconds between looks at the store.
-            grace_s: Seconds for which the bundle before stays after a swap.
+            grace_s: Seconds for which the bundle before stays after the swap, and after anybody last asked for it.
             retry_s: Seconds after which a refused release is tried again, for causes that pass (a disk that was full).
             clock: Monotonic seconds.
         """
@@ -72,7 +72,7 @@ class BundleHost(Generic[T]):
         self._clock = clock
         self._log = get_log("bundle")
         self._held: tuple[Held[T], ...] = ()
-        self._swapped_at_s = 0.0
+        self._before_wanted_at_s = 0.0
         self._refusal: _Refusal | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -99,6 +99,9 @@ class BundleHost(Generic[T]):
         held = self._held
         for one in held:
             if one.release.bundle_id == bundle_id:
+                if one is not held[0]:
+                    # Another stage may have refused the newest release: as long as this one is asked for, it stays.
+                    self._before_wanted_at_s = self._clock()
                 return one.value
         if not held:
             raise NotReady(self.why_not_ready())
@@ -188,7 +191,7 @@ class BundleHost(Generic[T]):
     def _swap(self, release: Release, value: T, load_s: float) -> None:
         before = tuple(one for one in self._held[:1] if one.release.bundle_id != release.bundle_id)
         self._held = (Held(release, value, time.time()), *before)
-        self._swapped_at_s = self._clock()
+        self._before_wanted_at_s = self._clock()
         self._refusal = None
         if self._metrics:
             self._metrics.bundle_generation.set(release.generation)
@@ -197,7 +200,7 @@ class BundleHost(Generic[T]):
         )
 
     def _free(self) -> None:
-        if len(self._held) > 1 and self._clock() - self._swapped_at_s >= self._grace_s:
+        if len(self._held) > 1 and self._clock() - self._before_wanted_at_s >= self._grace_s:
             freed = self._held[1]
             self._held = self._held[:1]
             self._log.info(LogEvent.BUNDLE_FREED, bundle=freed.release.bundle_id)

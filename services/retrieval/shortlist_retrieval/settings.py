@@ -26,7 +26,7 @@ class RetrievalSettings(ServerSettings):
     """Seconds between looks for a new release."""
 
     bundle_grace_s: float = Field(default=60.0, ge=0)
-    """Seconds for which the bundle before stays loaded after a swap."""
+    """Seconds for which the bundle before stays loaded after the last request for it."""
 
     feature_store_target: str = "127.0.0.1:50054"
     """Feature store, for item counters; empty does without live counters."""

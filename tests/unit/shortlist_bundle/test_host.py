@@ -63,6 +63,22 @@ def test_current_and_previous_are_held_and_the_previous_goes_after_its_grace(tmp
     assert caught.value.held == (second.bundle_id,)
 
 
+def test_the_previous_stays_while_it_is_asked_for(tmp_path: Path) -> None:
+    clock = Clock()
+    host = host_of(tmp_path, clock)
+    first = tiny_bundle(tmp_path, seed=0)
+    host.poll()
+    tiny_bundle(tmp_path, seed=1)
+    host.poll()
+    for _ in range(5):
+        clock.now_s += 50.0
+        host.poll()
+        assert host.get(first.bundle_id) == first.bundle_id
+    clock.now_s += 61.0
+    host.poll()
+    assert first.bundle_id not in host.held_ids()
+
+
 def test_a_refused_release_is_loaded_once_and_the_old_one_serves(tmp_path: Path) -> None:
     clock = Clock()
     first = tiny_bundle(tmp_path, seed=0)
