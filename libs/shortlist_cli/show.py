@@ -24,10 +24,15 @@ def answer_table(
 ) -> Table:
     """Return the results of ``answer`` as a table; ``title_of`` names the items that reasons speak of."""
     table = Table(title=escape(title), title_justify="left", expand=False)
-    for column, justify in (("#", "right"), ("item", "left"), ("title", "left"), ("p(click)", "right")):
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]
-    table.add_column("rating", justify="right")
-    table.add_column("from")
+    for column, justify in (
+        ("#", "right"),
+        ("item", "left"),
+        ("title", "left"),
+        ("click", "right"),
+        ("rating", "right"),
+    ):
+        table.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    table.add_column("from", overflow="fold")
     table.add_column("why", overflow="fold")
     for result in answer.results:
         ranked = result.HasField("heads")
@@ -37,7 +42,7 @@ def answer_table(
             escape(_text(result, "title")),
             f"{result.heads.click_probability:.3f}" if ranked else "-",
             f"{result.heads.rating:.2f}" if ranked else "-",
-            ", ".join(f"{p.source} #{p.source_rank + 1}" for p in result.provenance),
+            ", ".join(f"{p.source} {p.source_rank + 1}" for p in result.provenance),
             "; ".join(_why(reason, title_of) for reason in result.reasons[:2]),
         )
     return table

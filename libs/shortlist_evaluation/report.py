@@ -74,21 +74,26 @@ class MetricTable:
         return cls(**{**raw, "notes": tuple(raw["notes"])}, rows=rows)
 
     def to_rich(self) -> Table:
-        """Return the table for a terminal."""
+        """Return the table for a terminal: a line for each list and metric, which fits in 80 columns."""
         from rich.table import Table
         from rich.text import Text
 
         # Text, not str: names may hold what rich would take for markup.
         table = Table(title=Text(self.title), caption=Text("\n".join((self._subtitle(), *self.notes))))
-        table.add_column("list")
-        for heading in self._headings():
-            table.add_column(Text(heading), justify="right")
+        for heading, side in (("list", "left"), ("metric", "left"), ("mean", "right")):
+            table.add_column(heading, justify=side, no_wrap=True)  # type: ignore[arg-type]
+        table.add_column(Text(f"Δ to {self.baseline}"), justify="right", no_wrap=True)
         for row in self.rows:
-            table.add_row(*map(Text, (row.name, *self._cells(row))))
+            for at, name in enumerate(self.metrics):
+                cells = (_cell(row.metrics.get(name), ""), _cell(row.differences.get(name), "+"))
+                is_last = at == len(self.metrics) - 1
+                table.add_row(*map(Text, ("" if at else row.name, name, *cells)), end_section=is_last)
         return table
 
     def _subtitle(self) -> str:
-        return f"{self.evaluated:,} evaluated, {self.left_out:,} left out; mean [95 % interval]; Δ to {self.baseline}"
+        return (
+            f"{self.evaluated:,} evaluated, {self.left_out:,} left out; mean [95 % interval]; Δ is to {self.baseline}"
+        )
 
     def _headings(self) -> list[str]:
         return [*self.metrics, *(f"Δ {name}" for name in self.metrics)]

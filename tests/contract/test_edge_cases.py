@@ -93,6 +93,8 @@ async def test_an_unknown_user_is_answered_in_full(recommendation: Recommendatio
     assert answer.meta.degradation.level == NONE
     assert answer.meta.bundle.bundle_id
     assert all(result.provenance and result.propensity == 1.0 for result in answer.results)
+    reasons = {reason.kind for result in answer.results for reason in result.reasons}
+    assert answer_pb2.REASON_KIND_TASTE not in reasons, "there is no taste to speak of"
 
 
 async def test_unknown_items_are_reported_and_harm_nothing(

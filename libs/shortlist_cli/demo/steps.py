@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 import signal
 import socket
@@ -44,6 +45,9 @@ class Demo:
             DemoFailed: A step did not do what it should.
         """
         started = time.monotonic()
+        if not self._console.is_terminal:
+            # Without a terminal to ask, tables would be folded to 80 columns; the commands below inherit this.
+            os.environ.setdefault("COLUMNS", "150")
         if not (self._data / "dataset.json").is_file():
             self._command("data", "get", DATASET, "--out", str(self._data))
         if self._is_unpublished():

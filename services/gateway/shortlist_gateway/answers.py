@@ -70,7 +70,7 @@ def _result(rank: int, shown: Shown, slate: Slate, query: Query) -> answer_pb2.R
     heads = None
     if shown.click is not None and shown.rating is not None:
         heads = answer_pb2.Heads(click_probability=shown.click, rating=shown.rating)
-    reasons = dict.fromkeys((origin.reason, origin.anchor_item_id) for origin in shown.origins)
+    reasons = dict.fromkeys((origin.reason, origin.anchor_item_id) for origin in shown.origins if origin.reason)
     fields = slate.catalogue.display(shown.row) if query.item_fields and shown.row is not None else {}
     return answer_pb2.Result(
         item_id=shown.item_id,

@@ -13,11 +13,15 @@ from shortlist_gateway.query import Origin, ReasonKind
 POPULAR_SEGMENT = "popular_segment"
 CALLER = "caller"
 
-_REASONS = {
+_Reasons = Mapping[str, ReasonKind]
+
+_REASONS: _Reasons = {
     Source.TWO_TOWER: ReasonKind.TASTE,
     Source.ITEM_NEIGHBOURS: ReasonKind.SIMILAR_ITEM,
     Source.POPULAR: ReasonKind.POPULAR,
 }
+
+_REASONS_FOR_STRANGERS: _Reasons = {Source.POPULAR: ReasonKind.POPULAR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,10 @@ class Candidates:
 class _Columns:
     """Origins read from provenance columns, only for the positions that are shown."""
 
-    def __init__(self, provenance: Sequence[Provenance], catalogue: Catalogue) -> None:
+    def __init__(self, provenance: Sequence[Provenance], catalogue: Catalogue, reasons: _Reasons) -> None:
         self._columns = [(p, dict(zip(p.candidates, range(len(p.candidates)), strict=True))) for p in provenance]
         self._catalogue = catalogue
+        self._reasons = reasons
 
     def __getitem__(self, position: int) -> Sequence[Origin]:
         found = []
@@ -52,16 +57,17 @@ class _Columns:
                         source=column.source,
                         rank=column.ranks[index],
                         score=column.scores[index],
-                        reason=_REASONS.get(Source(column.source), ReasonKind.TASTE),
+                        reason=self._reasons.get(column.source),
                         anchor_item_id="" if anchor == NO_ANCHOR else self._catalogue.item_id(anchor),
                     )
                 )
         return sorted(found, key=lambda origin: origin.rank)
 
 
-def from_retrieval(result: RetrieveResult, catalogue: Catalogue) -> Candidates:
-    """Return retrieval's candidates."""
-    return Candidates(result.rows, result.scores, _Columns(result.provenance, catalogue), result.actor_embedding)
+def from_retrieval(result: RetrieveResult, catalogue: Catalogue, *, has_history: bool) -> Candidates:
+    """Return retrieval's candidates. Without a history nobody's taste is a reason."""
+    origins = _Columns(result.provenance, catalogue, _REASONS if has_history else _REASONS_FOR_STRANGERS)
+    return Candidates(result.rows, result.scores, origins, result.actor_embedding)
 
 
 def from_popular(

@@ -111,7 +111,9 @@ class Origin:
     source: str
     rank: int
     score: float
-    reason: ReasonKind
+    reason: ReasonKind | None
+    """``None`` where the source says nothing of this actor: nothing is known that it could rest on."""
+
     anchor_item_id: str = ""
 
 
