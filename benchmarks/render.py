@@ -1,7 +1,7 @@
 """Writes the figures in ``benchmarks/`` into README.md, between its markers; ``--check`` only compares.
 
-The figures are data files that a command wrote: ``quality/<data set>*.json`` by ``shortlist train`` (its
-``evaluation.json``), ``latency/*.json`` by ``shortlist bench --json``. Nothing in README.md's tables is typed by hand.
+The figures are data files that a command wrote: ``quality/<data set>.json`` from the
+``evaluation.json`` of ``shortlist train``, one run per seed, ``latency/*.json`` by ``shortlist bench --json``. Nothing in README.md's tables is typed by hand.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def measured() -> Iterator[str]:
     yield "**Quality**, on later events than any model was fitted on (global cut of time, 80/10/10), whole catalogue, seen items"
     yield "excluded; mean and 95 % interval of a bootstrap over users, and of the paired difference to popularity. *Frozen*: one"
     yield "list per user from what was known at the cut, relevant is all that came after. *Rolling*: each event predicted from"
-    yield "all that came before it, as served. Choices were made on validation only."
+    yield "all that came before it, as served. Choices were made on validation only. [Protocol and caveats](benchmarks/quality/README.md):"
+    yield "among them, 30 % of the timestamps of the ml-1m copy at hand are interpolated between exact neighbours, none of the test."
     for path in sorted((HERE / "quality").glob("*.json")):
         yield ""
         yield from _quality(json.loads(path.read_text()))
@@ -55,11 +56,10 @@ def measured() -> Iterator[str]:
         yield machine
 
 
-def _quality(run: dict[str, Any]) -> Iterator[str]:
-    versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
-    data = run["dataset"]
-    for table in run["tables"]:
-        yield f"{table['title']} ({table['evaluated']:,} evaluated)"
+def _quality(figures: dict[str, Any]) -> Iterator[str]:
+    first, *others = figures["runs"]
+    for table in first["tables"]:
+        yield f"{table['title']}, seed {first['seed']} ({table['evaluated']:,} evaluated)"
         yield ""
         yield "| list | " + " | ".join(f"{m} | Δ popular" for m in METRICS) + " |"
         yield "| --- |" + " --- | --- |" * len(METRICS)
@@ -69,13 +69,23 @@ def _quality(run: dict[str, Any]) -> Iterator[str]:
                 cells += [_interval(row["metrics"][metric]), _interval(row["differences"].get(metric), sign="+")]
             yield f"| {row['name']} | " + " | ".join(cells) + " |"
         yield ""
-    if "seeds" in run:
-        yield f"Pipeline's ndcg@10 by seed: {run['seeds']}."
+    if others:
+        seeds = ", ".join(str(run["seed"]) for run in figures["runs"])
+        yield f"Over seeds {seeds}:"
+        for name, over in figures["summary"].items():
+            yield (
+                f"`{name}` {over['mean']:.4f} ({over['least']:.4f} to {over['most']:.4f}; popular {over['popular']:.4f}; lowest"
+                f" bound of the difference {over['least_lower_bound_of_difference']:+.4f}),"
+            )
+        yield "each interval a paired bootstrap over users."
         yield ""
+    data, machine = figures["dataset"], figures["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in figures["versions"].items())
+    seconds = "/".join(f"{run['seconds']['total']:.0f}" for run in figures["runs"])
+    peak = max(run["peak_memory_mb"] for run in figures["runs"])
     yield (
-        f"`{run['command']}`, seed {run['seed']}, {data['events']:,} events, {data['users']:,} users, {data['items']:,} items;"
-        f" {run['seconds']['total']:.0f} s with {run['machine']['threads']} thread on {run['machine']['cores']} cores, peak"
-        f" {run['peak_memory_mb']} MB; {versions}."
+        f"`{figures['command']}`: {data['events']:,} events, {data['users']:,} users, {data['items']:,} items; {seconds} s with"
+        f" {machine['threads']} thread on {machine['cores']} cores, peak {peak} MB; {versions}."
     )
 
 
