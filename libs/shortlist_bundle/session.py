@@ -1,10 +1,16 @@
 """ONNX models: the only module that imports onnxruntime."""
 
+import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
+
+# onnxruntime reports usage to its makers from the moment it is imported, and waits for the network to do so. Nothing
+# that serves other people's users may; set the variable to 0 to allow it.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+import onnxruntime
 
 from shortlist_domain.errors import BundleInvalid
 
