@@ -67,9 +67,9 @@ def _inherited() -> dict[str, str]:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder in which the first steps of README.md were taken."""
     folder = tmp_path_factory.mktemp("reader")
-    cached = ROOT / "var/data/download"
+    cached = ROOT / "var/data/downloads"
     if cached.is_dir():
-        shutil.copytree(cached, folder / "var/data/download")
+        shutil.copytree(cached, folder / "var/data/downloads")
     try:
         run("shortlist data get ml-100k", folder)
     except AssertionError as error:
