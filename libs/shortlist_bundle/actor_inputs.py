@@ -1,6 +1,6 @@
 """Actor features to model inputs: the one place where serving builds what training built in batches."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,18 @@ ModelInputs = dict[str, NDArray[np.generic]]
 PADDING_ROW = -1
 
 
-def actor_inputs(actor: ActorFeatures, features: FeatureList) -> ModelInputs:
-    """Return the user tower's inputs for one actor, batch size 1.
+HISTORY_INPUTS = frozenset(("history_rows", "history_values", "history_ages_s"))
+PROFILE_INPUTS = frozenset(("user_categories", "user_numbers", "context"))
+ACTOR_INPUTS = HISTORY_INPUTS | PROFILE_INPUTS
+
+
+def actor_inputs(actor: ActorFeatures, features: FeatureList, wanted: Collection[str] = ACTOR_INPUTS) -> ModelInputs:
+    """Return the inputs of a model that describe one actor, batch size 1.
+
+    Args:
+        actor: The actor.
+        features: What the bundle's models expect.
+        wanted: Inputs that will be read; where none is of the history, or none of the profile, that part is left out.
 
     Returns:
         ``history_rows`` int64 (1, L), oldest first, padded on the left with -1; ``history_values`` float32 (1, L),
@@ -23,27 +33,35 @@ def actor_inputs(actor: ActorFeatures, features: FeatureList) -> ModelInputs:
         ``user_categories`` int64 (1, c), 0 is unknown; ``user_numbers`` float32 (1, u) and ``context`` float32 (1, x),
         raw, in the feature list's order; what is absent or not finite has its default.
     """
-    length = features.history_length
+    inputs: ModelInputs = {}
+    if not HISTORY_INPUTS.isdisjoint(wanted):
+        inputs |= _history(actor, features.history_length)
+    if not PROFILE_INPUTS.isdisjoint(wanted):
+        names = features.user_categories
+        categories = [vocabulary.index(actor.attributes.get(vocabulary.name)) for vocabulary in names]
+        context = context_numbers(actor.now_s)
+        inputs["user_categories"] = np.array([categories], np.int64).reshape(1, len(categories))
+        inputs["user_numbers"] = _numbers(actor.numbers, features.user_numbers)
+        inputs["context"] = np.array([[context[name] for name in features.context_numbers]], np.float32)
+    return inputs
+
+
+def _history(actor: ActorFeatures, length: int) -> ModelInputs:
     rows = np.full((1, length), PADDING_ROW, np.int64)
     values = np.zeros((1, length), np.float32)
     ages = np.zeros((1, length), np.float32)
     n = min(len(actor.history_rows), length)
     if n:
         rows[0, -n:] = np.frombuffer(actor.history_rows, np.uint32)[-n:]
-        recent_values = np.frombuffer(actor.history_values, np.float32)[-n:]
-        values[0, -n:] = np.nan_to_num(recent_values, nan=0.0, posinf=0.0, neginf=0.0)
-        recent_ages = actor.now_s - np.frombuffer(actor.history_times_s, np.float64)[-n:]
-        ages[0, -n:] = np.nan_to_num(np.maximum(recent_ages, 0.0), nan=0.0, posinf=0.0)
-    categories = [vocabulary.index(actor.attributes.get(vocabulary.name)) for vocabulary in features.user_categories]
-    context = context_numbers(actor.now_s)
-    return {
-        "history_rows": rows,
-        "history_values": values,
-        "history_ages_s": ages,
-        "user_categories": np.array([categories], np.int64).reshape(1, len(categories)),
-        "user_numbers": _numbers(actor.numbers, features.user_numbers),
-        "context": np.array([[context[name] for name in features.context_numbers]], np.float32),
-    }
+        values[0, -n:] = _finite(np.frombuffer(actor.history_values, np.float32)[-n:])
+        ages[0, -n:] = _finite(np.maximum(actor.now_s - np.frombuffer(actor.history_times_s, np.float64)[-n:], 0.0))
+    return {"history_rows": rows, "history_values": values, "history_ages_s": ages}
+
+
+def _finite(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return ``values`` with 0 where they are not finite."""
+    finite = np.isfinite(values)
+    return values if finite.all() else np.where(finite, values, 0.0)
 
 
 def _numbers(given: Mapping[str, float], names: tuple[str, ...]) -> NDArray[np.float32]:

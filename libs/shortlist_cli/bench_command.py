@@ -29,7 +29,6 @@ def bench(
     """
     import json
 
-    import uvloop
     from rich.console import Console
 
     from shortlist_cli.bench.load import Load, measure
@@ -41,7 +40,7 @@ def bench(
     load = Load(rps, duration_s, warm_up_s, candidates, slate_size, timeout_s, seed)
     with served(var, address) as (target, process):
         console.print(f"{load.requests} requests at {rps:g}/s to {target}, {len(users):,} users, seed {seed}")
-        samples = uvloop.run(measure(target, load, users))
+        samples = measure(target, load, users)
     result = figures(samples, load, var, process)
     console.print(table(result))
     if json_path:

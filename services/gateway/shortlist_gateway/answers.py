@@ -11,9 +11,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from shortlist.common.v1 import actor_pb2, answer_pb2
 from shortlist_gateway.catalogue import Catalogue
-from shortlist_gateway.query import Query, Shown, Slate
+from shortlist_gateway.query import Query, ReasonKind, Shown, Slate
 
 SERVING_CONFIG = "default"
+
+_REASON_KINDS = {kind: getattr(answer_pb2, f"REASON_KIND_{kind}") for kind in ReasonKind}
 
 
 def results(slate: Slate, query: Query) -> list[answer_pb2.Result]:

@@ -42,7 +42,9 @@ class _Columns:
     """Origins read from provenance columns, only for the positions that are shown."""
 
     def __init__(self, provenance: Sequence[Provenance], catalogue: Catalogue, reasons: _Reasons) -> None:
-        self._columns = [(p, dict(zip(p.candidates, range(len(p.candidates)), strict=True))) for p in provenance]
+        self._columns = [
+            (p, dict(zip(p.candidates.tolist(), range(len(p.candidates)), strict=True))) for p in provenance
+        ]
         self._catalogue = catalogue
         self._reasons = reasons
 

@@ -18,7 +18,7 @@ def ranked_order(ranked: RankResult | None, n: int) -> Sequence[int]:
     """
     if ranked is None or not ranked.scores:
         return range(n)
-    scores = ranked.scores
+    scores = ranked.scores.tolist()
     order = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)
     order.extend(range(len(scores), n))
     return order

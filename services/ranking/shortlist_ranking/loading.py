@@ -69,13 +69,11 @@ class LoadedRanker:
         Raises:
             UpstreamFailed: The tower's output is not finite.
         """
+        if "user_embedding" not in self.inputs or embedding is not None:
+            inputs = actor_inputs(actor, self.features, self.inputs)
+            return inputs if embedding is None else {**inputs, "user_embedding": embedding.reshape(1, -1)}
         inputs = actor_inputs(actor, self.features)
-        if "user_embedding" in self.inputs:
-            if embedding is None:
-                inputs["user_embedding"] = _finite(layout.USER_TOWER, self._tower.run(inputs))[0]
-            else:
-                inputs["user_embedding"] = embedding.reshape(1, -1)
-        return inputs
+        return {**inputs, "user_embedding": _finite(layout.USER_TOWER, self._tower.run(inputs))[0]}
 
     def number_columns(self, actor: ActorFeatures) -> list[NDArray[np.float32]]:
         """Return the columns of ``item_numbers`` for every item, ``(n,)`` each, live counters included."""

@@ -35,6 +35,9 @@ class RankingSettings(ServerSettings):
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     """Requests worked on at once; the cores, since the work does not wait."""
 
+    inline_below_s: float = Field(default=0.003, ge=0)
+    """Requests that usually take less run on the event loop while no other is in hand; 0 uses threads always."""
+
     max_queued: int = Field(default=64, ge=0)
     """Requests that may wait for a thread; more are refused with RESOURCE_EXHAUSTED."""
 

@@ -31,7 +31,9 @@ class Ranking:
         self.host: BundleHost[LoadedRanker] = BundleHost(
             store, LoadedRanker, metrics, settings.bundle_poll_s, settings.bundle_grace_s
         )
-        self._executor = BoundedExecutor(settings.threads, settings.max_queued, "ranking")
+        self._executor = BoundedExecutor(
+            settings.threads, settings.max_queued, "ranking", inline_below_s=settings.inline_below_s
+        )
         self.feed = ItemFeedReader(feed, self._counters, settings.tenant) if feed is not None else None
         self.engine = RankingEngine(self.host, self._executor, settings.step)
 

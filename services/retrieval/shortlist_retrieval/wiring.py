@@ -44,7 +44,9 @@ class Retrieval:
         self.host: BundleHost[Shelf] = BundleHost(
             store, load_shelf, metrics, settings.bundle_poll_s, settings.bundle_grace_s
         )
-        self._executor = BoundedExecutor(settings.threads, settings.max_queued, "retrieval", prepare_thread)
+        self._executor = BoundedExecutor(
+            settings.threads, settings.max_queued, "retrieval", prepare_thread, settings.inline_below_s
+        )
         self.feed = ItemFeedReader(feed, self._counters, settings.tenant) if feed is not None else None
         self.engine = RetrievalEngine(self.host, self._executor, settings.quotas)
 
