@@ -25,7 +25,8 @@ class RunningValkey:
 
         Args:
             folder: Where data and log go.
-            keep_data: Whether an append-only file makes a restart lose nothing.
+            keep_data: Whether an append-only file makes a restart lose nothing. It is synced with every write: with
+            ``everysec``, a disk that is busy holds back writes that were acknowledged.
         """
         self.folder = folder
         self.port = _free_port()
@@ -71,7 +72,7 @@ class RunningValkey:
     def _start(self) -> subprocess.Popen[bytes]:
         arguments = [str(get_binary_path()), "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         arguments += ["--dir", str(self.folder), "--logfile", str(self.folder / "valkey.log")]
-        arguments += ["--appendonly", "yes" if self._keep_data else "no", "--appendfsync", "everysec"]
+        arguments += ["--appendonly", "yes" if self._keep_data else "no", "--appendfsync", "always"]
         process = subprocess.Popen(arguments, env={**os.environ, "LC_ALL": "C"})  # noqa: S603
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline and process.poll() is None:
@@ -90,7 +91,8 @@ def running_valkey(folder: Path | None = None, *, keep_data: bool = False) -> It
 
     Args:
         folder: Where its data go; a temporary one where not given.
-        keep_data: Whether an append-only file makes a restart lose nothing.
+        keep_data: Whether an append-only file makes a restart lose nothing. It is synced with every write: with
+            ``everysec``, a disk that is busy holds back writes that were acknowledged.
     """
     with contextlib.ExitStack() as stack:
         where = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="valkey-")))

@@ -262,7 +262,7 @@ async def test_a_deadline_that_has_passed_is_not_begun(
     recommendation: RecommendationServiceAsyncStub, user: str
 ) -> None:
     await refused(recommendation.Recommend(ask(user), timeout=0.0), grpc.StatusCode.DEADLINE_EXCEEDED)
-    await refused(recommendation.Recommend(ask(user), timeout=0.0015), grpc.StatusCode.DEADLINE_EXCEEDED)
+    await refused(recommendation.Recommend(ask(user), timeout=0.0005), grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 async def test_the_message_limit_is_exact(platform: Platform, recommendation: RecommendationServiceAsyncStub) -> None:
