@@ -37,7 +37,7 @@ def read_members(path: Path, choices: Sequence[Sequence[str]], what: str) -> dic
             if chosen is None:
                 raise DataRefused(f"{path} is not {what}: {_lack(names, choices)}")
             return {PurePosixPath(name).name: _member(archive, name, path) for name in chosen}
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
         raise DataRefused(f"{path} is not a whole zip archive ({error}); get {what} again") from error
 
 

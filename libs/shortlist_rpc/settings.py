@@ -1,4 +1,7 @@
-"""Settings that every server has. Each service adds its own."""
+"""Settings that every server has, and those of the stages that serve from bundles. Each service adds its own."""
+
+import os
+from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -38,3 +41,31 @@ class ServerSettings(BaseSettings):
 
     max_connection_age_s: float = Field(default=300.0, ge=10)
     """Age after which a connection is closed gracefully, so that clients find new replicas."""
+
+
+class StageSettings(ServerSettings):
+    """How a stage follows the bundle store and the item feed, and how much it works on at once."""
+
+    bundle_store: Path = Path("var/bundles")
+    """Folder with bundles and releases."""
+
+    bundle_poll_s: float = Field(default=1.0, gt=0)
+    """Seconds between looks for a new release."""
+
+    bundle_grace_s: float = Field(default=60.0, ge=0)
+    """Seconds for which the bundle before stays loaded after the last request for it."""
+
+    feature_store_target: str = "127.0.0.1:50054"
+    """Feature store, for item counters; empty does without live counters."""
+
+    tenant: str = ""
+    """Tenant whose item counters are read."""
+
+    threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    """Requests worked on at once; the cores, since the work does not wait."""
+
+    inline_below_s: float = Field(default=0.003, ge=0)
+    """Requests that usually take less run on the event loop while no other is in hand; 0 uses threads always."""
+
+    max_queued: int = Field(default=64, ge=0)
+    """Requests that may wait for a thread; more are refused with RESOURCE_EXHAUSTED."""

@@ -33,7 +33,7 @@ def settings_class(service: str) -> type[ServerSettings]:
     (found,) = (
         value
         for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, ServerSettings) and value is not ServerSettings
+        if isinstance(value, type) and issubclass(value, ServerSettings) and value.__module__ == module.__name__
     )
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 
 from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
@@ -126,8 +127,8 @@ def _attributes(checks: Checks, context: actor_pb2.Context) -> dict[str, str]:
     return dict(checks.attributes("context.attributes", context.attributes, 50))
 
 
-def _fields(checks: Checks, names: object) -> tuple[str, ...]:
-    listed = tuple(str(name) for name in names)  # type: ignore[attr-defined]
+def _fields(checks: Checks, names: Iterable[str]) -> tuple[str, ...]:
+    listed = tuple(names)
     if len(listed) > 50:
         checks.wrong("item_fields", f"has {len(listed)} names; at most 50 are allowed")
     return tuple(dict.fromkeys(listed))
