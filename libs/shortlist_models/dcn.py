@@ -23,6 +23,9 @@ from shortlist_models.inputs import (
     age_input,
 )
 
+MATCH = "match"
+"""Name of the inner product of the two embeddings, beside those of the raw item numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class RankerShape:
@@ -74,19 +77,20 @@ class LowRankCross(nn.Module):
         """Return the first layer's output, with the user's half of ``V x0`` computed once per user.
 
         Args:
-            user: ``(q, 1, u)``.
-            item: ``(q, c, v)``.
-            x0: ``[user; item]``, ``(q, c, u + v)``.
+            user: ``(.., 1, u)``.
+            item: ``(.., c, v)``.
+            x0: ``[user; item]``, ``(.., c, u + v)``.
         """
-        out: Tensor = x0 * self.up(split_product(self.down, user, item)) + x0
-        return out
+        # x0 * (U y + b) + x0 = x0 * (U y + (b + 1)): the sum of two parameters is a constant of the export.
+        down = split_product(self.down, user, item)
+        return x0 * nn.functional.linear(down, self.up.weight, self.up.bias + 1.0)
 
 
 def split_product(layer: nn.Linear, user: Tensor, item: Tensor) -> Tensor:
-    """Return ``layer([user; item])`` as ``W_u user + W_v item + b``, for ``(q, 1, u)`` and ``(q, c, v)``."""
+    """Return ``layer([user; item])`` as ``W_u user + W_v item + b``, for ``(.., 1, u)`` and ``(.., c, v)``."""
     width = user.shape[-1]
-    out = item @ layer.weight[:, width:].T + user @ layer.weight[:, :width].T
-    return out if layer.bias is None else out + layer.bias
+    once = nn.functional.linear(user, layer.weight[:, :width], layer.bias)
+    return nn.functional.linear(item, layer.weight[:, width:]) + once
 
 
 class Ranker(nn.Module):
@@ -101,8 +105,7 @@ class Ranker(nn.Module):
         self.project_item = nn.Linear(shape.embedding_width, shape.projected)
         self.categories = CategoryInputs(shape.category_sizes, shape.category_width, shape.category_dropout)
         self.user_numbers = NumberInputs(USER_NUMBERS)
-        self.item_numbers = NumberInputs(ITEM_NUMBERS)
-        self.match = NumberInputs(("match",))
+        self.item_numbers = NumberInputs((*ITEM_NUMBERS, MATCH))
         self.context = ContextInputs()
         user_width = shape.projected + self.categories.width + len(USER_NUMBERS) + CONTEXT_WIDTH + 2
         item_width = shape.projected + shape.feature_columns + len(ITEM_NUMBERS) + 1
@@ -132,18 +135,20 @@ class Ranker(nn.Module):
         item_numbers: Tensor,
         item_embeddings: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Return click logits and ratings, each ``(q, c)``.
+        """Return click logits and ratings, each ``(.., c)``.
+
+        The dots are no axis, for one actor, or one of ``q`` actors with ``c`` candidates each.
 
         Args:
-            user_embedding: ``(q, d)``.
-            has_history: bool ``(q,)``.
-            age_s: Seconds since the actor's last event, ``(q,)``; 0 where there is none.
-            user_categories: ``(q, k)``.
-            user_numbers: Raw, ``(q, 3)``.
-            context: Raw, ``(q, 3)``.
-            item_features: Static columns of the candidates, ``(q, c, f)``.
-            item_numbers: Raw, in the order of ``ITEM_NUMBERS``, ``(q, c, 3)``.
-            item_embeddings: ``(q, c, d)``.
+            user_embedding: ``(.., 1, d)``.
+            has_history: bool ``(.., 1)``.
+            age_s: Seconds since the actor's last event, ``(.., 1)``; 0 where there is none.
+            user_categories: ``(.., 1, k)``.
+            user_numbers: Raw, ``(.., 1, 3)``.
+            context: Raw, ``(.., 1, 3)``.
+            item_features: Static columns of the candidates, ``(.., c, f)``.
+            item_numbers: Raw, in the order of ``ITEM_NUMBERS``, ``(.., c, 3)``.
+            item_embeddings: ``(.., c, d)``.
         """
         known = torch.stack([age_input(age_s), has_history.to(age_s.dtype)], dim=-1)
         user = torch.cat(
@@ -155,12 +160,11 @@ class Ranker(nn.Module):
                 known,
             ],
             dim=-1,
-        ).unsqueeze(1)
-        match = self.match(item_embeddings @ user_embedding.unsqueeze(-1))
-        item = torch.cat(
-            [self.project_item(item_embeddings), item_features, self.item_numbers(item_numbers), match], dim=-1
         )
-        x0 = torch.cat([user.expand(-1, item.shape[1], -1), item], dim=-1)
+        match = item_embeddings @ user_embedding.transpose(-1, -2)
+        numbers = self.item_numbers(torch.cat([item_numbers, match], dim=-1))
+        item = torch.cat([self.project_item(item_embeddings), item_features, numbers], dim=-1)
+        x0 = torch.cat([user.expand(*item.shape[:-1], -1), item], dim=-1)
         x = self.first_cross.first(user, item, x0)
         for cross in self.crosses:
             x = cross(x0, x)
@@ -168,7 +172,7 @@ class Ranker(nn.Module):
         for layer in self.deep:
             deep = torch.relu(layer(self.dropout(deep)))
         heads = self.heads(torch.cat([x, deep], dim=-1))
-        click = heads[..., 0] + self.match_weight * match[..., 0]
+        click = heads[..., 0] + self.match_weight * numbers[..., -1]
         return click, self.rating_mean + self.rating_deviation * heads[..., 1]
 
 
@@ -199,8 +203,8 @@ class ServedRanker(nn.Module):
             user_categories,
             user_numbers,
             context,
-            item_features.unsqueeze(0),
-            item_numbers.unsqueeze(0),
-            item_embeddings.unsqueeze(0),
+            item_features,
+            item_numbers,
+            item_embeddings,
         )
-        return click.squeeze(0), rating.squeeze(0)
+        return click, rating

@@ -1,11 +1,12 @@
 """Sequence encoders: states of a history, one after each event, that depend on nothing later.
 
 All encoders see the same whether a history is padded on the left or not: positions are relative. That is what lets one
-causal pass over a user's events train what serving computes for the last event alone.
+causal pass over a user's events train what serving computes for the last event alone, by :meth:`Encoder.last`.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Literal
 
 import torch
@@ -14,7 +15,20 @@ from torch import Tensor, nn
 EncoderKind = Literal["mean", "gru", "transformer"]
 
 
-class MeanEncoder(nn.Module):
+class Encoder(nn.Module, ABC):
+    """What encoders have in common."""
+
+    @abstractmethod
+    def forward(self, tokens: Tensor, valid: Tensor) -> Tensor:
+        """Return states ``(b, l, width)`` for tokens ``(b, l, width)`` and their mask ``(b, l)``."""
+
+    def last(self, tokens: Tensor) -> Tensor:
+        """Return the state after the last of tokens ``(b, l, width)`` without padding, ``(b, width)``."""
+        out: Tensor = self(tokens, torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device))[:, -1]
+        return out
+
+
+class MeanEncoder(Encoder):
     """State = projected mean of the events so far."""
 
     def __init__(self, width: int) -> None:
@@ -28,8 +42,13 @@ class MeanEncoder(nn.Module):
         out: Tensor = self.project((tokens * weights).cumsum(1) / count)
         return out
 
+    def last(self, tokens: Tensor) -> Tensor:
+        """Return the projected mean."""
+        out: Tensor = self.project(tokens.mean(1))
+        return out
 
-class GruEncoder(nn.Module):
+
+class GruEncoder(Encoder):
     """Gated recurrent unit (Cho et al. 2014; for sessions GRU4Rec, Hidasi et al. 2016), started at the first event."""
 
     def __init__(self, width: int) -> None:
@@ -47,8 +66,13 @@ class GruEncoder(nn.Module):
         out: Tensor = states.gather(1, back)
         return out
 
+    def last(self, tokens: Tensor) -> Tensor:
+        """Return the hidden state at the end."""
+        out: Tensor = self.gru(tokens)[1][0]
+        return out
 
-class TransformerEncoder(nn.Module):
+
+class TransformerEncoder(Encoder):
     """Causal self-attention, SASRec-style (Kang & McAuley 2018), with biases by distance instead of positions."""
 
     def __init__(self, width: int, heads: int, layers: int, length: int, dropout: float) -> None:
@@ -111,7 +135,7 @@ class AttentionBlock(nn.Module):
         return ((causal & valid[:, None, :]) | itself).unsqueeze(1)
 
 
-def make_encoder(kind: EncoderKind, width: int, heads: int, layers: int, length: int, dropout: float) -> nn.Module:
+def make_encoder(kind: EncoderKind, width: int, heads: int, layers: int, length: int, dropout: float) -> Encoder:
     """Return an encoder by name.
 
     Raises:

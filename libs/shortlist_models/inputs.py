@@ -54,11 +54,19 @@ class NumberInputs(nn.Module):
 class ContextInputs(nn.Module):
     """Puts hour and day on circles: 23 h is next to 0 h."""
 
+    frequency: Tensor
+    phase: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        hour, day, quarter = 2.0 * math.pi / 24.0, 2.0 * math.pi / 7.0, math.pi / 2.0
+        # All four coordinates are one sine, a cosine being a quarter ahead: a graph of few steps answers sooner.
+        self.register_buffer("frequency", torch.tensor([[hour, hour, 0, 0], [0, 0, day, day], [0, 0, 0, 0]]))
+        self.register_buffer("phase", torch.tensor([0.0, quarter, 0.0, quarter]))
+
     def forward(self, context: Tensor) -> Tensor:
         """Return ``(..., 5)`` for raw ``(..., 3)`` in the order of :data:`CONTEXT_NUMBERS`."""
-        hour = context[..., 0] * (2.0 * math.pi / 24.0)
-        day = context[..., 1] * (2.0 * math.pi / 7.0)
-        return torch.stack([hour.sin(), hour.cos(), day.sin(), day.cos(), context[..., 2]], dim=-1)
+        return torch.cat([(context @ self.frequency + self.phase).sin(), context[..., 2:]], dim=-1)
 
 
 class CategoryInputs(nn.Module):
@@ -67,24 +75,28 @@ class CategoryInputs(nn.Module):
     While training a value is replaced by *unknown* with probability ``dropout``: the model learns to do without.
     """
 
+    first: Tensor
+
     def __init__(self, sizes: tuple[int, ...], width: int, dropout: float) -> None:
         """Take, for each attribute, the number of values it can have beside unknown."""
         super().__init__()
-        tables = [nn.Embedding(size + 1, width) for size in sizes]
-        for table in tables:
-            nn.init.normal_(table.weight, std=0.05)
-        self.tables = nn.ModuleList(tables)
+        ends = torch.tensor([0, *sizes], dtype=torch.int64).cumsum(0) + torch.arange(len(sizes) + 1)
+        # One table for all attributes, each from its own row on.
+        self.register_buffer("first", ends[:-1])
+        self.table = nn.Embedding(int(ends[-1]), width)
+        nn.init.normal_(self.table.weight, std=0.05)
         self.width = width * len(sizes)
         self._dropout = dropout
 
     def forward(self, categories: Tensor) -> Tensor:
         """Return ``(..., width)`` for indexes ``(..., attributes)``."""
-        if not len(self.tables):
+        if self.width == 0:
             return categories.new_zeros((*categories.shape[:-1], 0), dtype=torch.float32)
         if self.training and self._dropout > 0.0:
             kept = torch.rand(categories.shape, device=categories.device) >= self._dropout
             categories = categories * kept
-        return torch.cat([table(categories[..., i]) for i, table in enumerate(self.tables)], dim=-1)
+        out: Tensor = self.table(categories + self.first).flatten(-2)
+        return out
 
 
 def age_input(age_s: Tensor) -> Tensor:

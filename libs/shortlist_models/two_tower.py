@@ -1,7 +1,8 @@
 """The two-tower retrieval model: what an actor did and is, against what an item is, as one inner product.
 
 Training encodes a user's events once and asks for queries at many moments of it (:meth:`UserTower.states`,
-:meth:`UserTower.query`); serving asks for the last moment only (:class:`ServedUserTower`). Both run the same layers.
+:meth:`UserTower.query`); evaluation asks for the last moment of many users (:meth:`UserTower.embed`), serving for that
+of one (:class:`shortlist_models.served_tower.ServedUserTower`). All run the same layers.
 """
 
 from __future__ import annotations
@@ -146,20 +147,9 @@ class UserTower(nn.Module):
         out: Tensor = state + self.merge(torch.cat([state, *side, age, has.to(state.dtype)], dim=-1))
         return out
 
-
-class ServedUserTower(nn.Module):
-    """The user tower as exported: inputs of :func:`shortlist_bundle.actor_inputs.actor_inputs`, one embedding out."""
-
-    item_vectors: Tensor
-
-    def __init__(self, tower: UserTower, item_vectors: Tensor) -> None:
-        """Freeze ``tower`` together with the item table without biases, ``(n, width)``."""
-        super().__init__()
-        self.tower = tower
-        self.register_buffer("item_vectors", item_vectors.detach().clone())
-
-    def forward(
+    def embed(
         self,
+        item_vectors: Tensor,
         history_rows: Tensor,
         history_values: Tensor,
         history_ages_s: Tensor,
@@ -167,15 +157,24 @@ class ServedUserTower(nn.Module):
         user_numbers: Tensor,
         context: Tensor,
     ) -> Tensor:
-        """Return embeddings ``(b, width + 1)``; the last column is 1 and meets the item's bias."""
+        """Return embeddings of actors, ``(b, width + 1)``; the last column is 1 and meets the item's bias.
+
+        Args:
+            item_vectors: ``(n, width)``, the item table without its bias column.
+            history_rows: This and the others as :func:`shortlist_bundle.actor_inputs.actor_inputs` makes them,
+                stacked; ``(b, l)``.
+            history_values: ``(b, l)``.
+            history_ages_s: ``(b, l)``.
+            user_categories: ``(b, c)``.
+            user_numbers: ``(b, 3)``.
+            context: ``(b, 3)``.
+        """
         valid = history_rows >= 0
         gaps = torch.zeros_like(history_ages_s)
         gaps[:, 1:] = (history_ages_s[:, :-1] - history_ages_s[:, 1:]) * valid[:, :-1]
-        states = self.tower.states(self.item_vectors, history_rows, history_values, gaps)
-        query = self.tower.query(
-            states[:, -1], valid[:, -1], history_ages_s[:, -1], user_categories, user_numbers, context
-        )
+        states = self.states(item_vectors, history_rows, history_values, gaps)
+        query = self.query(states[:, -1], valid[:, -1], history_ages_s[:, -1], user_categories, user_numbers, context)
         return torch.cat([query, torch.ones_like(query[:, :1])], dim=-1)
 
 
-__all__ = ["CONTEXT_NUMBERS", "USER_NUMBERS", "ItemTower", "ServedUserTower", "TwoTowerShape", "UserTower"]
+__all__ = ["CONTEXT_NUMBERS", "USER_NUMBERS", "ItemTower", "TwoTowerShape", "UserTower"]

@@ -88,21 +88,21 @@ def bundle_files(
 
 def _user_inputs(features: FeatureList) -> dict[str, Tensor]:
     length = features.history_length
-    rows = torch.full((2, length), -1)
-    rows[:, -1] = 0
+    rows = torch.full((1, length), -1)
+    rows[:, -2:] = 0
     return {
         "history_rows": rows,
-        "history_values": torch.zeros(2, length),
-        "history_ages_s": torch.zeros(2, length),
-        "user_categories": torch.zeros(2, len(features.user_categories), dtype=torch.int64),
-        "user_numbers": torch.zeros(2, len(features.user_numbers)),
-        "context": torch.zeros(2, len(features.context_numbers)),
+        "history_values": torch.zeros(1, length),
+        "history_ages_s": torch.zeros(1, length),
+        "user_categories": torch.zeros(1, len(features.user_categories), dtype=torch.int64),
+        "user_numbers": torch.zeros(1, len(features.user_numbers)),
+        "context": torch.zeros(1, len(features.context_numbers)),
     }
 
 
 def _user_tower(towers: Towers, features: FeatureList) -> bytes:
     inputs = _user_inputs(features)
-    return to_onnx(towers.served(), inputs, ("embedding",), (*inputs, "embedding"))
+    return to_onnx(towers.served(), inputs, ("embedding",), ())
 
 
 def _item_tower(towers: Towers, features: FeatureList) -> bytes:
@@ -111,7 +111,7 @@ def _item_tower(towers: Towers, features: FeatureList) -> bytes:
 
 
 def _ranker(scorer: Scorer, features: FeatureList, embedding_width: int) -> bytes:
-    user = {name: value[:1] for name, value in _user_inputs(features).items() if name != "history_values"}
+    user = {name: value for name, value in _user_inputs(features).items() if name != "history_values"}
     item_side = {
         "item_features": torch.zeros(3, len(features.item_columns)),
         "item_numbers": torch.zeros(3, len(features.item_numbers)),

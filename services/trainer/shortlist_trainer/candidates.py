@@ -95,7 +95,8 @@ class Retrieval:
     ) -> None:
         self._popular = popular
         self._prepared = prepared
-        self._tower = towers.served()
+        self._users = towers.users
+        self._vectors = towers.table[:, :-1]
         self._length = towers.users.history_length
         self.table = np.ascontiguousarray(towers.table.numpy())
         self._neighbours = neighbours
@@ -111,7 +112,8 @@ class Retrieval:
         sequences = self._prepared.sequences
         rows, values, ages = history_inputs(sequences, moments, self._length)
         with torch.no_grad():
-            embedding = self._tower(
+            embedding = self._users.embed(
+                self._vectors,
                 torch.from_numpy(rows),
                 torch.from_numpy(values),
                 torch.from_numpy(ages),

@@ -82,13 +82,16 @@ class Scorer:
     def heads(self, inputs: RankerInputs) -> tuple[Tensor, Tensor]:
         """Return click logits and ratings, each ``(q, c)``, with gradients where the ranker is training."""
         rows = torch.from_numpy(inputs.rows).long()
-        click, rating = self.ranker(
+        user = (
             torch.from_numpy(inputs.embedding),
             torch.from_numpy(inputs.has_history),
             torch.from_numpy(inputs.age_s),
             self._categories[torch.from_numpy(inputs.users).long()],
             torch.from_numpy(inputs.numbers),
             torch.from_numpy(inputs.context),
+        )
+        click, rating = self.ranker(
+            *(column.unsqueeze(1) for column in user),
             self._features[rows],
             torch.from_numpy(inputs.item_numbers),
             self._table[rows],
@@ -245,9 +248,9 @@ def _start_from_data(scorer: Scorer, samples: Samples) -> None:
     ranker, inputs = scorer.ranker, samples.inputs
     some = inputs.take(slice(None, None, max(1, len(inputs.users) // 2000)))
     ranker.user_numbers.fit(torch.from_numpy(some.numbers))
-    ranker.item_numbers.fit(torch.from_numpy(some.item_numbers.reshape(-1, some.item_numbers.shape[-1])))
     match = np.einsum("qcd,qd->qc", scorer._table.numpy()[some.rows], some.embedding)
-    ranker.match.fit(torch.from_numpy(match.reshape(-1, 1)))
+    columns = np.concatenate([some.item_numbers, match[..., None]], axis=-1)
+    ranker.item_numbers.fit(torch.from_numpy(columns.reshape(-1, columns.shape[-1])))
     deviation = float(samples.ratings.std())
     ranker.rating_mean.fill_(float(samples.ratings.mean()))
     ranker.rating_deviation.fill_(deviation if deviation > 1e-6 else 1.0)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shortlist_models.losses import full_softmax, sampled_softmax
-from shortlist_models.two_tower import ItemTower, ServedUserTower, TwoTowerShape, UserTower
+from shortlist_models.served_tower import ServedUserTower
+from shortlist_models.two_tower import ItemTower, TwoTowerShape, UserTower
 from shortlist_trainer.checkpoints import Checkpoints, Stateful
 from shortlist_trainer.chunks import Batch, Chunks, Targets
 from shortlist_trainer.config import TwoTowerConfig

@@ -19,7 +19,7 @@ def ranker() -> Ranker:
 
 def user_side(n: int) -> tuple[torch.Tensor, ...]:
     random = torch.Generator().manual_seed(n)
-    return (
+    columns = (
         torch.randn(n, 6, generator=random),
         torch.tensor([True, False] * n)[:n],
         torch.rand(n, generator=random) * 1e5,
@@ -27,6 +27,7 @@ def user_side(n: int) -> tuple[torch.Tensor, ...]:
         torch.rand(n, 3, generator=random) * 5,
         torch.tensor([[13.0, 2.0, 0.0]] * n),
     )
+    return tuple(column.unsqueeze(1) for column in columns)
 
 
 def item_side(n: int, c: int) -> tuple[torch.Tensor, ...]:
@@ -91,20 +92,21 @@ def test_a_batch_of_actors_scores_as_each_actor_alone() -> None:
 
 def test_the_served_ranker_reads_the_last_event_from_the_history() -> None:
     model = ranker()
-    embedding, _, _, categories, numbers, context = user_side(1)
+    embedding, _, _, categories, numbers, context = (column[0] for column in user_side(1))
     item = item_side(1, 5)
     rows, ages = torch.tensor([[-1, 4, 7]]), torch.tensor([[0.0, 9000.0, 60.0]])
     with torch.no_grad():
         click, rating = ServedRanker(model)(embedding, rows, ages, categories, numbers, context, *(v[0] for v in item))
-        expected = model(embedding, torch.tensor([True]), torch.tensor([60.0]), categories, numbers, context, *item)
-    assert torch.equal(click, expected[0][0])
-    assert torch.equal(rating, expected[1][0])
+        user = (embedding, torch.tensor([True]), torch.tensor([60.0]), categories, numbers, context)
+        expected = model(*(column.unsqueeze(1) for column in user), *item)
+    assert torch.allclose(click, expected[0][0], atol=1e-6)
+    assert torch.allclose(rating, expected[1][0], atol=1e-6)
 
 
 def test_every_side_of_the_actor_moves_the_scores() -> None:
     model, item = ranker(), item_side(1, 5)
     user = list(user_side(1))
-    changes = [user[0] + 1, ~user[1], user[2] + 1e6, torch.tensor([[2, 1]]), user[4] + 1, user[5] + 1]
+    changes = [user[0] + 1, ~user[1], user[2] + 1e6, torch.tensor([[[2, 1]]]), user[4] + 1, user[5] + 1]
     with torch.no_grad():
         before = model(*user, *item)[0]
         for place, change in enumerate(changes):

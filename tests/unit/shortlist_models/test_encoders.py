@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from shortlist_models.encoders import make_encoder
+from shortlist_models.encoders import Encoder, make_encoder
 
 KINDS = ["mean", "gru", "transformer"]
 
 
-def encoder(kind: str) -> nn.Module:
+def encoder(kind: str) -> Encoder:
     torch.manual_seed(1)
     made = make_encoder(kind, width=8, heads=2, layers=2, length=12, dropout=0.3)  # type: ignore[arg-type]
     for name, parameter in made.named_parameters():
@@ -42,6 +42,14 @@ def test_padding_on_the_left_or_on_the_right_gives_the_same_states(kind: str, n:
     alone = made(tokens, torch.ones(1, n, dtype=torch.bool))
     assert torch.allclose(from_left, alone, atol=1e-5)
     assert torch.allclose(from_right, alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n", [1, 7])
+def test_the_last_state_alone_is_the_last_of_all_states(kind: str, n: int) -> None:
+    tokens = torch.randn(2, n, 8)
+    made = encoder(kind)
+    assert torch.allclose(made.last(tokens), made(tokens, torch.ones(2, n, dtype=torch.bool))[:, -1], atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)

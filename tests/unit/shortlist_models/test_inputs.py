@@ -46,17 +46,33 @@ def test_without_attributes_there_are_no_columns() -> None:
     assert CategoryInputs((), 8, 0.1)(torch.zeros(3, 0, dtype=torch.int64)).shape == (3, 0)
 
 
+def test_every_attribute_has_rows_of_its_own() -> None:
+    layer = CategoryInputs((2, 3), 4, dropout=0.0)
+    every = [layer(torch.tensor([[a, b]]))[0].split(4) for a in range(3) for b in range(4)]
+    assert len({tuple(first.tolist()) for first, _ in every}) == 3
+    assert len({tuple(second.tolist()) for _, second in every}) == 4
+    assert layer.table.num_embeddings == 3 + 4
+
+
+@pytest.mark.parametrize(("hour", "day"), [(0.0, 0.0), (6.0, 3.0), (23.0, 6.0)])
+def test_hour_and_day_are_points_on_circles(hour: float, day: float) -> None:
+    at = ContextInputs()(torch.tensor([[hour, day, 0.0]]))[0, :4]
+    angles = (2 * math.pi * hour / 24, 2 * math.pi * day / 7)
+    expected = [f(angle) for angle in angles for f in (math.sin, math.cos)]
+    assert at.tolist() == pytest.approx(expected, abs=1e-6)
+
+
 def test_category_dropout_is_off_outside_of_training() -> None:
     layer = CategoryInputs((3,), 4, dropout=0.9).eval()
     index = torch.full((50, 1), 2)
-    assert torch.equal(layer(index), layer.tables[0](index[:, 0]))
+    assert torch.equal(layer(index), layer.table(index[:, 0]))
 
 
 def test_category_dropout_turns_values_into_unknown() -> None:
     torch.manual_seed(0)
     layer = CategoryInputs((3,), 4, dropout=0.5)
     out = layer(torch.full((400, 1), 2))
-    unknown = (out == layer.tables[0](torch.tensor([0]))).all(1)
+    unknown = (out == layer.table(torch.tensor([0]))).all(1)
     assert 0.4 < unknown.float().mean() < 0.6
 
 
