@@ -1,5 +1,6 @@
 """Actor features to model inputs: the one place where serving builds what training built in batches."""
 
+import math
 from collections.abc import Collection, Mapping
 
 import numpy as np
@@ -12,6 +13,8 @@ from shortlist_domain.stages import ActorFeatures
 ModelInputs = dict[str, NDArray[np.generic]]
 
 PADDING_ROW = -1
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 HISTORY_INPUTS = frozenset(("history_rows", "history_values", "history_ages_s"))
@@ -39,10 +42,9 @@ def actor_inputs(actor: ActorFeatures, features: FeatureList, wanted: Collection
     if not PROFILE_INPUTS.isdisjoint(wanted):
         names = features.user_categories
         categories = [vocabulary.index(actor.attributes.get(vocabulary.name)) for vocabulary in names]
-        context = context_numbers(actor.now_s)
-        inputs["user_categories"] = np.array([categories], np.int64).reshape(1, len(categories))
+        inputs["user_categories"] = np.array([categories], np.int64)
         inputs["user_numbers"] = _numbers(actor.numbers, features.user_numbers)
-        inputs["context"] = np.array([[context[name] for name in features.context_numbers]], np.float32)
+        inputs["context"] = _numbers(context_numbers(actor.now_s), features.context_numbers)
     return inputs
 
 
@@ -65,6 +67,7 @@ def _finite(values: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def _numbers(given: Mapping[str, float], names: tuple[str, ...]) -> NDArray[np.float32]:
-    row = np.array([[given.get(name, FEATURE_BY_NAME[name].default) for name in names]], np.float32)
-    defaults = np.array([[FEATURE_BY_NAME[name].default for name in names]], np.float32)
-    return np.where(np.isfinite(row), row, defaults)
+    row = [given.get(name, math.nan) for name in names]
+    # Beyond float32 a number would become infinite on its way.
+    finite = [v if abs(v) <= _LARGEST else FEATURE_BY_NAME[n].default for n, v in zip(names, row, strict=True)]
+    return np.array([finite], np.float32)

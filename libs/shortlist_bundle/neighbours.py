@@ -33,8 +33,8 @@ def neighbour_scores_of(
     if not len(history):
         return np.zeros(n_items, np.float32)
     # Row -1 (padding) lands in slot 0, which is cut off.
-    slots = neighbour_rows[history].ravel() + 1
-    weights = neighbour_scores[history].ravel()
+    slots = neighbour_rows.take(history, axis=0).ravel() + 1
+    weights = neighbour_scores.take(history, axis=0).ravel()
     return np.bincount(slots, weights, n_items + 1)[1:].astype(np.float32)
 
 

@@ -6,6 +6,7 @@ before the moment they describe, and nothing else.
 """
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -64,7 +65,8 @@ def user_numbers(values: Sequence[float]) -> dict[str, float]:
     if n == 0:
         return {name: FEATURE_BY_NAME[name].default for name in ("user_count", "user_mean", "user_deviation")}
     mean = math.fsum(values) / n
-    variance = math.fsum((value - mean) ** 2 for value in values) / n
+    differences = [value - mean for value in values]
+    variance = math.fsum(map(operator.mul, differences, differences)) / n
     return {"user_count": float(n), "user_mean": mean, "user_deviation": math.sqrt(variance)}
 
 

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import time
 import uuid
-from array import array
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,12 +22,12 @@ from shortlist_feature_store.records import (
     attribute_text,
     attribute_violations,
     checked_events,
+    history_columns,
     pack_attribute,
     pack_event,
     pack_floor,
-    split_row,
     time_violation,
-    unpack_row,
+    unpack_rows,
     wins,
 )
 from shortlist_feature_store.store import UPSTREAM, Erased, Limits, StoreFreshness, WriteResult
@@ -50,7 +49,7 @@ class _Actor:
         self.written = asyncio.Event()
 
     def rows(self) -> list[Row]:
-        return sorted(unpack_row(event_id.encode(), packed) for event_id, packed in self.events.items())
+        return unpack_rows(map(str.encode, self.events), self.events.values())
 
 
 @dataclass(slots=True)
@@ -91,13 +90,13 @@ class MemoryStore:
                 await asyncio.wait_for(actor.written.wait(), waiting.remaining_s() if known else 0.002)
             actor = self._actors.get(key, actor)
         rows = actor.rows()[-self._limits.max_events_per_actor :]
-        names = [split_row(row) for row in rows]
+        item_ids, event_types, values, times_s = history_columns(rows)
         return ActorState(
             attributes={name: attribute_text(packed) for name, packed in actor.attributes.items()},
-            item_ids=[item_id for _, item_id in names],
-            event_types=[event_type for event_type, _ in names],
-            values=array("f", [row[2] for row in rows]),
-            times_s=array("d", [row[0] for row in rows]),
+            item_ids=item_ids,
+            event_types=event_types,
+            values=values,
+            times_s=times_s,
             known=actor.version > 0,
             version=actor.version,
             caught_up=actor.version >= min_version,

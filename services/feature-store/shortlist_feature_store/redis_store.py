@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from array import array
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -23,12 +22,13 @@ from shortlist_feature_store.records import (
     attribute_text,
     attribute_violations,
     checked_events,
+    history_columns,
     pack_attribute,
     pack_event,
     pack_floor,
-    split_row,
     time_violation,
     unpack_row,
+    unpack_rows,
     wins,
 )
 from shortlist_feature_store.redis_items import RedisItems
@@ -179,16 +179,16 @@ class RedisStore:
         ]
         raw, raw_state = (await self._link.exchange(commands, deadline, "reading an actor"))[-1]
         rows = _rows(raw)[-self._limits.max_events_per_actor :]
-        names = [split_row(row) for row in rows]
+        item_ids, event_types, values, times_s = history_columns(rows)
         fields = dict(zip(raw_state[0::2], raw_state[1::2], strict=True))
         return ActorState(
             attributes={
                 name[2:].decode(): attribute_text(packed) for name, packed in fields.items() if name.startswith(b"a:")
             },
-            item_ids=[item_id for _, item_id in names],
-            event_types=[event_type for event_type, _ in names],
-            values=array("f", [row[2] for row in rows]),
-            times_s=array("d", [row[0] for row in rows]),
+            item_ids=item_ids,
+            event_types=event_types,
+            values=values,
+            times_s=times_s,
             known=bool(raw or raw_state),
             version=int(fields.get(b"version", 0)),
         )
@@ -252,4 +252,4 @@ class RedisStore:
 
 def _rows(flat: Sequence[bytes]) -> list[Row]:
     """Return the events of a HGETALL, oldest first."""
-    return sorted(map(unpack_row, flat[0::2], flat[1::2]))
+    return unpack_rows(flat[0::2], flat[1::2])

@@ -34,11 +34,13 @@ def known_actor(state: ActorState, query: Query, catalogue: Catalogue) -> KnownA
     times = state.times_s + array("d", [event.time_s for event in query.events])
     numbers = user_numbers(values)
     found = catalogue.rows(item_ids)
-    unknown = [item_ids[at] for at in range(len(state.item_ids), len(item_ids)) if found[at] is None]
-    rows = array("I", [row for row in found if row is not None])
-    if len(rows) < len(found):
+    unknown: list[str] = []
+    if None in found:
+        unknown = [item_ids[at] for at in range(len(state.item_ids), len(item_ids)) if found[at] is None]
         values = array("f", [value for value, row in zip(values, found, strict=True) if row is not None])
         times = array("d", [time_s for time_s, row in zip(times, found, strict=True) if row is not None])
+    known = [row for row in found if row is not None]
+    rows = array("I", known)
     features = ActorFeatures(
         now_s=query.now_s,
         attributes={**state.attributes, **query.attributes},
@@ -47,4 +49,4 @@ def known_actor(state: ActorState, query: Query, catalogue: Catalogue) -> KnownA
         history_values=values[-MAX_HISTORY:],
         history_times_s=times[-MAX_HISTORY:],
     )
-    return KnownActor(features, frozenset(rows), tuple(unknown))
+    return KnownActor(features, frozenset(known), tuple(unknown))

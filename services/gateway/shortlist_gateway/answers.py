@@ -83,7 +83,7 @@ def _result(rank: int, shown: Shown, slate: Slate, query: Query) -> answer_pb2.R
         provenance=[
             answer_pb2.Provenance(source=o.source, source_rank=o.rank, source_score=o.score) for o in shown.origins
         ],
-        reasons=[answer_pb2.Reason(kind=f"REASON_KIND_{kind}", anchor_item_id=anchor) for kind, anchor in reasons],
+        reasons=[answer_pb2.Reason(kind=_REASON_KINDS[kind], anchor_item_id=anchor) for kind, anchor in reasons],
         fields=_fields(fields, query, slate),
     )
 

@@ -52,8 +52,7 @@ class Catalogue:
 
     def rows(self, item_ids: Sequence[str]) -> list[int | None]:
         """Return the row of each id, ``None`` for those that the catalogue does not have."""
-        known = self._row_of.get
-        found = [known(item_id) for item_id in item_ids]
+        found = list(map(self._row_of.get, item_ids))
         if None in found:
             return [self.row(item_id) if row is None else row for item_id, row in zip(item_ids, found, strict=True)]
         return found

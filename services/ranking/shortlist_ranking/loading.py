@@ -98,14 +98,14 @@ class LoadedRanker:
         if "item_rows" in self.inputs:
             inputs["item_rows"] = rows
         if "item_features" in self.inputs:
-            inputs["item_features"] = self.item_features[rows]
+            inputs["item_features"] = self.item_features.take(rows, axis=0)
         if "item_numbers" in self.inputs:
             numbers = np.empty((len(rows), len(columns)), np.float32)
             for position, column in enumerate(columns):
-                numbers[:, position] = column[rows]
+                numbers[:, position] = column.take(rows)
             inputs["item_numbers"] = numbers
         if "item_embeddings" in self.inputs:
-            inputs["item_embeddings"] = self.embeddings[rows]
+            inputs["item_embeddings"] = self.embeddings.take(rows, axis=0)
         click, rating = _finite(layout.RANKER, self._ranker.run(inputs))
         if click.shape != rows.shape or rating.shape != rows.shape:
             raise UpstreamFailed(layout.RANKER, f"gives {click.shape} and {rating.shape} for {rows.shape} candidates")

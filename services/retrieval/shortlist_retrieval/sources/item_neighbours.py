@@ -38,9 +38,11 @@ class ItemNeighboursSource:
     def _strongest(self, seeds: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return for every row of the catalogue the position in ``seeds`` that is most similar to it."""
         # The bits of a float32 that is not negative sort like the float: similarity above position, one pass for both.
-        similarities = np.maximum(self._bundle.neighbour_scores[seeds], 0.0).view(np.uint32).astype(np.uint64)
+        similarities = (
+            np.maximum(self._bundle.neighbour_scores.take(seeds, axis=0), 0.0).view(np.uint32).astype(np.uint64)
+        )
         keys = (similarities << np.uint64(32)) | np.arange(len(seeds), dtype=np.uint64)[:, None]
-        rows = self._bundle.neighbour_rows[seeds].ravel()
+        rows = self._bundle.neighbour_rows.take(seeds, axis=0).ravel()
         best = np.zeros(self._bundle.n_items + 1, np.uint64)
         np.maximum.at(best, rows, keys.ravel())  # padding, -1, falls on the place past the end
         return (best & np.uint64(0xFFFFFFFF)).astype(np.int64)
