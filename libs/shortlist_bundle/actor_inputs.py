@@ -18,8 +18,9 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 
 HISTORY_INPUTS = frozenset(("history_rows", "history_values", "history_ages_s"))
+LAST_EVENT_INPUTS = frozenset(("has_history", "age_s"))
 PROFILE_INPUTS = frozenset(("user_categories", "user_numbers", "context"))
-ACTOR_INPUTS = HISTORY_INPUTS | PROFILE_INPUTS
+ACTOR_INPUTS = HISTORY_INPUTS | LAST_EVENT_INPUTS | PROFILE_INPUTS
 
 
 def actor_inputs(actor: ActorFeatures, features: FeatureList, wanted: Collection[str] = ACTOR_INPUTS) -> ModelInputs:
@@ -28,17 +29,23 @@ def actor_inputs(actor: ActorFeatures, features: FeatureList, wanted: Collection
     Args:
         actor: The actor.
         features: What the bundle's models expect.
-        wanted: Inputs that will be read; where none is of the history, or none of the profile, that part is left out.
+        wanted: Inputs that will be read; a part of which none is wanted is left out: history, last event, profile.
 
     Returns:
         ``history_rows`` int64 (1, L), oldest first, padded on the left with -1; ``history_values`` float32 (1, L),
         padding 0; ``history_ages_s`` float32 (1, L), seconds between event and request, never negative, padding 0;
+        ``has_history`` bool (1,) and ``age_s`` float32 (1,), the last one of those seconds, 0 without events;
         ``user_categories`` int64 (1, c), 0 is unknown; ``user_numbers`` float32 (1, u) and ``context`` float32 (1, x),
         raw, in the feature list's order; what is absent or not finite has its default.
     """
     inputs: ModelInputs = {}
     if not HISTORY_INPUTS.isdisjoint(wanted):
         inputs |= _history(actor, features.history_length)
+    if not LAST_EVENT_INPUTS.isdisjoint(wanted):
+        times_s = actor.history_times_s
+        age_s = max(actor.now_s - times_s[-1], 0.0) if times_s else 0.0
+        inputs["has_history"] = np.array([bool(actor.history_rows)])
+        inputs["age_s"] = np.array([age_s if math.isfinite(age_s) else 0.0], np.float32)
     if not PROFILE_INPUTS.isdisjoint(wanted):
         names = features.user_categories
         categories = [vocabulary.index(actor.attributes.get(vocabulary.name)) for vocabulary in names]

@@ -120,7 +120,7 @@ class Provenance:
 
     source: str
     candidates: array[int]
-    """Positions in the answer's ``rows`` that this source proposed."""
+    """Positions in the answer's ``rows`` that this source proposed, ascending."""
 
     ranks: array[int]
     """Rank of each in the source's own list, from 0."""

@@ -186,8 +186,8 @@ class ServedRanker(nn.Module):
     def forward(
         self,
         user_embedding: Tensor,
-        history_rows: Tensor,
-        history_ages_s: Tensor,
+        has_history: Tensor,
+        age_s: Tensor,
         user_categories: Tensor,
         user_numbers: Tensor,
         context: Tensor,
@@ -198,8 +198,8 @@ class ServedRanker(nn.Module):
         """Return ``click`` and ``rating``, each ``(n,)``."""
         click, rating = self.ranker(
             user_embedding,
-            history_rows[:, -1] >= 0,
-            history_ages_s[:, -1],
+            has_history,
+            age_s,
             user_categories,
             user_numbers,
             context,

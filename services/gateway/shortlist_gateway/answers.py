@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,38 +10,61 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from shortlist.common.v1 import actor_pb2, answer_pb2
+from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist_gateway.catalogue import Catalogue
-from shortlist_gateway.query import Query, ReasonKind, Shown, Slate
+from shortlist_gateway.query import Cause, Level, Outcome, Query, ReasonKind, Slate
 
 SERVING_CONFIG = "default"
 
+Response = pb.RecommendResponse | pb.SimilarItemsResponse | pb.RerankItemsResponse
+
 _REASON_KINDS = {kind: getattr(answer_pb2, f"REASON_KIND_{kind}") for kind in ReasonKind}
+_LEVELS = {level: getattr(answer_pb2, f"DEGRADATION_LEVEL_{level}") for level in Level}
+_CAUSES = {cause: getattr(answer_pb2, f"DEGRADATION_CAUSE_{cause}") for cause in Cause}
+_OUTCOMES = {outcome: getattr(answer_pb2, f"STAGE_OUTCOME_{outcome}") for outcome in Outcome}
 
 
-def results(slate: Slate, query: Query) -> list[answer_pb2.Result]:
-    """Return the results of ``slate`` for the wire."""
-    return [_result(rank, shown, slate, query) for rank, shown in enumerate(slate.results)]
+def add_results(response: Response, slate: Slate, query: Query) -> None:
+    """Write the results of ``slate`` into ``response``, in place: a message that is built apart is copied in."""
+    for rank, shown in enumerate(slate.results):
+        result = response.results.add(
+            item_id=shown.item_id,
+            rank=rank,
+            score=shown.score,
+            propensity=1.0,  # nothing is left to chance yet
+        )
+        if shown.click is not None and shown.rating is not None:
+            result.heads.click_probability = shown.click
+            result.heads.rating = shown.rating
+        for origin in shown.origins:
+            result.provenance.add(source=origin.source, source_rank=origin.rank, source_score=origin.score)
+        reasons = {(origin.reason, origin.anchor_item_id): None for origin in shown.origins}
+        for reason, anchor in reasons:
+            if reason:
+                result.reasons.add(kind=_REASON_KINDS[reason], anchor_item_id=anchor)
+        if query.item_fields and shown.row is not None:
+            result.fields.extend(_fields(slate.catalogue.display(shown.row), query, slate))
 
 
 def meta(slate: Slate, query: Query) -> answer_pb2.AnswerMeta:
     """Return what the answer says of itself."""
     return answer_pb2.AnswerMeta(
         request_id=query.request_id,
-        slate_id=uuid.uuid4().hex,
+        slate_id=secrets.token_hex(16),
         serving_config=SERVING_CONFIG,
         bundle=bundle(slate.catalogue),
         missing_ids=list(slate.missing_ids),
         warnings=slate.warnings,
         degradation=answer_pb2.Degradation(
-            level=f"DEGRADATION_LEVEL_{slate.level}",
-            causes=[f"DEGRADATION_CAUSE_{cause}" for cause in slate.causes],
+            level=_LEVELS[slate.level],
+            causes=[_CAUSES[cause] for cause in slate.causes],
             ranked_fraction=slate.ranked_fraction,
             features_present_fraction=slate.features_present_fraction,
         ),
         stages=[
             answer_pb2.StageReport(
                 stage=report.stage,
-                outcome=f"STAGE_OUTCOME_{report.outcome}",
+                outcome=_OUTCOMES[report.outcome],
                 reason=report.reason,
                 budget=_duration(report.budget_s),
                 spent=_duration(report.spent_s),
@@ -68,29 +91,7 @@ def bundle(catalogue: Catalogue) -> answer_pb2.Bundle:
     )
 
 
-def _result(rank: int, shown: Shown, slate: Slate, query: Query) -> answer_pb2.Result:
-    heads = None
-    if shown.click is not None and shown.rating is not None:
-        heads = answer_pb2.Heads(click_probability=shown.click, rating=shown.rating)
-    reasons = dict.fromkeys((origin.reason, origin.anchor_item_id) for origin in shown.origins if origin.reason)
-    fields = slate.catalogue.display(shown.row) if query.item_fields and shown.row is not None else {}
-    return answer_pb2.Result(
-        item_id=shown.item_id,
-        rank=rank,
-        score=shown.score,
-        heads=heads,
-        propensity=1.0,  # nothing is left to chance yet
-        provenance=[
-            answer_pb2.Provenance(source=o.source, source_rank=o.rank, source_score=o.score) for o in shown.origins
-        ],
-        reasons=[answer_pb2.Reason(kind=_REASON_KINDS[kind], anchor_item_id=anchor) for kind, anchor in reasons],
-        fields=_fields(fields, query, slate),
-    )
-
-
 def _fields(fields: Mapping[str, Any], query: Query, slate: Slate) -> list[actor_pb2.Attribute]:
-    if not fields:
-        return []
     names = tuple(fields) if "*" in query.item_fields else query.item_fields
     attributes = []
     for name in names:
@@ -112,6 +113,5 @@ def _fields(fields: Mapping[str, Any], query: Query, slate: Slate) -> list[actor
 
 
 def _duration(seconds: float) -> Duration:
-    duration = Duration()
-    duration.FromNanoseconds(int(seconds * 1e9))
-    return duration
+    whole, nanos = divmod(int(seconds * 1e9), 1_000_000_000)
+    return Duration(seconds=whole, nanos=nanos)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from shortlist_domain.stages import NO_ANCHOR, Provenance, RetrieveResult, Source
 from shortlist_gateway.catalogue import Catalogue
@@ -12,6 +14,8 @@ from shortlist_gateway.query import Origin, ReasonKind
 
 POPULAR_SEGMENT = "popular_segment"
 CALLER = "caller"
+
+_RANK = attrgetter("rank")
 
 _Reasons = Mapping[str, ReasonKind]
 
@@ -42,17 +46,15 @@ class _Columns:
     """Origins read from provenance columns, only for the positions that are shown."""
 
     def __init__(self, provenance: Sequence[Provenance], catalogue: Catalogue, reasons: _Reasons) -> None:
-        self._columns = [
-            (p, dict(zip(p.candidates.tolist(), range(len(p.candidates)), strict=True))) for p in provenance
-        ]
+        self._provenance = provenance
         self._catalogue = catalogue
         self._reasons = reasons
 
     def __getitem__(self, position: int) -> Sequence[Origin]:
         found = []
-        for column, index_of in self._columns:
-            index = index_of.get(position)
-            if index is not None:
+        for column in self._provenance:
+            index = bisect_left(column.candidates, position)
+            if index < len(column.candidates) and column.candidates[index] == position:
                 anchor = column.anchors[index] if column.anchors else NO_ANCHOR
                 found.append(
                     Origin(
@@ -63,7 +65,8 @@ class _Columns:
                         anchor_item_id="" if anchor == NO_ANCHOR else self._catalogue.item_id(anchor),
                     )
                 )
-        return sorted(found, key=lambda origin: origin.rank)
+        found.sort(key=_RANK)
+        return found
 
 
 def from_retrieval(result: RetrieveResult, catalogue: Catalogue, *, has_history: bool) -> Candidates:

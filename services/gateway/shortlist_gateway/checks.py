@@ -39,10 +39,11 @@ class Checks:
 
     def unsupported(self, message: Message, path: str, names: Iterable[str]) -> None:
         """Refuse fields that this release does not honour, by name, instead of ignoring them."""
-        set_fields = {descriptor.name for descriptor, _ in message.ListFields()}
-        for name in names:
-            if name in set_fields:
-                self.wrong(f"{path}{name}", "is not honoured by this release; leave it unset")
+        if given := message.ListFields():
+            set_fields = {descriptor.name for descriptor, _ in given}
+            for name in names:
+                if name in set_fields:
+                    self.wrong(f"{path}{name}", "is not honoured by this release; leave it unset")
 
     def text(self, field: str, value: str, max_bytes: int) -> str:
         """Check a text that is recorded, not interpreted."""
@@ -143,7 +144,8 @@ class Checks:
             "constraints.",
             ("attribute_caps", "pins", "promotions", "diversity", "rotation", "exploration"),
         )
-        self.unsupported(constraints.exclude_seen, "constraints.exclude_seen.", ("event_types", "lookback"))
+        if constraints.HasField("exclude_seen"):
+            self.unsupported(constraints.exclude_seen, "constraints.exclude_seen.", ("event_types", "lookback"))
         if constraints.HasField("minimum_click_probability"):
             least = constraints.minimum_click_probability
             if not 0.0 <= least <= 1.0:

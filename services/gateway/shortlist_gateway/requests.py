@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import secrets
 from collections.abc import Iterable
 
 from shortlist.common.v1 import actor_pb2, selection_pb2
@@ -104,7 +104,7 @@ def rerank_query(request: pb.RerankItemsRequest, now_s: float) -> Query:
 
 
 def _request_id(checks: Checks, given: str) -> str:
-    return checks.text("request_id", given, 256) or uuid.uuid4().hex
+    return checks.text("request_id", given, 256) or secrets.token_hex(16)
 
 
 def _lists(checks: Checks, constraints: selection_pb2.Constraints) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -47,7 +47,9 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         if request.validate_only:
             return pb.RecommendResponse(meta=self._dry(query))
         slate = await self._pipeline.recommend(query, current_deadline())
-        return pb.RecommendResponse(results=answers.results(slate, query), meta=self._meta(slate, query))
+        response = pb.RecommendResponse()
+        self._answer(response, slate, query)
+        return response
 
     async def SimilarItems(self, request: pb.SimilarItemsRequest, context: Context) -> pb.SimilarItemsResponse:  # noqa: N802, D102
         query = similar_query(request, self._clock())
@@ -55,7 +57,9 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         if request.validate_only:
             return pb.SimilarItemsResponse(meta=self._dry(query))
         slate = await self._pipeline.similar(query, current_deadline())
-        return pb.SimilarItemsResponse(results=answers.results(slate, query), meta=self._meta(slate, query))
+        response = pb.SimilarItemsResponse()
+        self._answer(response, slate, query)
+        return response
 
     async def RerankItems(self, request: pb.RerankItemsRequest, context: Context) -> pb.RerankItemsResponse:  # noqa: N802, D102
         query = rerank_query(request, self._clock())
@@ -63,14 +67,17 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         if request.validate_only:
             return pb.RerankItemsResponse(meta=self._dry(query))
         slate = await self._pipeline.rerank(query, current_deadline())
-        return pb.RerankItemsResponse(results=answers.results(slate, query), meta=self._meta(slate, query))
+        response = pb.RerankItemsResponse()
+        self._answer(response, slate, query)
+        return response
 
-    def _meta(self, slate: Slate, query: Query) -> answer_pb2.AnswerMeta:
+    def _answer(self, response: answers.Response, slate: Slate, query: Query) -> None:
         for report in slate.reports:
             self._metrics.stage_seconds.labels(report.stage, report.outcome).observe(report.spent_s)
         for cause in slate.causes:
             self._metrics.degraded.labels(cause).inc()
-        return answers.meta(slate, query)
+        answers.add_results(response, slate, query)
+        response.meta.CopyFrom(answers.meta(slate, query))  # last: it has the warnings of all before
 
     def _dry(self, query: Query) -> answer_pb2.AnswerMeta:
         """Answer a validate-only request: nothing is asked of any stage."""

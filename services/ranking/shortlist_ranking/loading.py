@@ -23,7 +23,7 @@ from shortlist_ranking.calibration import PlattCalibration
 
 TOWER_INPUTS = ("history_rows", "history_values", "history_ages_s", "user_categories", "user_numbers", "context")
 ITEM_INPUTS = ("item_rows", "item_features", "item_numbers", "item_embeddings")
-RANKER_INPUTS = (*TOWER_INPUTS, "user_embedding", *ITEM_INPUTS)
+RANKER_INPUTS = (*TOWER_INPUTS, "has_history", "age_s", "user_embedding", *ITEM_INPUTS)
 HEADS = ("click", "rating")
 NEIGHBOUR_SCORE = "neighbour_score"
 

@@ -129,21 +129,23 @@ class RetrievalEngine:
 
 def _provenance(fused: Fused, proposed: Mapping[str, Proposals], n_items: int) -> tuple[Provenance, ...]:
     """Return each source's word on what is in the answer; a source with no word on it is left out."""
-    place_of = np.full(n_items, -1, np.int32)
-    place_of[fused.rows] = np.arange(len(fused.rows), dtype=np.int32)
     words = []
+    rank_of = np.empty(n_items, np.int32)
     for name, proposals in proposed.items():
-        places = place_of[proposals.rows]
-        ranks = np.flatnonzero(places >= 0)
-        if not len(ranks):
+        rank_of.fill(-1)
+        rank_of[proposals.rows] = np.arange(len(proposals.rows), dtype=np.int32)
+        ranks = rank_of.take(fused.rows)
+        candidates = np.flatnonzero(ranks >= 0)
+        if not len(candidates):
             continue
+        ranks = ranks.take(candidates)
         anchors = np.full(len(ranks), NO_ANCHOR, np.uint32) if proposals.anchors is None else proposals.anchors[ranks]
         words.append(
             Provenance(
                 source=name,
-                candidates=_column("I", places[ranks].astype(np.uint32)),
+                candidates=_column("I", candidates.astype(np.uint32)),
                 ranks=_column("I", ranks.astype(np.uint32)),
-                scores=_column("f", proposals.scores[ranks].astype(np.float32)),
+                scores=_column("f", proposals.scores.take(ranks).astype(np.float32)),
                 anchors=_column("I", anchors),
             )
         )

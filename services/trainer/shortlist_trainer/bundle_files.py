@@ -111,13 +111,14 @@ def _item_tower(towers: Towers, features: FeatureList) -> bytes:
 
 
 def _ranker(scorer: Scorer, features: FeatureList, embedding_width: int) -> bytes:
-    user = {name: value for name, value in _user_inputs(features).items() if name != "history_values"}
+    user = {name: value for name, value in _user_inputs(features).items() if not name.startswith("history")}
+    last_event = {"has_history": torch.ones(1, dtype=torch.bool), "age_s": torch.zeros(1)}
     item_side = {
         "item_features": torch.zeros(3, len(features.item_columns)),
         "item_numbers": torch.zeros(3, len(features.item_numbers)),
         "item_embeddings": torch.zeros(3, embedding_width),
     }
-    inputs = {"user_embedding": torch.zeros(1, embedding_width), **user, **item_side}
+    inputs = {"user_embedding": torch.zeros(1, embedding_width), **last_event, **user, **item_side}
     return to_onnx(ServedRanker(scorer.ranker), inputs, ("click", "rating"), (*item_side, "click", "rating"))
 
 

@@ -90,15 +90,11 @@ def test_a_batch_of_actors_scores_as_each_actor_alone() -> None:
     assert torch.allclose(together, alone, atol=1e-5)
 
 
-def test_the_served_ranker_reads_the_last_event_from_the_history() -> None:
-    model = ranker()
-    embedding, _, _, categories, numbers, context = (column[0] for column in user_side(1))
-    item = item_side(1, 5)
-    rows, ages = torch.tensor([[-1, 4, 7]]), torch.tensor([[0.0, 9000.0, 60.0]])
+def test_the_served_ranker_is_the_ranker_for_one_actor() -> None:
+    model, user, item = ranker(), user_side(1), item_side(1, 5)
     with torch.no_grad():
-        click, rating = ServedRanker(model)(embedding, rows, ages, categories, numbers, context, *(v[0] for v in item))
-        user = (embedding, torch.tensor([True]), torch.tensor([60.0]), categories, numbers, context)
-        expected = model(*(column.unsqueeze(1) for column in user), *item)
+        click, rating = ServedRanker(model)(*(column[0] for column in user), *(column[0] for column in item))
+        expected = model(*user, *item)
     assert torch.allclose(click, expected[0][0], atol=1e-6)
     assert torch.allclose(rating, expected[1][0], atol=1e-6)
 

@@ -54,6 +54,7 @@ async def test_provenance_points_at_candidates_and_covers_each(engine: Retrieval
     for word in result.provenance:
         lengths = {len(word.candidates), len(word.ranks), len(word.scores), len(word.anchors)}
         assert len(lengths) == 1
+        assert word.candidates.tolist() == sorted(set(word.candidates))
         covered |= set(word.candidates)
         by_rank = sorted(zip(word.ranks, word.scores, strict=True))
         assert [score for _, score in by_rank] == sorted(word.scores, reverse=True)

@@ -55,6 +55,8 @@ def test_the_inputs_before_an_event_are_those_that_serving_would_build(world: Da
         np.testing.assert_array_equal(rows[i], expected["history_rows"][0])
         np.testing.assert_array_equal(values[i], expected["history_values"][0])
         np.testing.assert_allclose(ages[i], expected["history_ages_s"][0], rtol=1e-6)
+        np.testing.assert_allclose(ages[i, -1], expected["age_s"][0], rtol=1e-6)
+        assert (rows[i, -1] >= 0) == expected["has_history"][0]
         np.testing.assert_array_equal(categories.index[moments.users[i]], expected["user_categories"][0])
         np.testing.assert_allclose(moments.numbers[i], expected["user_numbers"][0], rtol=1e-5, atol=1e-6)
         np.testing.assert_array_equal(moments.context[i], expected["context"][0])
@@ -70,6 +72,8 @@ def test_the_inputs_at_a_cut_are_those_that_serving_would_build(world: Dataset, 
         expected = actor_inputs(served(world, int(user), float(world.times_s[cut]), now), features(world))
         np.testing.assert_array_equal(rows[i], expected["history_rows"][0])
         np.testing.assert_allclose(ages[i], expected["history_ages_s"][0], rtol=1e-6)
+        np.testing.assert_allclose(ages[i, -1], expected["age_s"][0], rtol=1e-6)
+        assert (rows[i, -1] >= 0) == expected["has_history"][0]
         np.testing.assert_allclose(moments.numbers[i], expected["user_numbers"][0], rtol=1e-5)
         np.testing.assert_array_equal(moments.context[i], expected["context"][0])
 
