@@ -7,6 +7,7 @@ import typer
 from shortlist_cli import bundle_commands, data_commands
 from shortlist_cli.ask_command import recommend
 from shortlist_cli.bench_command import bench
+from shortlist_cli.benchmark_command import benchmark
 from shortlist_cli.demo_command import demo
 from shortlist_cli.load_commands import load
 from shortlist_cli.serve_command import serve
@@ -26,6 +27,7 @@ app.command()(serve)
 app.command()(recommend)
 app.add_typer(bundle_commands.app, name="bundles")
 app.command()(bench)
+app.command()(benchmark)
 app.command()(demo)
 
 

@@ -1,0 +1,28 @@
+"""Candidate models behind one interface, by name. Adding one: a module and an entry here; a contract test finds it."""
+
+from collections.abc import Callable, Mapping
+
+from shortlist_models.candidates.base import CandidateModel, Histories, ModelRefused
+from shortlist_models.candidates.ials import Ials
+from shortlist_models.candidates.item_item import Ease, ItemKnn
+from shortlist_models.candidates.popularity import Popularity
+
+CANDIDATE_MODELS: Mapping[str, Callable[[], CandidateModel]] = {
+    "popularity": Popularity,
+    "decayed_popularity": lambda: Popularity(half_life_s=30 * 86_400.0),
+    "item_knn": ItemKnn,
+    "ease": Ease,
+    "ials": Ials,
+}
+"""Makers with default settings."""
+
+__all__ = [
+    "CANDIDATE_MODELS",
+    "CandidateModel",
+    "Ease",
+    "Histories",
+    "Ials",
+    "ItemKnn",
+    "ModelRefused",
+    "Popularity",
+]

@@ -1,0 +1,110 @@
+"""What a candidate model is: fitted on histories, it scores the whole catalogue for any history, known or new."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+
+@dataclass(frozen=True, slots=True)
+class Histories:
+    """Events of ``b`` users, each user's in order of time."""
+
+    users: NDArray[np.int32]
+    """User rows, ``(b,)``."""
+
+    now_s: NDArray[np.float64]
+    """When each user is asked about, seconds since 1970 UTC, ``(b,)``; not before the last of its events."""
+
+    indptr: NDArray[np.int64]
+    """Events of user ``i`` are ``[indptr[i], indptr[i + 1])`` of the columns below, ``(b + 1,)``."""
+
+    rows: NDArray[np.int32]
+    """Item rows."""
+
+    values: NDArray[np.float32]
+    """Ratings or strengths, finite."""
+
+    times_s: NDArray[np.float64]
+    """Seconds since 1970 UTC."""
+
+    n_items: int
+    """Size of the catalogue n."""
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def take(self, begin: int, end: int) -> Histories:
+        """Return the users ``[begin, end)``."""
+        end = min(end, len(self))
+        events = slice(self.indptr[begin], self.indptr[end])
+        return Histories(
+            self.users[begin:end],
+            self.now_s[begin:end],
+            self.indptr[begin : end + 1] - self.indptr[begin],
+            self.rows[events],
+            self.values[events],
+            self.times_s[events],
+            self.n_items,
+        )
+
+    def matrix(self, *, is_weighted: bool = False) -> Any:
+        """Return who met what, a ``scipy`` CSR matrix float32 ``(b, n)``.
+
+        Args:
+            is_weighted: Entries are the values, the last one where a user met an item repeatedly; else they are 1.
+        """
+        owner = np.repeat(np.arange(len(self)), np.diff(self.indptr))
+        pair = owner.astype(np.int64) * self.n_items + self.rows
+        # The last of repeated events counts: the first one of the reversed order.
+        _, first = np.unique(pair[::-1], return_index=True)
+        kept = len(pair) - 1 - first
+        data = self.values[kept] if is_weighted else np.ones(len(kept), np.float32)
+        shape = (len(self), self.n_items)
+        return sparse.csr_matrix((data.astype(np.float32), (owner[kept], self.rows[kept])), shape=shape)
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Events of each item, ``(n,)``."""
+        return np.bincount(self.rows, minlength=self.n_items).astype(np.int64)
+
+
+class CandidateModel(Protocol):
+    """Proposes items for a user."""
+
+    def fit(self, histories: Histories) -> None:
+        """Learn from ``histories``. Fitting again forgets what was learnt before.
+
+        Raises:
+            ModelRefused: There is nothing to learn from; says what is missing.
+        """
+        ...
+
+    def score(self, histories: Histories) -> NDArray[np.float32]:
+        """Return scores ``(b, n)``, finite, higher is better; seen items are scored like any other."""
+        ...
+
+    def export(self) -> Mapping[str, NDArray[Any]]:
+        """Return the arrays that are enough to score with: what a bundle stores of the model, by name."""
+        ...
+
+
+class ModelRefused(ValueError):
+    """A model cannot be fitted on what it was given."""
+
+
+def require_events(histories: Histories, least: int = 1) -> None:
+    """Check that there is something to learn from.
+
+    Raises:
+        ModelRefused: Fewer than ``least`` events, or no items.
+    """
+    if histories.n_items < 1 or len(histories.rows) < least:
+        raise ModelRefused(
+            f"{len(histories.rows)} events on {histories.n_items} items; at least {least} on at least 1 are needed"
+        )

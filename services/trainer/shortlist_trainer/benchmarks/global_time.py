@@ -1,0 +1,85 @@
+"""ml-1m, global time split, as in the experiments of RePlay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from shortlist_data.dataset import Dataset
+from shortlist_data.movielens import get_movielens
+from shortlist_evaluation.metrics import list_metrics
+from shortlist_models.candidates import Ease, Ials, ItemKnn, Popularity
+from shortlist_trainer.benchmarks.candidates import candidate
+from shortlist_trainer.benchmarks.histories import HeldOut, held_out_of, only, scored
+from shortlist_trainer.benchmarks.table import Predictor, Published, Sealed, Table, Values
+from shortlist_trainer.candidates import best
+
+POSITIVE = 3.0
+TEST_SHARE = 0.2
+_REPLAY = "sb-ai-lab/RePlay, experiments/02"
+_DAY = 86_400.0
+
+
+def load(archive: Path | None) -> Dataset:
+    """Return the ratings of ml-1m that count as positive."""
+    whole = get_movielens("ml-1m", archive)
+    return only(whole, whole.values >= POSITIVE)
+
+
+def cut(whole: Dataset, seed: int) -> tuple[Dataset, Sealed[HeldOut]]:
+    """Hold out the last 20 % of the events by time; of them, what is of users and items known before."""
+    at = int(np.searchsorted(whole.times_s, whole.times_s[int(whole.events * (1.0 - TEST_SHARE))], side="left"))
+    is_known = np.arange(whole.events) < at
+    users = np.unique(whole.user_rows[is_known])
+    met = np.zeros(len(whole.item_ids), np.bool_)
+    met[whole.item_rows[is_known]] = True
+    held = ~is_known & met[whole.item_rows]
+    return only(whole, is_known), Sealed(held_out_of(whole, held, users))
+
+
+def measure(known: Dataset, held_out: HeldOut, predictor: Predictor) -> Values:
+    """Return the metrics of each user's list of ten."""
+    lists = np.concatenate([best(scores, 10) for _, scores in scored(known, held_out, predictor)])
+    at_10 = list_metrics(lists, held_out.indptr, held_out.rows, 10)
+    return {
+        "ndcg@10": at_10.ndcg,
+        "hit@10": at_10.hit,
+        "map@10": at_10.average_precision,
+        "mrr@10": at_10.reciprocal_rank,
+    }
+
+
+def _published(model: str, hit: float, average_precision: float, reciprocal: float, ndcg: float) -> Published:
+    metrics = {"ndcg@10": ndcg, "hit@10": hit, "map@10": average_precision, "mrr@10": reciprocal}
+    return Published(model, metrics, _REPLAY)
+
+
+TABLE: Table[Dataset] = Table(
+    name="ml-1m-time",
+    title="ml-1m, global time split",
+    protocol=(
+        "Ratings of 3 and more are positive; the last 20 % of them by time are held out, users and items without an "
+        "event before are dropped; one list of ten per user from the whole catalogue, items met before left out."
+    ),
+    load=load,
+    cut=cut,
+    measure=measure,
+    metrics=("ndcg@10", "hit@10", "map@10", "mrr@10"),
+    published=(
+        _published("popular", 0.6453, 0.1573, 0.3904, 0.2438),
+        _published("ItemKNN", 0.6488, 0.1682, 0.4102, 0.2575),
+        _published("implicit ALS", 0.6813, 0.1621, 0.4069, 0.2534),
+        _published("LightFM (WARP)", 0.6962, 0.1739, 0.4303, 0.2695),
+        _published("SLIM", 0.6936, 0.1765, 0.4353, 0.2713),
+    ),
+    entries={
+        "popularity": candidate("events counted", Popularity, {}),
+        "decayed_popularity": candidate("events count half after 30 days", Popularity, {"half_life_s": 30 * _DAY}),
+        "item_knn": candidate("cosine", ItemKnn, {"most": 100, "shrinkage": 10.0}),
+        "ials": candidate("iALS of the library implicit", Ials, {"factors": 16}, is_random=True),
+        "ease": candidate("EASE", Ease, {"regularisation": 500.0}),
+        "edlae": candidate("EDLAE", Ease, {"regularisation": 500.0, "dropout": 0.5}),
+    },
+    to_reach={"ndcg@10": 0.2713},
+)

@@ -1,0 +1,95 @@
+"""Data sets as the histories that candidate models read, and lists out of scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist_data.dataset import Dataset
+from shortlist_models.candidates import Histories
+from shortlist_trainer.benchmarks.table import Predictor
+
+_SCORES_AT_ONCE = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """What some users did afterwards."""
+
+    users: NDArray[np.int32]
+    """Users that are evaluated, ``(u,)``."""
+
+    now_s: NDArray[np.float64]
+    """When each is asked about, ``(u,)``."""
+
+    indptr: NDArray[np.int64]
+    """Relevant items of user ``i`` are ``rows[indptr[i]:indptr[i + 1]]``."""
+
+    rows: NDArray[np.int32]
+
+
+def only(dataset: Dataset, kept: NDArray[np.bool_]) -> Dataset:
+    """Return ``dataset`` with the events in ``kept`` alone; users and items stay."""
+    return replace(
+        dataset,
+        user_rows=dataset.user_rows[kept],
+        item_rows=dataset.item_rows[kept],
+        values=dataset.values[kept],
+        times_s=dataset.times_s[kept],
+    )
+
+
+def held_out_of(dataset: Dataset, held: NDArray[np.bool_], users: NDArray[np.int32]) -> HeldOut:
+    """Return the events ``held`` of ``users``, each user asked about at the time of the first of them."""
+    owner, rows, times = dataset.user_rows[held], dataset.item_rows[held], dataset.times_s[held]
+    wanted = np.isin(owner, users)
+    owner, rows, times = owner[wanted], rows[wanted], times[wanted]
+    order = np.argsort(owner, kind="stable")
+    owner, rows, times = owner[order], rows[order], times[order]
+    present, first, counts = np.unique(owner, return_index=True, return_counts=True)
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return HeldOut(present.astype(np.int32), times[first], indptr, rows)
+
+
+def histories_of(
+    dataset: Dataset, users: NDArray[np.integer] | None = None, now_s: NDArray[np.float64] | None = None
+) -> Histories:
+    """Return the histories of ``users``, or of everybody with an event.
+
+    Args:
+        dataset: Events; the order of time is theirs, ties as in the file.
+        users: User rows, each once.
+        now_s: When each is asked about; left out: when the last event of the data set happened.
+    """
+    order = np.argsort(dataset.user_rows, kind="stable")
+    start = np.concatenate([[0], np.cumsum(np.bincount(dataset.user_rows, minlength=len(dataset.user_ids)))])
+    if users is None:
+        users = np.flatnonzero(np.diff(start))
+    counts = np.diff(start)[users]
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    within = np.arange(indptr[-1]) - np.repeat(indptr[:-1], counts) + np.repeat(start[users], counts)
+    events = order[within]
+    latest = float(dataset.times_s[-1]) if dataset.events else 0.0
+    return Histories(
+        users.astype(np.int32),
+        np.full(len(users), latest) if now_s is None else now_s,
+        indptr,
+        dataset.item_rows[events],
+        dataset.values[events],
+        dataset.times_s[events],
+        len(dataset.item_ids),
+    )
+
+
+def scored(known: Dataset, held_out: HeldOut, predictor: Predictor) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Yield scores of the whole catalogue for the users held out, minus infinity for what they have seen."""
+    histories = histories_of(known, held_out.users, held_out.now_s)
+    block = max(1, _SCORES_AT_ONCE // histories.n_items)
+    for begin in range(0, len(histories), block):
+        part = histories.take(begin, begin + block)
+        scores = predictor(part).astype(np.float32, copy=True)
+        scores[np.repeat(np.arange(len(part)), np.diff(part.indptr)), part.rows] = -np.inf
+        yield slice(begin, begin + len(part)), scores

@@ -1,0 +1,83 @@
+"""ml-100k, 75/25 by user, as in the comparison of microsoft/recommenders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from shortlist_data.dataset import Dataset
+from shortlist_data.movielens import get_movielens
+from shortlist_evaluation.metrics import list_metrics
+from shortlist_models.candidates import Ease, Ials, ItemKnn, Popularity
+from shortlist_trainer.benchmarks.candidates import candidate
+from shortlist_trainer.benchmarks.histories import HeldOut, held_out_of, only, scored
+from shortlist_trainer.benchmarks.table import Predictor, Published, Sealed, Table, Values
+from shortlist_trainer.candidates import best
+
+KNOWN_SHARE = 0.75
+_SOURCE = "README of microsoft/recommenders"
+
+
+def load(archive: Path | None) -> Dataset:
+    """Return ml-100k."""
+    return get_movielens("ml-100k", archive)
+
+
+def cut(whole: Dataset, seed: int) -> tuple[Dataset, Sealed[HeldOut]]:
+    """Hold out a random quarter of each user's events, rounded as ``round(0.75 n)`` known ones."""
+    random = np.random.default_rng([seed, 41])
+    order = np.lexsort((random.random(whole.events), whole.user_rows))
+    counts = np.bincount(whole.user_rows, minlength=len(whole.user_ids))
+    place = np.arange(whole.events) - np.repeat(np.cumsum(counts) - counts, counts)
+    held = np.zeros(whole.events, np.bool_)
+    held[order[place >= np.repeat(np.round(KNOWN_SHARE * counts), counts)]] = True
+    users = np.unique(whole.user_rows[~held])
+    return only(whole, ~held), Sealed(held_out_of(whole, held, users))
+
+
+def measure(known: Dataset, held_out: HeldOut, predictor: Predictor) -> Values:
+    """Return the metrics of each user's list of ten."""
+    lists = np.concatenate([best(scores, 10) for _, scores in scored(known, held_out, predictor)])
+    at_10 = list_metrics(lists, held_out.indptr, held_out.rows, 10)
+    return {
+        "ndcg@10": at_10.ndcg,
+        "precision@10": at_10.precision,
+        "recall@10": at_10.recall,
+        "map@10": at_10.average_precision,
+    }
+
+
+def _published(model: str, ndcg: float, precision: float, recall: float) -> Published:
+    return Published(model, {"ndcg@10": ndcg, "precision@10": precision, "recall@10": recall}, _SOURCE)
+
+
+TABLE: Table[Dataset] = Table(
+    name="ml-100k",
+    title="ml-100k, 75/25 by user",
+    protocol=(
+        "A random quarter of each user's ratings, whatever their value, is held out and relevant; one list of ten per "
+        "user from the whole catalogue, known items left out. The cut is drawn anew with each seed."
+    ),
+    load=load,
+    cut=cut,
+    measure=measure,
+    metrics=("ndcg@10", "precision@10", "recall@10", "map@10"),
+    published=(
+        _published("ALS", 0.044239, 0.048462, 0.017796),
+        _published("SAR", 0.382461, 0.330753, 0.176385),
+        _published("NCF", 0.396118, 0.347296, 0.180775),
+        _published("LightGCN", 0.419846, 0.379626, 0.144336),
+        _published("BPR", 0.441997, 0.388229, 0.212522),
+        _published("BiVAE", 0.475077, 0.411771, 0.219145),
+    ),
+    entries={
+        "popularity": candidate("events counted", Popularity, {}),
+        "item_knn": candidate("cosine", ItemKnn, {"most": 100, "shrinkage": 10.0}),
+        "ials": candidate("iALS of the library implicit", Ials, {"factors": 32}, is_random=True),
+        "ease": candidate("EASE", Ease, {"regularisation": 200.0}),
+        "edlae": candidate("EDLAE", Ease, {"regularisation": 100.0, "dropout": 0.5}),
+    },
+    to_reach={"ndcg@10": 0.48},
+    is_cut_random=True,
+)

@@ -1,0 +1,189 @@
+"""Candidate models: one contract for all, and each against a small case worked out another way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from shortlist_models.candidates import CANDIDATE_MODELS, Ease, Histories, Ials, ItemKnn, ModelRefused, Popularity
+
+N_ITEMS = 30
+ALL = sorted(CANDIDATE_MODELS)
+
+
+def histories(n_users: int = 120, n_items: int = N_ITEMS, seed: int = 0) -> Histories:
+    random = np.random.default_rng(seed)
+    counts = random.integers(0, 9, n_users)
+    counts[0] = 0
+    rows = np.concatenate([random.choice(n_items, n, replace=False) for n in counts]).astype(np.int32)
+    times = np.sort(random.random(len(rows))) * 1e7
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    values = random.integers(1, 6, len(rows)).astype(np.float32)
+    return Histories(np.arange(n_users, dtype=np.int32), np.full(n_users, 1e7), indptr, rows, values, times, n_items)
+
+
+def of(*events: tuple[int, int], n_items: int = 5) -> Histories:
+    """Return histories of (user, item) pairs, in their order, each worth 1."""
+    users = max(u for u, _ in events) + 1
+    ordered = [[i for u, i in events if u == user] for user in range(users)]
+    rows = np.array([i for mine in ordered for i in mine], np.int32)
+    indptr = np.concatenate([[0], np.cumsum([len(mine) for mine in ordered])]).astype(np.int64)
+    times = np.arange(len(rows), dtype=np.float64)
+    ones = np.ones(len(rows), np.float32)
+    return Histories(np.arange(users, dtype=np.int32), np.full(users, 1e3), indptr, rows, ones, times, n_items)
+
+
+def from_export(name: str, exported: Mapping[str, NDArray[Any]], asked: Histories) -> NDArray[np.float64]:
+    """Return the scores that the exported arrays give, computed without the model."""
+    x: NDArray[np.float64] = asked.matrix().toarray().astype(np.float64)
+    scores: NDArray[np.float64] = np.zeros_like(x)
+    if "scores" in exported and "rows" not in exported:
+        return scores + exported["scores"].astype(np.float64)
+    if "rows" in exported:
+        for user, item in zip(*np.nonzero(x), strict=True):
+            known = exported["rows"][item] >= 0
+            np.add.at(scores[user], exported["rows"][item][known], exported["scores"][item][known])
+        return scores
+    vectors, (weight, regularisation) = exported["item_vectors"].astype(np.float64), exported["parameters"]
+    for user, row in enumerate(x):
+        mine = vectors[row > 0]
+        left = vectors.T @ vectors + regularisation * np.eye(vectors.shape[1]) + (weight - 1.0) * mine.T @ mine
+        scores[user] = vectors @ np.linalg.solve(left, weight * mine.sum(axis=0))
+    return scores
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_scores_are_finite_and_cover_the_catalogue_for_users_known_and_new(name: str) -> None:
+    model = CANDIDATE_MODELS[name]()
+    model.fit(histories())
+    asked = histories(n_users=17, seed=5)
+    scores = model.score(asked)
+    assert scores.shape == (17, N_ITEMS)
+    assert scores.dtype == np.float32
+    assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_users_scores_do_not_depend_on_who_else_is_asked_about(name: str) -> None:
+    model = CANDIDATE_MODELS[name]()
+    model.fit(histories())
+    asked = histories(n_users=20, seed=5)
+    together = model.score(asked)
+    alone = np.concatenate([model.score(asked.take(at, at + 1)) for at in range(20)])
+    np.testing.assert_allclose(alone, together, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_export_is_enough_to_score_with(name: str) -> None:
+    model = CANDIDATE_MODELS[name]()
+    model.fit(histories())
+    asked = histories(n_users=40, seed=5)
+    np.testing.assert_allclose(from_export(name, model.export(), asked), model.score(asked), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_fitting_twice_gives_the_same_and_forgets_the_first(name: str) -> None:
+    once, twice = CANDIDATE_MODELS[name](), CANDIDATE_MODELS[name]()
+    once.fit(histories())
+    twice.fit(histories(seed=9))
+    twice.fit(histories())
+    np.testing.assert_array_equal(once.score(histories(seed=5)), twice.score(histories(seed=5)))
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(of((0, 1), (0, 3), (0, 4)), id="one user"),
+        pytest.param(of((0, 0), (1, 0), n_items=1), id="one item"),
+        pytest.param(of((0, 2), (0, 2), (0, 2), (1, 2), (1, 3)), id="repeats"),
+    ],
+)
+def test_little_data_is_learnt_from_without_numbers_that_are_none(name: str, given: Histories) -> None:
+    model = CANDIDATE_MODELS[name]()
+    model.fit(given)
+    assert np.isfinite(model.score(given)).all()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_nothing_to_learn_from_is_refused(name: str) -> None:
+    with pytest.raises(ModelRefused, match="0 events on 30 items; at least 1 on at least 1 are needed"):
+        CANDIDATE_MODELS[name]().fit(histories().take(0, 1))
+
+
+def test_popularity_counts_events() -> None:
+    model = Popularity()
+    model.fit(of((0, 1), (1, 1), (1, 3)))
+    assert model.score(of((0, 0)))[0].tolist() == [0, 2, 0, 1, 0]
+
+
+def test_an_event_counts_half_after_the_half_life() -> None:
+    model = Popularity(half_life_s=2.0)
+    model.fit(of((0, 1), (0, 2), (0, 3)))  # at 0, 1 and 2 s
+    assert model.score(of((0, 0)))[0].tolist() == pytest.approx([0, 0.5, 0.5**0.5, 1, 0])
+
+
+def test_neighbours_add_up_over_the_history() -> None:
+    model = ItemKnn(most=5, shrinkage=0.0)
+    model.fit(of((0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 2), (3, 3)))
+    # |U_0| = 3, |U_1| = 2, |U_2| = 1: cosines 2 / sqrt(6) and 1 / sqrt(3) from item 0, none between 1 and 2.
+    assert model.score(of((0, 0)))[0].tolist() == pytest.approx([0, 2 / 6**0.5, 1 / 3**0.5, 0, 0])
+    assert model.score(of((0, 1), (0, 2)))[0, 0] == pytest.approx(2 / 6**0.5 + 1 / 3**0.5)
+
+
+def test_ease_is_the_ridge_regression_of_each_item_on_the_others() -> None:
+    model, given = Ease(regularisation=3.0), histories()
+    model.fit(given)
+    x = given.matrix().toarray().astype(np.float64)
+    weights = np.zeros((N_ITEMS, N_ITEMS))
+    for item in range(N_ITEMS):
+        others = np.arange(N_ITEMS) != item
+        z = x[:, others]
+        weights[others, item] = np.linalg.solve(z.T @ z + 3.0 * np.eye(N_ITEMS - 1), z.T @ x[:, item])
+    np.testing.assert_allclose(model.score(given), x @ weights, atol=1e-4)
+
+
+def test_edlae_is_the_regression_on_inputs_that_drop_out() -> None:
+    model, given = Ease(regularisation=1.0, dropout=0.4), histories()
+    model.fit(given)
+    x = given.matrix().toarray().astype(np.float64)
+    random = np.random.default_rng(1)
+    # Many copies with dropped inputs, each kept one scaled to the same mean, stand for the expectation.
+    copies = 3000
+    gram, cross = np.zeros((N_ITEMS, N_ITEMS)), np.zeros((N_ITEMS, N_ITEMS))
+    for _ in range(copies):
+        z = x * (random.random(x.shape) >= 0.4) / 0.6
+        gram += z.T @ z / copies
+        cross += z.T @ x / copies
+    weights = np.zeros((N_ITEMS, N_ITEMS))
+    for item in range(N_ITEMS):
+        others = np.arange(N_ITEMS) != item
+        left = gram[np.ix_(others, others)] + np.eye(N_ITEMS - 1)
+        weights[others, item] = np.linalg.solve(left, cross[others, item])
+    np.testing.assert_allclose(model.score(given), x @ weights, atol=0.03)
+
+
+@pytest.mark.parametrize(("regularisation", "dropout"), [(0.0, 0.0), (-1.0, 0.0), (1.0, 1.0), (1.0, -0.1)])
+def test_parameters_out_of_range_are_refused(regularisation: float, dropout: float) -> None:
+    with pytest.raises(ValueError, match="must be above 0 and dropout"):
+        Ease(regularisation, dropout)
+
+
+def test_ials_alternates_until_neither_side_wants_to_move() -> None:
+    model, given = Ials(factors=6, weight=4.0, regularisation=2.0, sweeps=200), histories(n_users=60)
+    model.fit(given)
+    items = model.export()["item_vectors"].astype(np.float64)
+    x = given.matrix().toarray().astype(np.float64)
+
+    def solved(others: NDArray[np.float64], met: NDArray[np.float64]) -> NDArray[np.float64]:
+        left = others.T @ others + 2.0 * np.eye(6)
+        return np.stack(
+            [np.linalg.solve(left + 3.0 * others[m > 0].T @ others[m > 0], 4.0 * others[m > 0].sum(0)) for m in met]
+        )
+
+    users = solved(items, x)
+    np.testing.assert_allclose(users @ solved(users, x.T).T, users @ items.T, atol=0.02)
