@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shortlist_trainer.benchmarks import global_time, sequential, stratified
+from shortlist_trainer.benchmarks import global_time, ncf, sequential, stratified
 from shortlist_trainer.benchmarks.table import Table
 
-TABLES: Mapping[str, Table[Any]] = {module.TABLE.name: module.TABLE for module in (sequential, global_time, stratified)}
+_MODULES = (ncf, sequential, global_time, stratified)
+TABLES: Mapping[str, Table[Any]] = {module.TABLE.name: module.TABLE for module in _MODULES}
 """Every table there is."""
