@@ -1,7 +1,8 @@
 """Writes the figures in ``benchmarks/`` into README.md, between its markers; ``--check`` only compares.
 
 The figures are data files that a command wrote: ``quality/<data set>.json`` from the
-``evaluation.json`` of ``shortlist train``, one run per seed, ``latency/*.json`` by ``shortlist bench --json``. Nothing in README.md's tables is typed by hand.
+``evaluation.json`` of ``shortlist train``, one run per seed, ``tables/<table>.json`` by ``shortlist benchmark``,
+``latency/*.json`` by ``shortlist bench --json``. Nothing in README.md's tables is typed by hand.
 """
 
 from __future__ import annotations
@@ -43,9 +44,16 @@ def measured() -> Iterator[str]:
         yield ""
         yield from _quality(json.loads(path.read_text()))
     yield ""
+    yield "**Published tables**, run again with our models under the same protocol: `shortlist benchmark TABLE`. Ours are means over"
+    yield "seeds, with the range where there are several; published rows are in italics, as their sources print them."
+    yield "[How settings were chosen, and what falls short](benchmarks/tables/README.md)."
+    for path in sorted((HERE / "tables").glob("*.json")):
+        yield ""
+        yield from _table(json.loads(path.read_text()))
+    yield ""
     yield "**Latency** of `shortlist serve`, gateway to answer and back over gRPC on loopback, load generator on the same cores;"
     yield "open loop at a fixed rate, counted from the moment each request was due. The aim is p50 below 6 ms and p99 below 20 ms at"
-    yield "50 requests/s; [what stands against the first](benchmarks/latency/README.md) are caches that go cold between requests."
+    yield "50 requests/s; [how far runs differ, and why](benchmarks/latency/README.md)."
     yield ""
     yield "| data, candidates | requests/s | p50 | p99 | max | stages p50: actor, retrieve, rank | status, degradation |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
@@ -87,6 +95,34 @@ def _quality(figures: dict[str, Any]) -> Iterator[str]:
     yield (
         f"`{figures['command']}`: {data['events']:,} events, {data['users']:,} users, {data['items']:,} items; {seconds} s with"
         f" {machine['threads']} thread on {machine['cores']} cores, peak {peak} MB; {versions}."
+    )
+
+
+def _table(table: dict[str, Any]) -> Iterator[str]:
+    metrics = table["metrics"]
+    yield f"{table['title']}. {table['protocol']}"
+    yield ""
+    yield "| model | " + " | ".join(metrics) + " | seeds | fit |"
+    yield "| --- |" + " --- |" * (len(metrics) + 2)
+    for published in table["published"]:
+        cells = [f"*{published['metrics'][m]:.4f}*" if m in published["metrics"] else "" for m in metrics]
+        yield f"| *{published['model']}* ({published['source']}) | " + " | ".join(cells) + " |  |  |"
+    for name in dict.fromkeys(row["model"] for row in table["rows"]):
+        rows = [row for row in table["rows"] if row["model"] == name]
+        cells = []
+        for metric in metrics:
+            means = [row["metrics"][metric]["mean"] for row in rows]
+            spread = f" ({min(means):.4f} to {max(means):.4f})" if len(means) > 1 else ""
+            cells.append(f"{sum(means) / len(means):.4f}{spread}")
+        seconds = max(row["seconds"]["fit"] for row in rows)
+        yield f"| `{name}`: {rows[0]['note']} | " + " | ".join(cells) + f" | {len(rows)} | {seconds:.0f} s |"
+    yield ""
+    wanted = ", ".join(f"{metric} {value}" for metric, value in table["to_reach"].items())
+    machine, versions = table["rows"][0]["machine"], table["rows"][0]["versions"]
+    yield (
+        f"`{table['command']}`, to reach: {wanted}; {machine['cores']} cores of {machine['processor']}, one thread a model; "
+        + ", ".join(f"{name} {version}" for name, version in versions.items())
+        + "."
     )
 
 

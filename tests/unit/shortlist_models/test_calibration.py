@@ -28,7 +28,7 @@ def test_a_calibration_never_turns_the_order_round() -> None:
 
 
 def test_the_fit_agrees_with_scikit_learn() -> None:
-    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
+    from sklearn.linear_model import LogisticRegression
 
     logits, labels = world(20_000, 0.8, -1.0)
     other = LogisticRegression(C=1e9, tol=1e-10).fit(logits[:, None], labels)

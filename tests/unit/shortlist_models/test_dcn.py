@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from shortlist_models.dcn import LowRankCross, Ranker, RankerShape, ServedRanker, split_product
+from shortlist_models.cross import LowRankCross, split_product
+from shortlist_models.dcn import Ranker, RankerShape, ServedRanker
 
 SHAPE = RankerShape(embedding_width=6, feature_columns=4, category_sizes=(2, 3), projected=5, rank=3, hidden=(8, 4))
 

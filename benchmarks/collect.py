@@ -1,0 +1,81 @@
+"""Writes ``quality/<data set>.json`` from runs of ``shortlist train``, one folder per seed.
+
+    python benchmarks/collect.py var/runs/ml-1m-1 var/runs/ml-1m-2 var/runs/ml-1m-3
+
+Every figure is taken from the runs' ``evaluation.json``; runs must be of one data set with equal settings but the seed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+QUALITY = Path(__file__).parent / "quality"
+SUMMARY = (
+    ("frozen", 0, "pipeline", "ndcg@10"),
+    ("frozen", 0, "two_tower", "recall@200"),
+    ("frozen", 0, "pipeline", "hit@10"),
+    ("rolling", 1, "pipeline", "ndcg@10"),
+    ("rolling", 1, "two_tower", "recall@200"),
+    ("rolling", 1, "pipeline", "hit@10"),
+)
+OF_A_RUN = ("seed", "tables", "validation", "seconds", "peak_memory_mb")
+
+
+def main() -> int:
+    """Collect the runs whose folders are named, and write the file."""
+    runs = [json.loads((Path(folder) / "evaluation.json").read_text()) for folder in sys.argv[1:]]
+    if not runs:
+        sys.stderr.write("give the folders of one or more runs\n")
+        return 2
+    names = {run["dataset"]["name"] for run in runs}
+    settings = {json.dumps({k: v for k, v in run["config"].items() if k != "seed"}, sort_keys=True) for run in runs}
+    if len(names) > 1 or len(settings) > 1 or len({run["seed"] for run in runs}) < len(runs):
+        sys.stderr.write("the runs are of several data sets or settings, or of one seed twice\n")
+        return 2
+    (name,) = names
+    said = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)  # noqa: S607
+    commit = said.stdout.strip()
+    content = {
+        "dataset": runs[0]["dataset"],
+        "command": f"shortlist train var/data/{name} --seed <seed>",
+        "commit": commit,
+        "machine": {"cores": os.cpu_count(), **runs[0]["machine"]},
+        "versions": runs[0]["versions"],
+        "summary": {
+            f"{protocol}/{row}/{metric}": _over(runs, at, row, metric) for protocol, at, row, metric in SUMMARY
+        },
+        "runs": [_rounded({key: run[key] for key in OF_A_RUN}) for run in runs],
+        "config": json.loads(settings.pop()),
+    }
+    (QUALITY / f"{name}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    return 0
+
+
+def _over(runs: list[dict[str, Any]], table: int, name: str, metric: str) -> dict[str, float]:
+    rows = [{row["name"]: row for row in run["tables"][table]["rows"]} for run in runs]
+    means = [row[name]["metrics"][metric]["mean"] for row in rows]
+    return {
+        "mean": round(fmean(means), 4),
+        "least": round(min(means), 4),
+        "most": round(max(means), 4),
+        "popular": round(fmean(row["popular"]["metrics"][metric]["mean"] for row in rows), 4),
+        "least_lower_bound_of_difference": round(min(row[name]["differences"][metric]["low"] for row in rows), 4),
+    }
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 5)
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    return [_rounded(each) for each in value] if isinstance(value, list) else value
+
+
+if __name__ == "__main__":
+    sys.exit(main())
