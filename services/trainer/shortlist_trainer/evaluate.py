@@ -8,7 +8,7 @@ Two protocols:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,14 +135,18 @@ def frozen_values(
         for name, rows in pipeline.lists(here, pipeline.retrieval.candidates(here, totals)).items():
             lists[name].append(rows)
         report("frozen evaluation", min(begin + batch, len(users)), len(users), 0.0)
-    indptr = np.concatenate([[0], np.cumsum([len(r) for r in relevant])]).astype(np.int64)
-    rows = np.concatenate([np.asarray(r, np.int64) for r in relevant])
-    values: Values = {}
-    for name in LISTS:
-        top = np.concatenate(lists[name])
-        at_10, wide = list_metrics(top, indptr, rows, 10), list_metrics(top, indptr, rows, recall_at)
-        values[name] = {"ndcg@10": at_10.ndcg, "hit@10": at_10.hit, f"recall@{recall_at}": wide.recall}
+    values = {name: list_values(np.concatenate(lists[name]), relevant, recall_at) for name in LISTS}
     return values, users[evaluated], int((~evaluated).sum())
+
+
+def list_values(
+    lists: NDArray[np.int32], relevant: Sequence[NDArray[np.int32]], recall_at: int
+) -> dict[str, NDArray[np.float64]]:
+    """Return the metrics of one list per user, ``(u, c)``, of the users to whom something is relevant."""
+    indptr = np.concatenate([[0], np.cumsum([len(rows) for rows in relevant])]).astype(np.int64)
+    rows = np.concatenate(relevant).astype(np.int64)
+    at_10, wide = list_metrics(lists, indptr, rows, 10), list_metrics(lists, indptr, rows, recall_at)
+    return {"ndcg@10": at_10.ndcg, "hit@10": at_10.hit, f"recall@{recall_at}": wide.recall}
 
 
 def relevant_after(prepared: Prepared, cut: int, until_event: int) -> tuple[NDArray[np.int32], list[NDArray[np.int32]]]:

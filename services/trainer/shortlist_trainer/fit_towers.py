@@ -101,9 +101,18 @@ def fit_towers(
         checkpoints.save("two_tower", epoch + 1, state)
     items.eval()
     users.eval()
-    with torch.no_grad():
-        table = items.table(features)
-    return Towers(items, users, table)
+    return Towers(items, users, _table(items, features, counts))
+
+
+@torch.no_grad()
+def _table(items: ItemTower, features: Tensor, counts: NDArray[np.int64]) -> Tensor:
+    """Return the embeddings of all items; those without an event are known by their features alone.
+
+    Their own vectors learnt nothing but not to be anyone's target, while the features have stood in for whole items
+    wherever an item's own vector was dropped.
+    """
+    is_new = torch.from_numpy(counts == 0)[:, None]
+    return torch.where(is_new, items(features), items.table(features))
 
 
 def _start_from_data(

@@ -19,6 +19,7 @@ from shortlist_evaluation.report import MetricTable
 from shortlist_trainer.bundle_files import BuildIndex, bundle_files
 from shortlist_trainer.checkpoints import Checkpoints
 from shortlist_trainer.choose import Choices
+from shortlist_trainer.cold_start import cold_slices
 from shortlist_trainer.config import TrainConfig
 from shortlist_trainer.evaluate import (
     Pipeline,
@@ -45,7 +46,7 @@ class TrainResult:
     """``<protocol>/<list>/<metric>`` as in the manifest."""
 
     tables: tuple[MetricTable, ...]
-    """The evaluation on test: frozen and rolling."""
+    """The evaluation on test: frozen, rolling, and the slices of new users and items that are not empty."""
 
     models: dict[str, str]
     """Which model fills each role."""
@@ -158,7 +159,19 @@ def _evaluate(
         end - split.validation_end - in_all,
         (note, f"Each event predicted from all that came strictly before it; {sample} test events."),
     )
-    return (frozen, rolling), {**_means("frozen", values), **_means("rolling", rolled)}
+    cold = tuple(
+        table_of(
+            f"{prepared.dataset.name}, test, {each.title}",
+            each.values,
+            each.groups,
+            config.seed,
+            options.resamples,
+            0,
+            (note, "New: without an event before the test, or among those that retrieval was fitted on."),
+        )
+        for each in cold_slices(pipeline, split.validation_end, options.recall_at, report)
+    )
+    return (frozen, rolling, *cold), {**_means("frozen", values), **_means("rolling", rolled)}
 
 
 def _means(protocol: str, values: Values) -> dict[str, float]:

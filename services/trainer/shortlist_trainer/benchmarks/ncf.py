@@ -147,8 +147,6 @@ def _scorer(model: Interaction) -> Callable[[Lists], NDArray[np.float32]]:
     return score
 
 
-_SETTINGS = NcfConfig()
-
 _TOWER: Mapping[str, Any] = {
     "history_length": 200,
     "share": 1.0,
@@ -182,9 +180,11 @@ TABLE: Table[LeaveOneOut] = Table(
         "item_knn": listed(candidate("cosine", ItemKnn, {})),
         "ease": listed(candidate("EASE", Ease, {"regularisation": 500.0})),
         "ials": listed(candidate("iALS of the library implicit", Ials, {"factors": 128}, is_random=True)),
-        "gmf": ncf("GMF, 32 factors", "gmf", _SETTINGS),
-        "mlp": ncf("MLP-3, 32 factors", "mlp", _SETTINGS),
-        "neumf": ncf("NeuMF, 32 factors, pre-trained", "neumf", _SETTINGS),
+        "gmf": ncf("GMF, 32 factors", "gmf", NcfConfig(epochs=20, weight_decay=0.1)),
+        "mlp": ncf("MLP-3, 32 factors", "mlp", NcfConfig(epochs=7, weight_decay=0.1)),
+        "neumf": ncf(
+            "NeuMF, 32 factors, pre-trained", "neumf", NcfConfig(epochs=7, pretrained_epochs=3, weight_decay=0.1)
+        ),
         "two_tower_transformer": listed(
             two_tower("two-tower, causal transformer, full softmax", _TOWER, is_ordered=True)
         ),
