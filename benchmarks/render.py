@@ -67,7 +67,8 @@ def measured() -> Iterator[str]:
 
 def _quality(figures: dict[str, Any]) -> Iterator[str]:
     first, *others = figures["runs"]
-    for table in first["tables"]:
+    whole, slices = first["tables"][:2], first["tables"][2:]
+    for table in whole:
         yield f"{table['title']}, seed {first['seed']} ({table['evaluated']:,} evaluated)"
         yield ""
         yield "| list | " + " | ".join(f"{m} | Δ popular" for m in METRICS) + " |"
@@ -78,6 +79,8 @@ def _quality(figures: dict[str, Any]) -> Iterator[str]:
                 cells += [_interval(row["metrics"][metric]), _interval(row["differences"].get(metric), sign="+")]
             yield f"| {row['name']} | " + " | ".join(cells) + " |"
         yield ""
+    if slices:
+        yield from _slices(slices, first["seed"])
     if others:
         seeds = ", ".join(str(run["seed"]) for run in figures["runs"])
         yield f"Over seeds {seeds}:"
@@ -96,6 +99,22 @@ def _quality(figures: dict[str, Any]) -> Iterator[str]:
         f"`{figures['command']}`: {data['events']:,} events, {data['users']:,} users, {data['items']:,} items; {seconds} s with"
         f" {machine['threads']} thread on {machine['cores']} cores, peak {peak} MB; {versions}."
     )
+
+
+def _slices(tables: list[dict[str, Any]], seed: int) -> Iterator[str]:
+    yield f"Where little is known, seed {seed}: users without an event before the test, items that retrieval was not fitted on"
+    yield ""
+    yield "| slice | evaluated | " + " | ".join(f"popular {m} | two_tower, Δ | pipeline, Δ" for m in METRICS) + " |"
+    yield "| --- | --- |" + " --- | --- | --- |" * len(METRICS)
+    for table in tables:
+        rows = {row["name"]: row for row in table["rows"]}
+        cells = []
+        for metric in METRICS:
+            cells.append(f"{rows['popular']['metrics'][metric]['mean']:.4f}")
+            cells += [_interval(rows[name]["differences"][metric], sign="+") for name in ("two_tower", "pipeline")]
+        title = table["title"].split(", test, ", 1)[1]
+        yield f"| {title} | {table['evaluated']:,} | " + " | ".join(cells) + " |"
+    yield ""
 
 
 def _table(table: dict[str, Any]) -> Iterator[str]:

@@ -60,7 +60,7 @@ class FieldsConfig:
     is_stacked: bool = False
     dropout: float = 0.2
     epochs: int = 20
-    """At most: fitting ends once an epoch brings nothing on the part that is watched."""
+    """At most: fitting ends once two epochs bring nothing on the part that is watched."""
 
     learning_rate: float = 0.001
     embedding_decay: float = 0.0
@@ -144,8 +144,8 @@ class _Losses:
 
     @property
     def is_past_the_best(self) -> bool:
-        """Whether the last epoch was not the best one."""
-        return bool(self._all) and self._all[-1] > min(self._all)
+        """Whether neither of the last two epochs was the best one; one alone may be chance."""
+        return len(self._all) > 2 and min(self._all[-2:]) > min(self._all)
 
     def state_dict(self) -> dict[str, list[float]]:
         return {"all": list(self._all)}
