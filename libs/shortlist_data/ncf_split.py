@@ -58,15 +58,15 @@ def read_ncf_split(path: Path | None) -> NcfSplit:
     users, items = _lists(files[_NEGATIVE])
     if users.tolist() != test["user"].to_list() or items[:, 0].tolist() != test["item"].to_list():
         raise DataRefused(f"{path}: users or items of {_NEGATIVE} are not those of {_TEST}")
-    width = len(str(max(train["user"].max(), users.max(initial=0), train["item"].max(), items.max(initial=0))))
+    n_users = int(max(train["user"].max(), users.max(initial=0))) + 1
+    n_items = int(max(train["item"].max(), items.max(initial=0))) + 1
+    width = len(str(max(n_users, n_items) - 1))
     events = train.select(
         user_id=pl.col("user").cast(pl.String).str.zfill(width),
         item_id=pl.col("item").cast(pl.String).str.zfill(width),
         value="value",
         time_s="time_s",
     )
-    n_users = int(max(train["user"].max(), users.max(initial=0))) + 1
-    n_items = int(max(train["item"].max(), items.max(initial=0))) + 1
     known = assemble(
         f"{NAME}-ncf",
         events,

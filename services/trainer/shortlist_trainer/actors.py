@@ -48,16 +48,27 @@ def before_events(sequences: Sequences, places: NDArray[np.int64]) -> Moments:
 
 def frozen_at(sequences: Sequences, users: NDArray[np.integer], until_event: int, now_s: float) -> Moments:
     """Return ``users`` as they stand after the first ``until_event`` events of the data set, asked at ``now_s``."""
-    ends = sequences.ends(until_event)[users]
+    return known_until(sequences, users, sequences.ends(until_event)[users], np.full(len(users), now_s))
+
+
+def known_until(
+    sequences: Sequences, users: NDArray[np.integer], known: NDArray[np.int64], now_s: NDArray[np.float64]
+) -> Moments:
+    """Return ``users`` as they stand after their events before the places ``known``, each asked at its ``now_s``."""
     numbers = np.zeros((len(users), len(USER_NUMBERS)), np.float32)
-    for row, (user, end) in enumerate(zip(users, ends, strict=True)):
+    for row, (user, end) in enumerate(zip(users, known, strict=True)):
         features = user_numbers(sequences.values[sequences.start[user] : end].tolist())
         numbers[row] = [features[name] for name in USER_NUMBERS]
-    context = context_numbers(now_s)
-    contexts = np.array([[context[name] for name in CONTEXT_NUMBERS]], np.float32)
-    return Moments(
-        np.asarray(users, np.int32), ends, np.full(len(users), now_s), numbers, np.repeat(contexts, len(users), axis=0)
-    )
+    return Moments(np.asarray(users, np.int32), known, now_s, numbers, contexts_at(now_s))
+
+
+def contexts_at(now_s: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the context features of moments, ``(q, 3)``, raw."""
+    contexts = np.zeros((len(now_s), len(CONTEXT_NUMBERS)), np.float32)
+    for row, now in enumerate(now_s.tolist()):
+        features = context_numbers(now)
+        contexts[row] = [features[name] for name in CONTEXT_NUMBERS]
+    return contexts
 
 
 @dataclass(frozen=True, slots=True)

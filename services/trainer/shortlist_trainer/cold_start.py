@@ -12,11 +12,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist_domain.features import user_numbers
-from shortlist_models.inputs import USER_NUMBERS
-from shortlist_trainer.actors import Moments
+from shortlist_trainer.actors import Moments, known_until
 from shortlist_trainer.candidates import rolling
-from shortlist_trainer.evaluate import LISTS, Pipeline, Values, held_out_places, list_values, rolling_values
+from shortlist_trainer.evaluate import (
+    LISTS,
+    Pipeline,
+    Values,
+    held_out_places,
+    list_values,
+    met_first,
+    rolling_values,
+    sampled,
+)
 from shortlist_trainer.fit_towers import Report
 from shortlist_trainer.prepare import Prepared
 from shortlist_trainer.sequences import Sequences
@@ -38,8 +45,13 @@ class Slice:
     """User of each value."""
 
 
-def cold_slices(pipeline: Pipeline, from_event: int, recall_at: int, report: Report) -> Iterator[Slice]:
-    """Yield the slices of the events from ``from_event`` on that have anyone or anything in them."""
+def cold_slices(
+    pipeline: Pipeline, from_event: int, recall_at: int, most: int, seed: int, report: Report
+) -> Iterator[Slice]:
+    """Yield the slices of the events from ``from_event`` on that have anyone or anything in them.
+
+    Of the events on new items up to ``most`` are looked at, a sample by ``seed`` where there are more.
+    """
     prepared = pipeline.prepared
     for number in KNOWN_EVENTS:
         users = new_users(prepared.sequences, from_event, number)
@@ -47,7 +59,7 @@ def cold_slices(pipeline: Pipeline, from_event: int, recall_at: int, report: Rep
             known = f"the first {number} event{'s' * (number > 1)} known" if number else "attributes alone known"
             moments = after_first_events(prepared.sequences, users, number)
             yield Slice(f"new users, {known}", _list_values(pipeline, moments, recall_at, report), moments.users)
-    places = new_item_places(prepared, from_event)
+    places = sampled(new_item_places(prepared, from_event), most, seed)
     if len(places):
         values = rolling_values(pipeline, places, recall_at, report)
         yield Slice("new items, rolling", values, prepared.sequences.users[places])
@@ -59,16 +71,10 @@ def new_users(sequences: Sequences, from_event: int, known: int) -> NDArray[np.i
     np.minimum.at(first, sequences.users, sequences.event)
     candidates = np.flatnonzero((first >= from_event) & (np.diff(sequences.start) >= known + LEAST_RELEVANT))
     enough = [
-        len(relevant_to(sequences, user, int(sequences.start[user]) + known)) >= LEAST_RELEVANT
+        len(met_first(sequences, user, sequences.start[user] + known, sequences.start[user + 1])) >= LEAST_RELEVANT
         for user in candidates.tolist()
     ]
     return candidates[np.array(enough, np.bool_)].astype(np.int32)
-
-
-def relevant_to(sequences: Sequences, user: int, place: int) -> NDArray[np.int32]:
-    """Return the items that ``user`` meets from ``place`` on and did not meet before."""
-    start, end = sequences.start[user], sequences.start[user + 1]
-    return np.setdiff1d(sequences.items[place:end], sequences.items[start:place])
 
 
 def new_item_places(prepared: Prepared, from_event: int) -> NDArray[np.int64]:
@@ -84,12 +90,7 @@ def after_first_events(sequences: Sequences, users: NDArray[np.int32], known: in
     """Return ``users`` with their first ``known`` events, asked for at the time of the next one, in order of time."""
     places = sequences.start[users] + known
     order = np.argsort(sequences.times_s[places], kind="stable")
-    users, places = users[order], places[order]
-    numbers = np.zeros((len(users), len(USER_NUMBERS)), np.float32)
-    for row, place in enumerate(places):
-        features = user_numbers(sequences.values[place - known : place].tolist())
-        numbers[row] = [features[name] for name in USER_NUMBERS]
-    return Moments(users, places, sequences.times_s[places], numbers, sequences.context[places])
+    return known_until(sequences, users[order], places[order], sequences.times_s[places[order]])
 
 
 def _list_values(pipeline: Pipeline, moments: Moments, recall_at: int, report: Report) -> Values:
@@ -100,5 +101,8 @@ def _list_values(pipeline: Pipeline, moments: Moments, recall_at: int, report: R
         for name, rows in pipeline.lists(here, candidates).items():
             lists[name].append(rows)
         report("new users", part.stop, len(moments), 0.0)
-    relevant = [relevant_to(sequences, user, place) for user, place in zip(moments.users, moments.known, strict=True)]
+    relevant = [
+        met_first(sequences, user, place, sequences.start[user + 1])
+        for user, place in zip(moments.users, moments.known, strict=True)
+    ]
     return {name: list_values(np.concatenate(rows), relevant, recall_at) for name, rows in lists.items()}

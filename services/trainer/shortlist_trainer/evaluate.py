@@ -23,6 +23,7 @@ from shortlist_trainer.candidates import SOURCES, Candidates, Retrieval, moments
 from shortlist_trainer.fit_ranker import Scorer, ranker_inputs
 from shortlist_trainer.fit_towers import Report
 from shortlist_trainer.prepare import Prepared
+from shortlist_trainer.sequences import Sequences
 
 FUSION = "fusion"
 PIPELINE = "pipeline"
@@ -85,10 +86,14 @@ def held_out_places(prepared: Prepared, from_event: int, until_event: int, most:
             f"{prepared.dataset.name}: none of the {until_event - from_event} events held out is on an item that is "
             "new to its user; nothing can be evaluated, since what was seen is never recommended"
         )
-    if len(places) > most:
-        chosen = np.sort(np.random.default_rng([seed, 21]).choice(len(places), most, replace=False))
-        places = places[chosen]
-    return places
+    return sampled(places, most, seed)
+
+
+def sampled(places: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64]:
+    """Return up to ``most`` of ``places``, in their order: a seeded sample where there are more."""
+    if len(places) <= most:
+        return places
+    return places[np.sort(np.random.default_rng([seed, 21]).choice(len(places), most, replace=False))]
 
 
 def rolling_values(pipeline: Pipeline, places: NDArray[np.int64], recall_at: int, report: Report) -> Values:
@@ -156,10 +161,12 @@ def relevant_after(prepared: Prepared, cut: int, until_event: int) -> tuple[NDAr
     ends = sequences.ends(cut)
     users = np.unique(sequences.users[places])
     upto = sequences.ends(until_event)
-    relevant = [
-        np.setdiff1d(sequences.items[ends[u] : upto[u]], sequences.items[sequences.start[u] : ends[u]]) for u in users
-    ]
-    return users, relevant
+    return users, [met_first(sequences, u, ends[u], upto[u]) for u in users]
+
+
+def met_first(sequences: Sequences, user: int, place: int, until: int) -> NDArray[np.int32]:
+    """Return the items that ``user`` meets at the places ``[place, until)`` and did not meet before."""
+    return np.setdiff1d(sequences.items[place:until], sequences.items[sequences.start[user] : place])
 
 
 def table_of(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from shortlist_evaluation.probabilities import log_losses
 from shortlist_models.field_dcn import FieldDcn, FieldDcnShape
 from shortlist_trainer.checkpoints import Checkpoints, Stateful
-from shortlist_trainer.fit_towers import Report
+from shortlist_trainer.fit_towers import Report, smoothed
 
 _SCORED_AT_ONCE = 16_384
 
@@ -113,7 +113,7 @@ def fit_fields(
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             step += 1
-            recent = float(loss.detach()) if recent == 0.0 else 0.95 * recent + 0.05 * float(loss.detach())
+            recent = smoothed(recent, loss)
             report("fields", step, per_epoch * config.epochs, recent)
         if losses.add(float(log_losses(probabilities(model, watched), watched.labels.astype(np.int64)).mean())):
             best.load_state_dict(model.state_dict())

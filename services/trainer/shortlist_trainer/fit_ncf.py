@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from shortlist_data.errors import DataRefused
 from shortlist_models.ncf import NCF_MODELS, Gmf, Interaction, Mlp, NcfShape, NeuMf
 from shortlist_trainer.checkpoints import Checkpoints, Stateful
-from shortlist_trainer.fit_towers import Report
+from shortlist_trainer.fit_towers import Report, smoothed
 
 _NEGATIVES_AT_ONCE = 200_000
 """Positives for which negatives are drawn together."""
@@ -156,7 +156,7 @@ def _fit(
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             step += 1
-            recent = float(loss.detach()) if recent == 0.0 else 0.95 * recent + 0.05 * float(loss.detach())
+            recent = smoothed(recent, loss)
             utilisation.add(time.perf_counter() - started)
             report(name, step, total, recent)
         checkpoints.save(name, epoch + 1, state)

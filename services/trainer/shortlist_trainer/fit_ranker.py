@@ -16,7 +16,7 @@ from shortlist_trainer.actors import Moments, before_events
 from shortlist_trainer.candidates import Candidates, Retrieval, rolling
 from shortlist_trainer.checkpoints import Checkpoints, Stateful
 from shortlist_trainer.config import RankerConfig
-from shortlist_trainer.fit_towers import GRADIENT_NORM, Report
+from shortlist_trainer.fit_towers import GRADIENT_NORM, Report, smoothed
 from shortlist_trainer.prepare import Prepared
 
 
@@ -224,7 +224,7 @@ def fit_ranker(
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(ranker.parameters(), GRADIENT_NORM)
             optimizer.step()
-            recent = float(loss.detach()) if recent == 0.0 else 0.95 * recent + 0.05 * float(loss.detach())
+            recent = smoothed(recent, loss)
             report("ranker", step + 1, total, recent)
         checkpoints.save("ranker", epoch + 1, state)
     ranker.eval()

@@ -95,13 +95,19 @@ def fit_towers(
             torch.nn.utils.clip_grad_norm_(parameters, GRADIENT_NORM)
             optimizer.step()
             step += 1
-            recent = float(loss.detach()) if recent == 0.0 else 0.95 * recent + 0.05 * float(loss.detach())
+            recent = smoothed(recent, loss)
             report("two_tower", min(step, total), total, recent)
         step = (epoch + 1) * per_epoch
         checkpoints.save("two_tower", epoch + 1, state)
     items.eval()
     users.eval()
     return Towers(items, users, _table(items, features, counts))
+
+
+def smoothed(recent: float, loss: Tensor) -> float:
+    """Return the recent loss with that of one more step in it; ``recent`` is 0 before the first."""
+    now = float(loss.detach())
+    return now if recent == 0.0 else 0.95 * recent + 0.05 * now
 
 
 @torch.no_grad()

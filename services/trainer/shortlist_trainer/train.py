@@ -169,7 +169,9 @@ def _evaluate(
             0,
             (note, "New: without an event before the test, or among those that retrieval was fitted on."),
         )
-        for each in cold_slices(pipeline, split.validation_end, options.recall_at, report)
+        for each in cold_slices(
+            pipeline, split.validation_end, options.recall_at, options.test_events, config.seed, report
+        )
     )
     return (frozen, rolling, *cold), {**_means("frozen", values), **_means("rolling", rolled)}
 

@@ -8,8 +8,9 @@ import torch
 
 from shortlist_data.dataset import Dataset
 from shortlist_trainer.checkpoints import Checkpoints
-from shortlist_trainer.cold_start import after_first_events, new_item_places, new_users, relevant_to
+from shortlist_trainer.cold_start import after_first_events, new_item_places, new_users
 from shortlist_trainer.config import SplitConfig
+from shortlist_trainer.evaluate import met_first, sampled
 from shortlist_trainer.fit_towers import fit_towers
 from shortlist_trainer.prepare import Prepared, prepare
 from shortlist_trainer.sequences import sequences_of
@@ -37,7 +38,7 @@ def test_new_users_have_no_event_before_the_cut_and_enough_after_what_is_known(d
 
 def test_items_met_again_do_not_count_as_met_later() -> None:
     sequences = sequences_of(dataset_of([("u", item, 1, at) for at, item in enumerate("abcabcdef")]))
-    assert relevant_to(sequences, 0, 2).tolist() == [2, 3, 4, 5]
+    assert met_first(sequences, 0, 2, 9).tolist() == [2, 3, 4, 5]
     assert new_users(sequences, 0, 3).tolist() == []
     assert new_users(sequences, 0, 1).tolist() == [0]
 
@@ -90,3 +91,13 @@ def test_new_items_are_embedded_by_their_features(
     assert torch.equal(towers.table[:4], by_features[:4])
     assert torch.equal(towers.table[4:], whole[4:])
     assert not torch.equal(by_features[:4], whole[:4])
+
+
+def test_a_sample_keeps_the_order_and_the_bound() -> None:
+    places = np.arange(100, dtype=np.int64) * 3
+    assert sampled(places, 100, seed=1) is places
+    some = sampled(places, 10, seed=1)
+    assert len(some) == 10
+    assert np.all(np.diff(some) > 0)
+    assert set(some.tolist()) <= set(places.tolist())
+    assert some.tolist() == sampled(places, 10, seed=1).tolist() != sampled(places, 10, seed=2).tolist()

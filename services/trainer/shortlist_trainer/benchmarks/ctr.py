@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from shortlist_data.dataset import Dataset
@@ -71,12 +70,7 @@ def field_dcn(note: str, config: FieldsConfig) -> Entry:
         less, watched = cut(known, run.seed + 1_000_000)
         watched.unseal()
         checkpoints = Checkpoints(run.folder, f"{len(known.events)} {run.seed} {config}", resume=True)
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            model = fit_fields(less.events, watched.read(), config, run.seed, checkpoints, run.report)
-        finally:
-            torch.set_num_threads(before)
+        model = fit_fields(less.events, watched.read(), config, run.seed, checkpoints, run.report)
 
         def score(events: Fields) -> NDArray[np.float32]:
             return probabilities(model, events)

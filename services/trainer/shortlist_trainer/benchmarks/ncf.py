@@ -124,12 +124,7 @@ def ncf(note: str, name: str, config: NcfConfig) -> Entry:
         events = known.events
         positives = Positives.of(events.user_rows, events.item_rows, len(events.user_ids), len(events.item_ids))
         checkpoints = Checkpoints(run.folder, f"{events.name} {events.events} {run.seed} {config}", resume=True)
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            model, _ = fit_ncf(name, positives, config, run.seed, checkpoints, run.report)
-        finally:
-            torch.set_num_threads(before)
+        model, _ = fit_ncf(name, positives, config, run.seed, checkpoints, run.report)
         return _scorer(model)
 
     return Entry(note, {"model": name, **asdict(config)}, fit)

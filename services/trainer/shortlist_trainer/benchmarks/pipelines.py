@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from shortlist_data.dataset import Dataset
 from shortlist_data.features import item_totals
-from shortlist_domain.features import context_numbers
 from shortlist_models.candidates import Histories
-from shortlist_models.inputs import CONTEXT_NUMBERS
-from shortlist_trainer.actors import Moments, frozen_at
+from shortlist_trainer.actors import known_until
 from shortlist_trainer.benchmarks.table import Entry, Predictor, Run
 from shortlist_trainer.candidates import moments_at_once
 from shortlist_trainer.checkpoints import Checkpoints
@@ -42,13 +38,8 @@ def pipeline(note: str, settings: Mapping[str, Any]) -> Entry:
 
     def fit_whole(known: Dataset, run: Run) -> Predictor:
         config = load_config(preset_for(known.events), None, overrides, run.seed)
-        before = torch.get_num_threads()
-        torch.set_num_threads(config.threads)
-        try:
-            checkpoints = Checkpoints(run.folder, fingerprint(known, config), resume=True)
-            fitted = fit(known, config, checkpoints, run.report, Clock())
-        finally:
-            torch.set_num_threads(before)
+        checkpoints = Checkpoints(run.folder, fingerprint(known, config), resume=True)
+        fitted = fit(known, config, checkpoints, run.report, Clock())
         return _Predictor(fitted.pipeline)
 
     return Entry(note, all_settings, fit_whole)
@@ -64,7 +55,8 @@ class _Predictor:
         """Return ``(b, n)``: the ranked candidates from 0 downwards, whatever is no candidate below all of them."""
         prepared = self._pipeline.prepared
         known = prepared.dataset.events
-        moments = asked_at(frozen_at(prepared.sequences, histories.users, known, 0.0), histories.now_s)
+        ends = prepared.sequences.ends(known)[histories.users]
+        moments = known_until(prepared.sequences, histories.users, ends, histories.now_s)
         totals = item_totals(prepared.dataset, known)[None]
         scores = np.full((len(histories), histories.n_items), -float(histories.n_items), np.float32)
         batch = moments_at_once(prepared.n_items)
@@ -74,10 +66,3 @@ class _Predictor:
             owner, position = np.nonzero(ranked >= 0)
             scores[begin + owner, ranked[owner, position]] = -position
         return scores
-
-
-def asked_at(moments: Moments, now_s: NDArray[np.float64]) -> Moments:
-    """Return ``moments``, each asked for at a time of its own, ``(q,)`` seconds since 1970 UTC."""
-    contexts = [context_numbers(float(now)) for now in now_s]
-    context = np.array([[each[name] for name in CONTEXT_NUMBERS] for each in contexts], np.float32)
-    return replace(moments, now_s=now_s, context=context.reshape(len(now_s), len(CONTEXT_NUMBERS)))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from shortlist_domain.errors import ShortlistError
 from shortlist_trainer.benchmarks import results
@@ -54,7 +57,8 @@ def run_table(
                 known, held_out = table.cut(known, seed)
             part = VALIDATION if validate else TEST
             started = time.perf_counter()
-            predictor = entry.fit(known, Run(seed, work / table.name / part / f"{name}-{seed}", report))
+            with _one_thread():
+                predictor = entry.fit(known, Run(seed, work / table.name / part / f"{name}-{seed}", report))
             fitted = time.perf_counter()
             held_out.unseal()
             values = table.measure(known, held_out.read(), predictor)
@@ -66,3 +70,14 @@ def remember(path: Path, table: Table[Any], done: Callable[[], list[dict[str, An
     """Put ``row`` in the place of an earlier one of the same model and seed."""
     kept = [r for r in done() if (r["model"], r["seed"]) != (row["model"], row["seed"])]
     results.write(path, table, [*kept, row])
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch on one thread, so that times compare and sums repeat."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from shortlist_data.dataset import Dataset
 from shortlist_data.features import item_static
 from shortlist_data.split import TimeSplit
-from shortlist_domain.features import context_numbers
 from shortlist_models.candidates import Histories
-from shortlist_models.inputs import CONTEXT_NUMBERS
-from shortlist_trainer.actors import Categories, categories_of
+from shortlist_trainer.actors import Categories, categories_of, contexts_at
 from shortlist_trainer.benchmarks.table import Entry, Predictor, Run
 from shortlist_trainer.checkpoints import Checkpoints
 from shortlist_trainer.config import TwoTowerConfig
@@ -40,13 +38,8 @@ def two_tower(note: str, settings: Mapping[str, Any], *, is_ordered: bool = Fals
 
     def fit(known: Dataset, run: Run) -> Predictor:
         prepared = prepared_whole(known, is_ordered=is_ordered)
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            checkpoints = Checkpoints(run.folder, f"{known.name} {known.events} {run.seed} {config}", resume=True)
-            towers = fit_towers(prepared, config, run.seed, checkpoints, run.report)
-        finally:
-            torch.set_num_threads(before)
+        checkpoints = Checkpoints(run.folder, f"{known.name} {known.events} {run.seed} {config}", resume=True)
+        towers = fit_towers(prepared, config, run.seed, checkpoints, run.report)
         return _Predictor(towers, prepared.categories)
 
     return Entry(note, dict(settings), fit)
@@ -79,8 +72,6 @@ class _Predictor:
 
     def _embedded(self, part: Histories) -> NDArray[np.float32]:
         rows, values, ages = recent(part, self._towers.users.history_length)
-        contexts = [context_numbers(float(now)) for now in part.now_s]
-        context = np.array([[c[name] for name in CONTEXT_NUMBERS] for c in contexts], np.float32)
         with torch.no_grad():
             embedded: NDArray[np.float32] = self._towers.users.embed(
                 self._towers.table[:, :-1],
@@ -89,7 +80,7 @@ class _Predictor:
                 torch.from_numpy(ages),
                 self._categories[torch.from_numpy(part.users).long()],
                 torch.from_numpy(numbers_of(part)),
-                torch.from_numpy(context),
+                torch.from_numpy(contexts_at(part.now_s)),
             ).numpy()
         return embedded
 
