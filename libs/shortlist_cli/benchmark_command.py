@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -24,6 +24,10 @@ def benchmark(
     work: Annotated[Path, typer.Option(help="Folder of checkpoints; an interrupted run continues.")] = Path(
         "var/benchmarks"
     ),
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        typer.Option(help="cpu, cuda, or auto: the GPU where there is one. It fits neural models."),
+    ] = "auto",
     validate: Annotated[
         bool, typer.Option("--validate", help="Measure on a validation part, leave test alone, and write nothing.")
     ] = False,
@@ -45,6 +49,7 @@ def benchmark(
     from shortlist_domain.errors import ShortlistError
     from shortlist_trainer.benchmarks import TABLES, results
     from shortlist_trainer.benchmarks.run import remember, run_table
+    from shortlist_trainer.devices import device_named
 
     console = Console()
     if not table:
@@ -57,6 +62,7 @@ def benchmark(
     chosen, path = TABLES[table], out / f"{table}.json"
     rows: list[dict[str, Any]] = [] if validate else results.read(path)
     try:
+        fitted_on = device_named(device)
         whole = chosen.load(archive)
         with Progress(console=console, transient=True) as bar:
             tasks: dict[str, Any] = {}
@@ -66,7 +72,10 @@ def benchmark(
                     tasks[part] = bar.add_task(part, total=total)
                 bar.update(tasks[part], completed=done, total=total)
 
-            for row in run_table(chosen, whole, model or (), seed or (1, 2, 3), work, report, validate=validate):
+            runs = run_table(
+                chosen, whole, model or (), seed or (1, 2, 3), work, report, device=fitted_on, validate=validate
+            )
+            for row in runs:
                 tasks.clear()
                 console.print(_line(row), highlight=False)
                 if validate:

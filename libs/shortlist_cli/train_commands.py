@@ -40,7 +40,7 @@ def train(
     """
     from shortlist_data.prepared import load
     from shortlist_domain.errors import ShortlistError
-    from shortlist_trainer.config import load_config, preset_for
+    from shortlist_trainer.presets import load_config, preset_for
 
     try:
         dataset = load(data)

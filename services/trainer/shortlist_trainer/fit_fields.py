@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from shortlist_evaluation.probabilities import log_losses
 from shortlist_models.field_dcn import FieldDcn, FieldDcnShape
 from shortlist_trainer.checkpoints import Checkpoints, Stateful
+from shortlist_trainer.devices import CPU, on
 from shortlist_trainer.fit_towers import Report, smoothed
 
 _SCORED_AT_ONCE = 16_384
@@ -44,9 +47,9 @@ class Fields:
         """Return a selection of the events."""
         return Fields(self.fields[index], self.sizes, self.owner[index], self.bags, self.labels[index])
 
-    def inputs(self, index: NDArray[np.integer] | slice) -> tuple[Tensor, Tensor]:
+    def inputs(self, index: NDArray[np.integer] | slice, device: torch.device = CPU) -> tuple[Tensor, Tensor]:
         """Return what the model reads of some events."""
-        return torch.from_numpy(self.fields[index]), torch.from_numpy(self.bags[self.owner[index]])
+        return on(device, self.fields[index]), on(device, self.bags[self.owner[index]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +71,19 @@ class FieldsConfig:
 
     weight_decay: float = 0.0
     events_per_batch: int = 2048
+    averaging: float = 0.0
+    """Share that an exponential average of the parameters keeps of itself at each step (Polyak & Juditsky 1992); the
+    model is the average. 0: there is none."""
 
 
 def fit_fields(
-    known: Fields, watched: Fields, config: FieldsConfig, seed: int, checkpoints: Checkpoints, report: Report
+    known: Fields,
+    watched: Fields,
+    config: FieldsConfig,
+    seed: int,
+    checkpoints: Checkpoints,
+    report: Report,
+    device: torch.device = CPU,
 ) -> FieldDcn:
     """Fit by binary cross-entropy, and return the model of the epoch with the least loss on ``watched``.
 
@@ -82,6 +94,7 @@ def fit_fields(
         seed: Of everything.
         checkpoints: Written after each epoch.
         report: Told of the progress.
+        device: Where the steps are made.
     """
     torch.manual_seed(seed)
     shape = FieldDcnShape(
@@ -94,12 +107,21 @@ def fit_fields(
         config.is_stacked,
         config.dropout,
     )
-    model, best = FieldDcn(shape), FieldDcn(shape)
+    model, best = FieldDcn(shape).to(device), FieldDcn(shape)
+    average = get_ema_multi_avg_fn(config.averaging)  # type: ignore[no-untyped-call]
+    averaged = AveragedModel(model, multi_avg_fn=average)
+    candidate = cast("FieldDcn", averaged.module)
     optimizer = torch.optim.Adam(
         model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
     losses = _Losses()
-    state: dict[str, Stateful] = {"model": model, "best": best, "optimizer": optimizer, "losses": losses}
+    state: dict[str, Stateful] = {
+        "model": model,
+        "averaged": averaged,
+        "best": best,
+        "optimizer": optimizer,
+        "losses": losses,
+    }
     per_epoch = -(-len(known) // config.events_per_batch)
     for epoch in range(checkpoints.restore("fields", state), config.epochs):
         if losses.is_past_the_best:
@@ -112,11 +134,12 @@ def fit_fields(
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
+            averaged.update_parameters(model)
             step += 1
             recent = smoothed(recent, loss)
             report("fields", step, per_epoch * config.epochs, recent)
-        if losses.add(float(log_losses(probabilities(model, watched), watched.labels.astype(np.int64)).mean())):
-            best.load_state_dict(model.state_dict())
+        if losses.add(float(log_losses(probabilities(candidate, watched), watched.labels.astype(np.int64)).mean())):
+            best.load_state_dict(candidate.state_dict())
         checkpoints.save("fields", epoch + 1, state)
     return best.eval()
 
@@ -124,10 +147,11 @@ def fit_fields(
 def probabilities(model: FieldDcn, events: Fields) -> NDArray[np.float32]:
     """Return the probability of label 1 of each event, ``(m,)``."""
     model.eval()
+    device = model.table.weight.device
     begins = range(0, len(events), _SCORED_AT_ONCE)
     with torch.no_grad():
-        parts = [torch.sigmoid(model(*events.inputs(slice(b, b + _SCORED_AT_ONCE)))) for b in begins]
-    found: NDArray[np.float32] = torch.cat(parts).numpy()
+        parts = [torch.sigmoid(model(*events.inputs(slice(b, b + _SCORED_AT_ONCE), device))) for b in begins]
+    found: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
     return found
 
 
@@ -161,8 +185,9 @@ def _batches(m: int, size: int, random: np.random.Generator) -> Iterator[NDArray
 
 
 def _loss(model: FieldDcn, known: Fields, chosen: NDArray[np.int64], decay: float) -> Tensor:
-    fields, bag = known.inputs(chosen)
-    loss = nn.functional.binary_cross_entropy_with_logits(model(fields, bag), torch.from_numpy(known.labels[chosen]))
+    device = model.table.weight.device
+    fields, bag = known.inputs(chosen, device)
+    loss = nn.functional.binary_cross_entropy_with_logits(model(fields, bag), on(device, known.labels[chosen]))
     if decay:
         touched = model.table(fields + model.first)
         loss = loss + decay * (touched * touched).sum() / len(chosen)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,7 +13,9 @@ from torch import Tensor, nn
 from shortlist_data.errors import DataRefused
 from shortlist_models.ncf import NCF_MODELS, Gmf, Interaction, Mlp, NcfShape, NeuMf
 from shortlist_trainer.checkpoints import Checkpoints, Stateful
+from shortlist_trainer.devices import CPU, on
 from shortlist_trainer.fit_towers import Report, smoothed
+from shortlist_trainer.prefetch import Utilisation, prefetched
 
 _NEGATIVES_AT_ONCE = 200_000
 """Positives for which negatives are drawn together."""
@@ -76,25 +77,14 @@ class Positives:
         return cls(keys // n_items, keys % n_items, n_users, n_items)
 
 
-class Utilisation:
-    """Share of the time in which the model works, the rest being spent on making batches."""
-
-    def __init__(self) -> None:
-        self._busy = 0.0
-        self._started = time.perf_counter()
-
-    def add(self, seconds: float) -> None:
-        """Count ``seconds`` of work."""
-        self._busy += seconds
-
-    @property
-    def share(self) -> float:
-        """Between 0 and 1."""
-        return self._busy / max(time.perf_counter() - self._started, 1e-9)
-
-
 def fit_ncf(
-    name: str, positives: Positives, config: NcfConfig, seed: int, checkpoints: Checkpoints, report: Report
+    name: str,
+    positives: Positives,
+    config: NcfConfig,
+    seed: int,
+    checkpoints: Checkpoints,
+    report: Report,
+    device: torch.device = CPU,
 ) -> tuple[Interaction, float]:
     """Fit a model by binary cross-entropy with drawn negatives (He et al. 2017, eq. 7).
 
@@ -107,23 +97,24 @@ def fit_ncf(
         seed: Of everything.
         checkpoints: Written after each epoch.
         report: Told of the progress.
+        device: Where the steps are made.
 
     Returns:
-        The fitted model, and the share of the time in which it worked, not the code that makes batches.
+        The fitted model, and the share of the time in which it did not wait for batches.
     """
     shape = NcfShape(positives.n_users, positives.n_items, config.factors, config.hidden, config.dropout)
     torch.manual_seed(seed)
-    model = NCF_MODELS[name](shape)
+    model = NCF_MODELS[name](shape).to(device)
     epochs, rate = config.epochs, config.learning_rate
     utilisation = Utilisation()
     if isinstance(model, NeuMf) and config.pretraining:
-        gmf, mlp = Gmf(shape), Mlp(shape)
+        gmf, mlp = Gmf(shape).to(device), Mlp(shape).to(device)
         for part_name, part in (("gmf", gmf), ("mlp", mlp)):
             _fit(part_name, part, positives, config, (epochs, rate), seed, checkpoints, report, utilisation)
         model.start_from(gmf, mlp)
         epochs, rate = config.pretrained_epochs, config.pretrained_rate
     _fit(name, model, positives, config, (epochs, rate), seed, checkpoints, report, utilisation)
-    return model.eval(), utilisation.share
+    return model.cpu().eval(), utilisation.share
 
 
 def _fit(
@@ -138,6 +129,7 @@ def _fit(
     utilisation: Utilisation,
 ) -> None:
     epochs, rate = pace
+    device = next(model.parameters()).device
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=config.weight_decay, fused=True)
     state: dict[str, Stateful] = {"model": model, "optimizer": optimizer}
     per_epoch = -(-len(positives.users) // config.positives_per_batch)
@@ -147,17 +139,16 @@ def _fit(
     for epoch in range(done, epochs):
         torch.manual_seed(seed * 100_003 + epoch)
         step, recent = epoch * per_epoch, 0.0
-        for users, items in batches(positives, config, np.random.default_rng([seed, epoch])):
-            started = time.perf_counter()
+        made = batches(positives, config, np.random.default_rng([seed, epoch]))
+        for users, items in prefetched(made, utilisation):
             for group in optimizer.param_groups:
                 group["lr"] = rate * 0.5 * (1.0 + float(np.cos(np.pi * step / total)))
-            loss = _loss(model, users, items)
+            loss = _loss(model, on(device, users), on(device, items))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             step += 1
             recent = smoothed(recent, loss)
-            utilisation.add(time.perf_counter() - started)
             report(name, step, total, recent)
         checkpoints.save(name, epoch + 1, state)
 
@@ -169,7 +160,9 @@ def _loss(model: Interaction, users: Tensor, items: Tensor) -> Tensor:
     return nn.functional.binary_cross_entropy_with_logits(logits, labels)
 
 
-def batches(positives: Positives, config: NcfConfig, random: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(
+    positives: Positives, config: NcfConfig, random: np.random.Generator
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Yield users ``(b,)`` and items ``(b, 1 + negatives)``, the positive first, for one pass in random order."""
     order = random.permutation(len(positives.users))
     keys = positives.keys
@@ -183,7 +176,7 @@ def batches(positives: Positives, config: NcfConfig, random: np.random.Generator
             axis=1,
         )
         for first in range(0, len(places), size):
-            yield torch.from_numpy(users[first : first + size]), torch.from_numpy(items[first : first + size])
+            yield users[first : first + size], items[first : first + size]
 
 
 def negatives_of(

@@ -16,6 +16,8 @@ from shortlist_models.two_tower import ItemTower, TwoTowerShape, UserTower
 from shortlist_trainer.checkpoints import Checkpoints, Stateful
 from shortlist_trainer.chunks import Batch, Chunks, Targets
 from shortlist_trainer.config import TwoTowerConfig
+from shortlist_trainer.devices import CPU, mixed_precision, on
+from shortlist_trainer.prefetch import Utilisation, prefetched
 from shortlist_trainer.prepare import Prepared
 
 GRADIENT_NORM = 5.0
@@ -32,6 +34,9 @@ class Towers:
     users: UserTower
     table: Tensor
     """Item embeddings with their bias as last column, ``(n, width + 1)``."""
+
+    utilisation: float = 1.0
+    """Share of the fitting in which the model did not wait for batches."""
 
     def served(self) -> ServedUserTower:
         """Return the user tower in the form that is exported."""
@@ -56,11 +61,17 @@ def shape_of(prepared: Prepared, config: TwoTowerConfig) -> TwoTowerShape:
 
 
 def fit_towers(
-    prepared: Prepared, config: TwoTowerConfig, seed: int, checkpoints: Checkpoints, report: Report
+    prepared: Prepared,
+    config: TwoTowerConfig,
+    seed: int,
+    checkpoints: Checkpoints,
+    report: Report,
+    device: torch.device = CPU,
 ) -> Towers:
     """Fit the towers on the events before ``prepared.fit_end``.
 
-    Every epoch draws from a generator of its own, so a run that resumes ends like one that never stopped.
+    Every epoch draws from a generator of its own, so a run that resumes ends like one that never stopped. On a GPU the
+    towers run in mixed precision, the loss does not.
     """
     torch.manual_seed(seed)
     shape = shape_of(prepared, config)
@@ -68,6 +79,8 @@ def fit_towers(
     places = prepared.sequences.places_between(0, prepared.fit_end)
     counts = np.bincount(prepared.sequences.items[places], minlength=shape.n_items)
     _start_from_data(prepared, items, users, places, counts)
+    items.to(device)
+    users.to(device)
     parameters = [*items.parameters(), *users.parameters()]
     optimizer = torch.optim.AdamW(
         parameters, lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
@@ -76,17 +89,19 @@ def fit_towers(
     chunks = Chunks(prepared.sequences, prepared.fit_end, config.history_length)
     per_epoch = max(1, round(len(places) * config.share / config.queries_per_batch))
     total = per_epoch * config.epochs
-    features = torch.from_numpy(prepared.item_features)
-    categories = torch.from_numpy(prepared.categories.index)
+    features = on(device, prepared.item_features)
+    categories = on(device, prepared.categories.index)
     negatives = None if shape.n_items <= config.full_softmax_up_to else _Negatives(counts, config.negatives)
     state: dict[str, Stateful] = {"items": items, "users": users, "optimizer": optimizer}
     done = checkpoints.restore("two_tower", state)
+    utilisation = Utilisation()
     step = done * per_epoch
     for epoch in range(done, config.epochs):
         torch.manual_seed(seed * 100_003 + epoch)
-        random = np.random.default_rng([seed, epoch])
+        made = chunks.batches(config.queries_per_batch, targets, np.random.default_rng([seed, epoch]))
+        random = np.random.default_rng([seed, epoch, 1])
         recent = 0.0
-        for batch in chunks.batches(config.queries_per_batch, targets, random):
+        for batch in prefetched(made, utilisation):
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * _schedule(step / total)
             loss = _loss(items, users, features, categories, batch, negatives, config.temperature, random)
@@ -99,9 +114,9 @@ def fit_towers(
             report("two_tower", min(step, total), total, recent)
         step = (epoch + 1) * per_epoch
         checkpoints.save("two_tower", epoch + 1, state)
-    items.eval()
-    users.eval()
-    return Towers(items, users, _table(items, features, counts))
+    items.cpu().eval()
+    users.cpu().eval()
+    return Towers(items, users, _table(items, features.cpu(), counts), utilisation.share)
 
 
 def smoothed(recent: float, loss: Tensor) -> float:
@@ -155,28 +170,31 @@ def _loss(
     random: np.random.Generator,
 ) -> Tensor:
     drawn = None
-    history, target = torch.from_numpy(batch.rows), torch.from_numpy(batch.target)
+    device = features.device
+    history, target = on(device, batch.rows), on(device, batch.target)
     if negatives is None:
         table = items.table(features)
     else:
         # Only the items that the batch touches are embedded: history, targets and negatives, numbered anew.
-        rows, log_q = negatives.draw(random)
+        rows, log_q = (drawn_part.to(device) for drawn_part in negatives.draw(random))
         touched = torch.cat([history.clamp(min=0).ravel(), target, rows]).unique()  # type: ignore[no-untyped-call]
         table = items.table(features, touched)
         drawn = torch.searchsorted(touched, rows), log_q
         target = torch.searchsorted(touched, target)
         history = torch.where(history >= 0, torch.searchsorted(touched, history.clamp(min=0)), history)
     vectors = table[:, :-1]
-    position = torch.from_numpy(batch.position)
-    states = users.states(vectors, history, torch.from_numpy(batch.values), torch.from_numpy(batch.gaps_s))
-    query = users.query(
-        states[torch.from_numpy(batch.piece), position.clamp(min=0)],
-        position >= 0,
-        torch.from_numpy(batch.age_s),
-        categories[torch.from_numpy(batch.users)],
-        torch.from_numpy(batch.numbers),
-        torch.from_numpy(batch.context),
-    )
+    position = on(device, batch.position)
+    with mixed_precision(device):
+        states = users.states(vectors, history, on(device, batch.values), on(device, batch.gaps_s))
+        query = users.query(
+            states[on(device, batch.piece), position.clamp(min=0)],
+            position >= 0,
+            on(device, batch.age_s),
+            categories[on(device, batch.users)],
+            on(device, batch.numbers),
+            on(device, batch.context),
+        )
+    query = query.float()
     if drawn is None:
         return full_softmax(query, vectors, table[:, -1], target, temperature)
     rows, log_q = drawn

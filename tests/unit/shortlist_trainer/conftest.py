@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from shortlist_data.assemble import assemble
 from shortlist_data.dataset import Dataset, ReadReport
 from shortlist_data.simulate import simulate
-from shortlist_trainer.config import TrainConfig, load_config
+from shortlist_trainer.config import TrainConfig
+from shortlist_trainer.presets import load_config
 from shortlist_trainer.train import TrainResult, train
 
 

@@ -199,7 +199,7 @@ def test_results_are_kept_by_model_and_seed(tmp_path: Path) -> None:
     def put(model: str, seed: int, ndcg: float) -> None:
         entry = Entry("note", {}, lambda known, run: lambda queries: queries)
         values = {metric: np.full(5, ndcg) for metric in table.metrics}
-        row = results.row_of(model, entry, seed, values, {"fit": 1.0}, "test")
+        row = results.row_of(model, entry, Run(seed, Path(), quiet), values, {"fit": 1.0}, "test")
         remember(path, table, lambda: results.read(path), row)
 
     for model, seed, ndcg in (("ease", 2, 0.1), ("popularity", 1, 0.2), ("ease", 1, 0.3), ("ease", 2, 0.5)):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shortlist_trainer.config import PRESETS, ConfigRefused, load_config, preset_for
+from shortlist_trainer.presets import PRESETS, ConfigRefused, load_config, preset_for
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -11,7 +11,7 @@ import torch
 from shortlist_data.errors import DataRefused
 from shortlist_models.ncf import NCF_MODELS
 from shortlist_trainer.checkpoints import Checkpoints
-from shortlist_trainer.fit_ncf import NcfConfig, Positives, Utilisation, batches, fit_ncf
+from shortlist_trainer.fit_ncf import NcfConfig, Positives, batches, fit_ncf
 
 CONFIG = NcfConfig(factors=8, epochs=25, pretrained_epochs=3, learning_rate=0.01, positives_per_batch=64)
 
@@ -49,7 +49,7 @@ def test_negatives_are_uniform_over_what_a_user_did_not_meet() -> None:
     assert len(positives.users) == 3
     config = NcfConfig(negatives=7000)
     (_, items), *_ = batches(positives, config, np.random.default_rng(3))
-    counts = np.bincount(items[:, 1:].ravel().numpy(), minlength=10)
+    counts = np.bincount(items[:, 1:].ravel(), minlength=10)
     assert counts[:3].sum() == 0
     assert counts[3:].min() > 0.9 * counts[3:].mean()
 
@@ -105,9 +105,3 @@ def test_nothing_to_learn_from_is_refused() -> None:
         Positives.of(none, none, 3, 3)
     with pytest.raises(DataRefused, match="nobody met some items"):
         Positives.of(np.array([0, 0]), np.array([0, 1]), 1, 2)
-
-
-def test_utilisation_is_a_share() -> None:
-    utilisation = Utilisation()
-    utilisation.add(0.0)
-    assert utilisation.share == 0.0

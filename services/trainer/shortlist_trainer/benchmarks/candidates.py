@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ def blend(note: str, weights: Mapping[str, float], entries: Mapping[str, Entry])
     parts = {name: entries[name] for name in weights}
 
     def fit(known: Dataset, run: Run) -> Predictor:
-        fitted = {name: part.fit(known, Run(run.seed, run.folder / name, run.report)) for name, part in parts.items()}
+        fitted = {name: part.fit(known, replace(run, folder=run.folder / name)) for name, part in parts.items()}
 
         def score(histories: Histories) -> NDArray[np.float32]:
             total = np.zeros((len(histories), histories.n_items), np.float32)

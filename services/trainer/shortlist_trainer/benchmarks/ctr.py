@@ -70,7 +70,7 @@ def field_dcn(note: str, config: FieldsConfig) -> Entry:
         less, watched = cut(known, run.seed + 1_000_000)
         watched.unseal()
         checkpoints = Checkpoints(run.folder, f"{len(known.events)} {run.seed} {config}", resume=True)
-        model = fit_fields(less.events, watched.read(), config, run.seed, checkpoints, run.report)
+        model = fit_fields(less.events, watched.read(), config, run.seed, checkpoints, run.report, run.device)
 
         def score(events: Fields) -> NDArray[np.float32]:
             return probabilities(model, events)

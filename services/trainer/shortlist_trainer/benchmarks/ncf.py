@@ -124,7 +124,9 @@ def ncf(note: str, name: str, config: NcfConfig) -> Entry:
         events = known.events
         positives = Positives.of(events.user_rows, events.item_rows, len(events.user_ids), len(events.item_ids))
         checkpoints = Checkpoints(run.folder, f"{events.name} {events.events} {run.seed} {config}", resume=True)
-        model, _ = fit_ncf(name, positives, config, run.seed, checkpoints, run.report)
+        model, run.facts["utilisation"] = fit_ncf(
+            name, positives, config, run.seed, checkpoints, run.report, run.device
+        )
         return _scorer(model)
 
     return Entry(note, {"model": name, **asdict(config)}, fit)

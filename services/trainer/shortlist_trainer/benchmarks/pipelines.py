@@ -16,9 +16,9 @@ from shortlist_trainer.actors import known_until
 from shortlist_trainer.benchmarks.table import Entry, Predictor, Run
 from shortlist_trainer.candidates import moments_at_once
 from shortlist_trainer.checkpoints import Checkpoints
-from shortlist_trainer.config import load_config, preset_for
 from shortlist_trainer.evaluate import Pipeline
 from shortlist_trainer.fit import Clock, fingerprint, fit
+from shortlist_trainer.presets import load_config, preset_for
 
 _SPLIT = {"split.train": 0.92, "split.validation": 0.07}
 """Of the known events: all but the last hundredth, which no part of a run may lack, serve fitting and choosing."""

@@ -14,19 +14,20 @@ from typing import Any
 import numpy as np
 
 from shortlist_evaluation.intervals import bootstrap
-from shortlist_trainer.benchmarks.table import Entry, Table, Values
+from shortlist_trainer.benchmarks.table import Entry, Run, Table, Values
+from shortlist_trainer.devices import described
 
 RESAMPLES = 2000
 PACKAGES = ("torch", "numpy", "scipy", "implicit")
 
 
 def row_of(
-    name: str, entry: Entry, seed: int, values: Values, seconds: Mapping[str, float], part: str
+    name: str, entry: Entry, run: Run, values: Values, seconds: Mapping[str, float], part: str
 ) -> dict[str, Any]:
     """Return one result with everything that is needed to get it again."""
     metrics = {}
     for metric, numbers in values.items():
-        interval = bootstrap(numbers, seed, RESAMPLES)
+        interval = bootstrap(numbers, run.seed, RESAMPLES)
         metrics[metric] = {
             "mean": round(interval.mean, 5),
             "low": round(interval.low, 5),
@@ -35,13 +36,19 @@ def row_of(
     return {
         "model": name,
         "note": entry.note,
-        "seed": seed,
+        "seed": run.seed,
         "part": part,
         "metrics": metrics,
         "evaluated": len(next(iter(values.values()))),
         "settings": dict(entry.settings),
         "seconds": {key: round(value, 1) for key, value in seconds.items()},
-        "machine": {"cores": os.cpu_count(), "processor": _processor(), "python": platform.python_version()},
+        "facts": {key: round(value, 3) for key, value in run.facts.items()},
+        "machine": {
+            "cores": os.cpu_count(),
+            "processor": _processor(),
+            "device": described(run.device),
+            "python": platform.python_version(),
+        },
         "versions": {name: version(name) for name in PACKAGES},
     }
 

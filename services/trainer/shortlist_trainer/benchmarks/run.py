@@ -13,6 +13,7 @@ import torch
 from shortlist_domain.errors import ShortlistError
 from shortlist_trainer.benchmarks import results
 from shortlist_trainer.benchmarks.table import Report, Run, Table
+from shortlist_trainer.devices import CPU
 
 TEST = "test"
 VALIDATION = "validation"
@@ -30,6 +31,7 @@ def run_table(
     work: Path,
     report: Report,
     *,
+    device: torch.device = CPU,
     validate: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Yield a result for each model and seed.
@@ -41,6 +43,7 @@ def run_table(
         seeds: One run each; a model for which they make no difference is run with the first.
         work: Folder of checkpoints.
         report: Told of the progress.
+        device: Where neural models are fitted.
         validate: Cut the known part once more and measure on that: the test part is not touched. For choices.
 
     Raises:
@@ -58,12 +61,13 @@ def run_table(
             part = VALIDATION if validate else TEST
             started = time.perf_counter()
             with _one_thread():
-                predictor = entry.fit(known, Run(seed, work / table.name / part / f"{name}-{seed}", report))
+                run = Run(seed, work / table.name / part / f"{name}-{seed}", report, device)
+                predictor = entry.fit(known, run)
             fitted = time.perf_counter()
             held_out.unseal()
             values = table.measure(known, held_out.read(), predictor)
             seconds = {"fit": fitted - started, "evaluate": time.perf_counter() - fitted}
-            yield results.row_of(name, entry, seed, values, seconds, part)
+            yield results.row_of(name, entry, run, values, seconds, part)
 
 
 def remember(path: Path, table: Table[Any], done: Callable[[], list[dict[str, Any]]], row: dict[str, Any]) -> None:

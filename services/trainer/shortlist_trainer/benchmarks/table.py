@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from shortlist_domain.errors import ShortlistError
+from shortlist_trainer.devices import CPU
 
 T = TypeVar("T")
 
@@ -70,6 +72,11 @@ class Run:
     """For checkpoints; an interrupted run continues from there."""
 
     report: Report
+    device: torch.device = CPU
+    """Where neural models are fitted."""
+
+    facts: dict[str, float] = field(default_factory=dict)
+    """What a fit says of itself, such as ``utilisation``: the share of the time not spent on waiting for batches."""
 
 
 @dataclass(frozen=True, slots=True)

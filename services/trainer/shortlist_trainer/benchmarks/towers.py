@@ -39,7 +39,8 @@ def two_tower(note: str, settings: Mapping[str, Any], *, is_ordered: bool = Fals
     def fit(known: Dataset, run: Run) -> Predictor:
         prepared = prepared_whole(known, is_ordered=is_ordered)
         checkpoints = Checkpoints(run.folder, f"{known.name} {known.events} {run.seed} {config}", resume=True)
-        towers = fit_towers(prepared, config, run.seed, checkpoints, run.report)
+        towers = fit_towers(prepared, config, run.seed, checkpoints, run.report, run.device)
+        run.facts["utilisation"] = towers.utilisation
         return _Predictor(towers, prepared.categories)
 
     return Entry(note, dict(settings), fit)
