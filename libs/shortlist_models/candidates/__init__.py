@@ -6,10 +6,12 @@ from shortlist_models.candidates.base import CandidateModel, Histories, ModelRef
 from shortlist_models.candidates.ials import Ials
 from shortlist_models.candidates.item_item import Ease, ItemKnn
 from shortlist_models.candidates.popularity import Popularity
+from shortlist_models.candidates.segments import SegmentPopularity
 
 CANDIDATE_MODELS: Mapping[str, Callable[[], CandidateModel]] = {
     "popularity": Popularity,
     "decayed_popularity": lambda: Popularity(half_life_s=30 * 86_400.0),
+    "segment_popularity": SegmentPopularity,
     "item_knn": ItemKnn,
     "ease": Ease,
     "ials": Ials,
@@ -25,4 +27,5 @@ __all__ = [
     "ItemKnn",
     "ModelRefused",
     "Popularity",
+    "SegmentPopularity",
 ]

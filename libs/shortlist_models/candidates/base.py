@@ -36,6 +36,9 @@ class Histories:
     n_items: int
     """Size of the catalogue n."""
 
+    categories: NDArray[np.int64] | None = None
+    """Categorical attributes of the users, ``(b, c)``; 0 is unknown, what else a number means is the caller's."""
+
     def __len__(self) -> int:
         return len(self.users)
 
@@ -51,6 +54,7 @@ class Histories:
             self.values[events],
             self.times_s[events],
             self.n_items,
+            None if self.categories is None else self.categories[begin:end],
         )
 
     def matrix(self, *, is_weighted: bool = False) -> Any:

@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from shortlist_bundle import blob_table, golden, layout
 from shortlist_bundle.arrays import array_bytes
@@ -23,9 +22,9 @@ from shortlist_trainer.choose import CALIBRATION_MEANING, Choices
 from shortlist_trainer.config import TrainConfig
 from shortlist_trainer.fit import Fitted
 from shortlist_trainer.fit_ranker import Scorer
-from shortlist_trainer.fit_towers import Towers
 from shortlist_trainer.golden_requests import golden_requests
 from shortlist_trainer.prepare import Prepared
+from shortlist_trainer.tower_files import actor_examples, item_tower_file, user_tower_file
 
 BuildIndex = Callable[[NDArray[np.float32]], tuple[bytes, dict[str, float]]]
 """Embeddings ``(n, d)`` to a serialized index and facts about it."""
@@ -77,8 +76,8 @@ def bundle_files(
         layout.NEIGHBOUR_ROWS: array_bytes(neighbours.rows),
         layout.NEIGHBOUR_SCORES: array_bytes(neighbours.scores),
         layout.INDEX: index,
-        layout.USER_TOWER: _user_tower(towers, features),
-        layout.ITEM_TOWER: _item_tower(towers, features),
+        layout.USER_TOWER: user_tower_file(towers, len(features.user_categories)),
+        layout.ITEM_TOWER: item_tower_file(towers),
         layout.RANKER: _ranker(fitted.pipeline.scorer, features, table.shape[1]),
         layout.CALIBRATION: _json(calibration),
     }
@@ -86,32 +85,9 @@ def bundle_files(
     return files, facts
 
 
-def _user_inputs(features: FeatureList) -> dict[str, Tensor]:
-    length = features.history_length
-    rows = torch.full((1, length), -1)
-    rows[:, -2:] = 0
-    return {
-        "history_rows": rows,
-        "history_values": torch.zeros(1, length),
-        "history_ages_s": torch.zeros(1, length),
-        "user_categories": torch.zeros(1, len(features.user_categories), dtype=torch.int64),
-        "user_numbers": torch.zeros(1, len(features.user_numbers)),
-        "context": torch.zeros(1, len(features.context_numbers)),
-    }
-
-
-def _user_tower(towers: Towers, features: FeatureList) -> bytes:
-    inputs = _user_inputs(features)
-    return to_onnx(towers.served(), inputs, ("embedding",), ())
-
-
-def _item_tower(towers: Towers, features: FeatureList) -> bytes:
-    inputs = {"item_features": torch.zeros(2, len(features.item_columns))}
-    return to_onnx(towers.items, inputs, ("embedding",), ("item_features", "embedding"))
-
-
 def _ranker(scorer: Scorer, features: FeatureList, embedding_width: int) -> bytes:
-    user = {name: value for name, value in _user_inputs(features).items() if not name.startswith("history")}
+    actor = actor_examples(features.history_length, len(features.user_categories))
+    user = {name: value for name, value in actor.items() if not name.startswith("history")}
     last_event = {"has_history": torch.ones(1, dtype=torch.bool), "age_s": torch.zeros(1)}
     item_side = {
         "item_features": torch.zeros(3, len(features.item_columns)),

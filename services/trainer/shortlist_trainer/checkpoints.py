@@ -31,15 +31,16 @@ class Stateful(Protocol):
 class Checkpoints:
     """Keeps the newest state of each part of a run in one folder."""
 
-    def __init__(self, folder: Path, fingerprint: str, resume: bool) -> None:
+    def __init__(self, folder: Path | None, fingerprint: str, resume: bool) -> None:
         """Keep checkpoints in ``folder``.
 
         Args:
-            folder: Created if need be.
+            folder: Created if need be; ``None`` keeps nothing.
             fingerprint: Of data and settings; a checkpoint of another one is not resumed.
             resume: Whether to start from what is there.
         """
-        folder.mkdir(parents=True, exist_ok=True)
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._fingerprint = hashlib.sha256(fingerprint.encode()).hexdigest()
         self._resume = resume
@@ -51,7 +52,7 @@ class Checkpoints:
             CheckpointRefused: It is damaged, or of a run with other data or settings.
         """
         path = self._path(part)
-        if not self._resume or not path.is_file():
+        if not self._resume or path is None or not path.is_file():
             return 0
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -69,14 +70,17 @@ class Checkpoints:
 
     def save(self, part: str, epochs: int, state: Mapping[str, Stateful]) -> None:
         """Replace the state of ``part``; a kill leaves the old one or the new one."""
-        aside = self._path(part).with_suffix(".new")
+        path = self._path(part)
+        if path is None:
+            return
+        aside = path.with_suffix(".new")
         content = {
             "fingerprint": self._fingerprint,
             "epochs": epochs,
             "state": {name: holder.state_dict() for name, holder in state.items()},
         }
         torch.save(content, aside)
-        aside.replace(self._path(part))
+        aside.replace(path)
 
-    def _path(self, part: str) -> Path:
-        return self._folder / f"{part}.pt"
+    def _path(self, part: str) -> Path | None:
+        return None if self._folder is None else self._folder / f"{part}.pt"

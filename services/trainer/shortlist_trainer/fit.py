@@ -18,7 +18,7 @@ from shortlist_trainer.evaluate import Pipeline, Weights, held_out_places
 from shortlist_trainer.fit_ranker import draw_samples, fit_ranker
 from shortlist_trainer.fit_towers import Report, Towers, fit_towers
 from shortlist_trainer.popular_lists import PopularLists, popular_lists
-from shortlist_trainer.prepare import Prepared, prepare
+from shortlist_trainer.prepare import Prepared, fingerprint_of, prepare
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,7 @@ def fit(dataset: Dataset, config: TrainConfig, checkpoints: Checkpoints, report:
 
 def fingerprint(dataset: Dataset, config: TrainConfig) -> str:
     """Return what tells one run's data and settings from another's, evaluation aside."""
-    content = float(dataset.times_s.sum()) + float(dataset.item_rows.astype(np.float64) @ dataset.values)
-    return f"{dataset.name} {dataset.events} {content!r} {config.model_dump_json(exclude={'evaluation'})}"
+    return f"{fingerprint_of(dataset)} {config.model_dump_json(exclude={'evaluation'})}"
 
 
 def _neighbours(prepared: Prepared, config: TrainConfig) -> Neighbours:

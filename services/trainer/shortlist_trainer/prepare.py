@@ -65,6 +65,21 @@ def prepare(dataset: Dataset, config: SplitConfig) -> Prepared:
                 f"{dataset.name}: {events} events are left for {part}, {LEAST_EVENTS} are needed; "
                 "bring more events, or events spread over more moments"
             )
+    return _prepared(dataset, split, fit_end)
+
+
+def prepare_whole(dataset: Dataset) -> Prepared:
+    """Return all events of ``dataset`` as the part that retrieval is fitted on; nothing is left for the others."""
+    return _prepared(dataset, TimeSplit(dataset.events, dataset.events), dataset.events)
+
+
+def fingerprint_of(dataset: Dataset) -> str:
+    """Return what tells the events of one data set from those of another."""
+    content = float(dataset.times_s.sum()) + float(dataset.item_rows.astype(np.float64) @ dataset.values)
+    return f"{dataset.name} {dataset.events} {content!r}"
+
+
+def _prepared(dataset: Dataset, split: TimeSplit, fit_end: int) -> Prepared:
     features, columns = item_static(dataset)
     if not columns:
         # Models take at least one static column; where items have no attributes it is the same for all of them.

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shortlist_models.candidates import CANDIDATE_MODELS, Ease, Histories, Ials, ItemKnn, ModelRefused, Popularity
+from shortlist_models.candidates import (
+    CANDIDATE_MODELS,
+    Ease,
+    Histories,
+    Ials,
+    ItemKnn,
+    ModelRefused,
+    Popularity,
+    SegmentPopularity,
+)
 
 N_ITEMS = 30
 ALL = sorted(CANDIDATE_MODELS)
@@ -23,10 +32,12 @@ def histories(n_users: int = 120, n_items: int = N_ITEMS, seed: int = 0) -> Hist
     times = np.sort(random.random(len(rows))) * 1e7
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     values = random.integers(1, 6, len(rows)).astype(np.float32)
-    return Histories(np.arange(n_users, dtype=np.int32), np.full(n_users, 1e7), indptr, rows, values, times, n_items)
+    users = np.arange(n_users, dtype=np.int32)
+    categories = np.stack([random.integers(0, 3, n_users), random.integers(0, 30, n_users)], axis=1)
+    return Histories(users, np.full(n_users, 1e7), indptr, rows, values, times, n_items, categories)
 
 
-def of(*events: tuple[int, int], n_items: int = 5) -> Histories:
+def of(*events: tuple[int, int], n_items: int = 5, categories: list[list[int]] | None = None) -> Histories:
     """Return histories of (user, item) pairs, in their order, each worth 1."""
     users = max(u for u, _ in events) + 1
     ordered = [[i for u, i in events if u == user] for user in range(users)]
@@ -34,13 +45,20 @@ def of(*events: tuple[int, int], n_items: int = 5) -> Histories:
     indptr = np.concatenate([[0], np.cumsum([len(mine) for mine in ordered])]).astype(np.int64)
     times = np.arange(len(rows), dtype=np.float64)
     ones = np.ones(len(rows), np.float32)
-    return Histories(np.arange(users, dtype=np.int32), np.full(users, 1e3), indptr, rows, ones, times, n_items)
+    known = None if categories is None else np.array(categories)
+    return Histories(np.arange(users, dtype=np.int32), np.full(users, 1e3), indptr, rows, ones, times, n_items, known)
 
 
 def from_export(name: str, exported: Mapping[str, NDArray[Any]], asked: Histories) -> NDArray[np.float64]:
     """Return the scores that the exported arrays give, computed without the model."""
     x: NDArray[np.float64] = asked.matrix().toarray().astype(np.float64)
     scores: NDArray[np.float64] = np.zeros_like(x)
+    if "segments" in exported:
+        assert asked.categories is not None
+        for user, mine in enumerate(asked.categories.tolist()):
+            fits = [i + 1 for i, (attribute, value) in enumerate(exported["segments"]) if mine[attribute] == value]
+            scores[user] = exported["segment_scores"][fits[0] if fits else 0]
+        return scores
     if "scores" in exported and "rows" not in exported:
         return scores + exported["scores"].astype(np.float64)
     if "rows" in exported:
@@ -125,6 +143,39 @@ def test_an_event_counts_half_after_the_half_life() -> None:
     model = Popularity(half_life_s=2.0)
     model.fit(of((0, 1), (0, 2), (0, 3)))  # at 0, 1 and 2 s
     assert model.score(of((0, 0)))[0].tolist() == pytest.approx([0, 0.5, 0.5**0.5, 1, 0])
+
+
+def test_a_segment_has_its_own_popularity_drawn_towards_that_of_all() -> None:
+    model = SegmentPopularity(least_users=2, prior_events=4.0)
+    model.fit(of((0, 1), (1, 1), (1, 3), (2, 0), n_items=4, categories=[[1], [1], [2]]))
+    # Of all events half are on item 1; of the three in segment 1 two are: (2 + 4/2) / (3 + 4).
+    all_ = np.array([1 / 4, 1 / 2, 0, 1 / 4])
+    in_1 = (np.array([0, 2, 0, 1]) + 4 * all_) / 7
+    asked = of((0, 0), (1, 0), (2, 0), n_items=4, categories=[[1], [2], [0]])
+    # Segment 2 has one user, which is too few, and 0 is no segment.
+    np.testing.assert_allclose(model.score(asked), [in_1, all_, all_], rtol=1e-6)
+
+
+def test_the_attribute_that_tells_most_comes_first() -> None:
+    events = [(user, item) for user in range(8) for item in ((0, 1) if user < 4 else (2, 3))]
+    by_taste = [[1 + user % 2, 1 + (user >= 4)] for user in range(8)]
+    model = SegmentPopularity(least_users=2, prior_events=1e-9)
+    model.fit(of(*events, categories=by_taste))
+    asked = of((0, 4), (1, 4), categories=[[1, 2], [2, 0]])
+    # The first column halves both tastes; the second is the taste, and where it is unknown the first one is asked.
+    np.testing.assert_allclose(model.score(asked), [[0, 0, 0.5, 0.5, 0], [0.25] * 4 + [0]], atol=1e-6)
+
+
+def test_without_attributes_everybody_is_in_the_one_segment_of_all() -> None:
+    model = SegmentPopularity()
+    model.fit(of((0, 1), (1, 1), (1, 3)))
+    np.testing.assert_allclose(model.score(of((0, 0)))[0], [0, 2 / 3, 0, 1 / 3, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("least_users", "prior_events"), [(0, 1.0), (1, 0.0), (1, float("nan"))])
+def test_segments_out_of_range_are_refused(least_users: int, prior_events: float) -> None:
+    with pytest.raises(ValueError, match="must be at least 1 and prior_events"):
+        SegmentPopularity(least_users, prior_events)
 
 
 def test_neighbours_add_up_over_the_history() -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from shortlist_data.dataset import Dataset
 from shortlist_models.candidates import Histories
+from shortlist_trainer.actors import categories_of
 from shortlist_trainer.benchmarks.table import Predictor
 
 _SCORES_AT_ONCE = 4_000_000
@@ -57,7 +58,7 @@ def held_out_of(dataset: Dataset, held: NDArray[np.bool_], users: NDArray[np.int
 def histories_of(
     dataset: Dataset, users: NDArray[np.integer] | None = None, now_s: NDArray[np.float64] | None = None
 ) -> Histories:
-    """Return the histories of ``users``, or of everybody with an event.
+    """Return the histories of ``users``, or of everybody with an event, with the users' attributes.
 
     Args:
         dataset: Events; the order of time is theirs, ties as in the file.
@@ -81,6 +82,7 @@ def histories_of(
         dataset.values[events],
         dataset.times_s[events],
         len(dataset.item_ids),
+        categories_of(dataset).index[users],
     )
 
 
