@@ -12,8 +12,8 @@ from shortlist_models.calibration import Platt, expected_calibration_error, fit_
 from shortlist_trainer.actors import before_events
 from shortlist_trainer.candidates import rolling
 from shortlist_trainer.evaluate import Pipeline, Weights, ordered, rank_in, rank_metrics
-from shortlist_trainer.fit_ranker import ranker_inputs
 from shortlist_trainer.fit_towers import Report
+from shortlist_trainer.ranker_samples import ranker_inputs
 
 RATING_WEIGHTS = (0.0, 0.1, 0.2, 0.4, 0.8)
 """Weights of the rating head that are tried beside a click weight of 1."""

@@ -20,9 +20,10 @@ from shortlist_evaluation.metrics import list_metrics
 from shortlist_evaluation.report import MetricTable, compared
 from shortlist_trainer.actors import Moments, before_events, frozen_at
 from shortlist_trainer.candidates import SOURCES, Candidates, Retrieval, moments_at_once, rolling
-from shortlist_trainer.fit_ranker import Scorer, ranker_inputs
+from shortlist_trainer.fit_ranker import Scorer
 from shortlist_trainer.fit_towers import Report
 from shortlist_trainer.prepare import Prepared
+from shortlist_trainer.ranker_samples import ranker_inputs
 from shortlist_trainer.sequences import Sequences
 
 FUSION = "fusion"

@@ -15,10 +15,11 @@ from shortlist_trainer.checkpoints import Checkpoints
 from shortlist_trainer.choose import Choices, choose
 from shortlist_trainer.config import TrainConfig
 from shortlist_trainer.evaluate import Pipeline, Weights, held_out_places
-from shortlist_trainer.fit_ranker import draw_samples, fit_ranker
+from shortlist_trainer.fit_ranker import fit_ranker
 from shortlist_trainer.fit_towers import Report, Towers, fit_towers
 from shortlist_trainer.popular_lists import PopularLists, popular_lists
 from shortlist_trainer.prepare import Prepared, fingerprint_of, prepare
+from shortlist_trainer.ranker_samples import draw_samples
 
 
 @dataclass(frozen=True, slots=True)

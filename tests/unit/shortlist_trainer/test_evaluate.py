@@ -14,10 +14,10 @@ from shortlist_trainer.candidates import Neighbours, Retrieval, rolling
 from shortlist_trainer.checkpoints import Checkpoints
 from shortlist_trainer.config import SplitConfig
 from shortlist_trainer.evaluate import held_out_places, ordered, rank_in, rank_metrics, relevant_after
-from shortlist_trainer.fit_ranker import ranker_inputs, sample_moments
 from shortlist_trainer.fit_towers import fit_towers
 from shortlist_trainer.popular_lists import popular_lists
 from shortlist_trainer.prepare import Prepared, prepare
+from shortlist_trainer.ranker_samples import ranker_inputs, sample_moments
 
 from .conftest import dataset_of, quick
 
