@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
+    import torch
+
     from shortlist_data.dataset import Dataset
     from shortlist_trainer.config import TrainConfig
     from shortlist_trainer.train import TrainResult
@@ -28,6 +30,10 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Seed of everything; the same seed gives the same bundle.")] = None,
     resume: Annotated[bool, typer.Option(help="Continue an interrupted run from its newest checkpoints.")] = False,
     publish: Annotated[bool, typer.Option(help="Make the bundle current in the store.")] = True,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        typer.Option(help="cpu, cuda, or auto: the GPU where there is one. It fits neural models."),
+    ] = "auto",
 ) -> None:
     """Train retrieval and ranking, evaluate them on later events, and publish a bundle.
 
@@ -40,13 +46,14 @@ def train(
     """
     from shortlist_data.prepared import load
     from shortlist_domain.errors import ShortlistError
+    from shortlist_trainer.devices import device_named
     from shortlist_trainer.presets import load_config, preset_for
 
     try:
         dataset = load(data)
         settings = load_config(preset_for(dataset.events), config, set_ or (), seed)
         folder = out or Path("var/runs") / dataset.name
-        result = _run(dataset, settings, folder, resume)
+        result = _run(dataset, settings, folder, resume, device_named(device))
         _finish(dataset, result, folder, store, publish)
     except (ShortlistError, OSError) as error:
         typer.secho(f"train: {error}", fg="red", err=True)
@@ -56,7 +63,7 @@ def train(
         raise typer.Exit(130) from stop
 
 
-def _run(dataset: Dataset, settings: TrainConfig, folder: Path, resume: bool) -> TrainResult:
+def _run(dataset: Dataset, settings: TrainConfig, folder: Path, resume: bool, device: torch.device) -> TrainResult:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     from shortlist_retrieval.index import build_index
@@ -77,7 +84,7 @@ def _run(dataset: Dataset, settings: TrainConfig, folder: Path, resume: bool) ->
                 tasks[part] = bar.add_task(part, total=total, loss="")
             bar.update(tasks[part], completed=done, total=total, loss=f"loss {loss:.4f}" if loss else "")
 
-        return run(dataset, settings, folder, build_index, report, resume=resume)
+        return run(dataset, settings, folder, build_index, report, resume=resume, device=device)
 
 
 def _finish(dataset: Dataset, result: TrainResult, folder: Path, store: Path, publish: bool) -> None:
@@ -99,6 +106,8 @@ def _finish(dataset: Dataset, result: TrainResult, folder: Path, store: Path, pu
         f"peak memory {result.peak_memory_bytes / 1e6:,.0f} MB; evaluation in {folder / 'evaluation.json'}",
         highlight=False,
     )
+    for model, share in result.utilisation.items():
+        console.print(f"{model}: the model waited for batches {1.0 - share:.1%} of the time", highlight=False)
     if publish:
         release = publish_bundle(bundles, bundle)
         console.print(f"published as generation {release.generation} in {store}", highlight=False)

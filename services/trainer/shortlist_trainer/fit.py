@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from shortlist_data.dataset import Dataset
@@ -14,10 +15,12 @@ from shortlist_trainer.candidates import Neighbours, Retrieval
 from shortlist_trainer.checkpoints import Checkpoints
 from shortlist_trainer.choose import Choices, choose
 from shortlist_trainer.config import TrainConfig
+from shortlist_trainer.devices import CPU
 from shortlist_trainer.evaluate import Pipeline, Weights, held_out_places
 from shortlist_trainer.fit_ranker import fit_ranker
 from shortlist_trainer.fit_towers import Report, Towers, fit_towers
 from shortlist_trainer.popular_lists import PopularLists, popular_lists
+from shortlist_trainer.prefetch import Utilisation
 from shortlist_trainer.prepare import Prepared, fingerprint_of, prepare
 from shortlist_trainer.ranker_samples import draw_samples
 
@@ -34,6 +37,8 @@ class Fitted:
     """Retrieval, fusion and ranking over these models."""
 
     choices: Choices
+    utilisation: dict[str, float]
+    """Share of the fitting, by model, in which it did not wait for batches."""
 
 
 class Clock:
@@ -54,8 +59,15 @@ class Clock:
         return {**self._laps, "total": time.monotonic() - self._begin}
 
 
-def fit(dataset: Dataset, config: TrainConfig, checkpoints: Checkpoints, report: Report, clock: Clock) -> Fitted:
-    """Fit all models.
+def fit(
+    dataset: Dataset,
+    config: TrainConfig,
+    checkpoints: Checkpoints,
+    report: Report,
+    clock: Clock,
+    device: torch.device = CPU,
+) -> Fitted:
+    """Fit all models, the neural ones on ``device``.
 
     Raises:
         DataRefused: Too few events for a part of it.
@@ -66,18 +78,22 @@ def fit(dataset: Dataset, config: TrainConfig, checkpoints: Checkpoints, report:
     neighbours = _neighbours(prepared, config)
     popular = popular_lists(prepared, config.popular)
     clock.lap("neighbours")
-    towers = fit_towers(prepared, config.two_tower, config.seed, checkpoints, report)
+    towers = fit_towers(prepared, config.two_tower, config.seed, checkpoints, report, device)
     clock.lap("two_tower")
     retrieval = Retrieval(prepared, towers, neighbours, popular, config.fusion)
     samples = draw_samples(prepared, retrieval, config.ranker, config.seed, report)
     clock.lap("ranker samples")
-    scorer = fit_ranker(prepared, retrieval.table, samples, config.ranker, config.seed, checkpoints, report)
+    fed = Utilisation()
+    scorer = fit_ranker(
+        prepared, retrieval.table, samples, config.ranker, config.seed, checkpoints, report, device, fed
+    )
     clock.lap("ranker")
     pipeline = Pipeline(prepared, retrieval, scorer, Weights(1.0, 0.0))
     choices = choose(pipeline, _validation_places(prepared, config), report)
     pipeline.weights = choices.weights
     clock.lap("choices")
-    return Fitted(prepared, towers, neighbours, popular, pipeline, choices)
+    utilisation = {"two_tower": towers.utilisation, "ranker": fed.share}
+    return Fitted(prepared, towers, neighbours, popular, pipeline, choices, utilisation)
 
 
 def fingerprint(dataset: Dataset, config: TrainConfig) -> str:

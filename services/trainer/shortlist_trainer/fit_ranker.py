@@ -11,7 +11,9 @@ from shortlist_models.dcn import Ranker, RankerShape
 from shortlist_models.losses import listwise_softmax
 from shortlist_trainer.checkpoints import Checkpoints, Stateful
 from shortlist_trainer.config import RankerConfig
+from shortlist_trainer.devices import CPU, mixed_precision, on
 from shortlist_trainer.fit_towers import GRADIENT_NORM, Report, smoothed
+from shortlist_trainer.prefetch import Utilisation, prefetched
 from shortlist_trainer.prepare import Prepared
 from shortlist_trainer.ranker_samples import RankerInputs, Samples
 
@@ -25,21 +27,28 @@ class Scorer:
         self._table = torch.from_numpy(table)
         self._categories = torch.from_numpy(prepared.categories.index)
 
+    def to(self, device: torch.device) -> None:
+        """Move the ranker and the tables it reads."""
+        self.ranker.to(device)
+        self._features, self._table = self._features.to(device), self._table.to(device)
+        self._categories = self._categories.to(device)
+
     def heads(self, inputs: RankerInputs) -> tuple[Tensor, Tensor]:
         """Return click logits and ratings, each ``(q, c)``, with gradients where the ranker is training."""
-        rows = torch.from_numpy(inputs.rows).long()
+        device = self._table.device
+        rows = on(device, inputs.rows).long()
         user = (
-            torch.from_numpy(inputs.embedding),
-            torch.from_numpy(inputs.has_history),
-            torch.from_numpy(inputs.age_s),
-            self._categories[torch.from_numpy(inputs.users).long()],
-            torch.from_numpy(inputs.numbers),
-            torch.from_numpy(inputs.context),
+            on(device, inputs.embedding),
+            on(device, inputs.has_history),
+            on(device, inputs.age_s),
+            self._categories[on(device, inputs.users).long()],
+            on(device, inputs.numbers),
+            on(device, inputs.context),
         )
         click, rating = self.ranker(
             *(column.unsqueeze(1) for column in user),
             self._features[rows],
-            torch.from_numpy(inputs.item_numbers),
+            on(device, inputs.item_numbers),
             self._table[rows],
         )
         return click, rating
@@ -59,16 +68,19 @@ def fit_ranker(
     seed: int,
     checkpoints: Checkpoints,
     report: Report,
+    device: torch.device = CPU,
+    utilisation: Utilisation | None = None,
 ) -> Scorer:
     """Fit the ranker: ``L = L_click + rating_weight * L_rating``.
 
     ``L_click`` is a softmax over each list (listwise, Cao et al. 2007), ``L_rating`` the squared error of the
-    positives' ratings in units of their variance.
+    positives' ratings in units of their variance. On a GPU the ranker runs in mixed precision, the loss does not.
     """
     torch.manual_seed(seed + 7)
     scorer = Scorer(prepared, table, Ranker(_shape(prepared, table, config)))
     ranker, inputs = scorer.ranker, samples.inputs
     _start_from_data(scorer, samples)
+    scorer.to(device)
     optimizer = torch.optim.AdamW(ranker.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     state: dict[str, Stateful] = {"ranker": ranker, "optimizer": optimizer}
     n = len(inputs.users)
@@ -79,15 +91,19 @@ def fit_ranker(
         order = np.random.default_rng([seed, 13, epoch]).permutation(n)
         ranker.train()
         recent = 0.0
-        for number in range(per_epoch):
+        made = (
+            (inputs.take(chosen), samples.ratings[chosen])
+            for chosen in (order[at : at + config.queries_per_batch] for at in range(0, n, config.queries_per_batch))
+        )
+        for number, (batch, ratings) in enumerate(prefetched(made, utilisation or Utilisation())):
             step = epoch * per_epoch + number
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * max(0.01, 1.0 - step / total)
-            chosen = order[number * config.queries_per_batch : (number + 1) * config.queries_per_batch]
-            click, rating = scorer.heads(inputs.take(chosen))
-            target = torch.zeros(len(chosen), dtype=torch.long)
-            error = (rating[:, 0] - torch.from_numpy(samples.ratings[chosen])) / ranker.rating_deviation
-            loss = listwise_softmax(click, target) + config.rating_weight * (error * error).mean()
+            with mixed_precision(device):
+                click, rating = scorer.heads(batch)
+            target = torch.zeros(len(ratings), dtype=torch.long, device=device)
+            error = (rating[:, 0].float() - on(device, ratings)) / ranker.rating_deviation
+            loss = listwise_softmax(click.float(), target) + config.rating_weight * (error * error).mean()
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(ranker.parameters(), GRADIENT_NORM)
@@ -96,6 +112,7 @@ def fit_ranker(
             report("ranker", step + 1, total, recent)
         checkpoints.save("ranker", epoch + 1, state)
     ranker.eval()
+    scorer.to(CPU)
     return scorer
 
 

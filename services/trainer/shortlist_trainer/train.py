@@ -8,7 +8,7 @@ import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from shortlist_trainer.checkpoints import Checkpoints
 from shortlist_trainer.choose import Choices
 from shortlist_trainer.cold_start import cold_slices
 from shortlist_trainer.config import TrainConfig
+from shortlist_trainer.devices import CPU, described
 from shortlist_trainer.evaluate import (
     Pipeline,
     Values,
@@ -57,6 +58,12 @@ class TrainResult:
     peak_memory_bytes: int
     """Largest resident size of this process so far."""
 
+    device: str = "cpu"
+    """Where neural models were fitted."""
+
+    utilisation: dict[str, float] = field(default_factory=dict)
+    """Share of the fitting, by model, in which it did not wait for batches."""
+
 
 def train(
     dataset: Dataset,
@@ -66,6 +73,7 @@ def train(
     report: Report = lambda part, done, total, loss: None,
     *,
     resume: bool = False,
+    device: torch.device = CPU,
 ) -> TrainResult:
     """Train, evaluate, and return everything that goes into a bundle.
 
@@ -76,6 +84,7 @@ def train(
         build_index: Makes the vector index of the item embeddings.
         report: Told of the progress.
         resume: Continue from the newest checkpoints in ``work_dir``.
+        device: Where neural models are fitted. Equal files are promised for the CPU alone.
 
     Raises:
         DataRefused: Too few events for a part of the run.
@@ -84,9 +93,9 @@ def train(
     work_dir.mkdir(parents=True, exist_ok=True)
     (work_dir / "config.json").write_text(config.model_dump_json(indent=1), encoding="utf-8")
     clock = Clock()
-    with _deterministic(config.threads):
+    with _deterministic(config.threads, device):
         checkpoints = Checkpoints(work_dir / "checkpoints", fingerprint(dataset, config), resume)
-        fitted = fit(dataset, config, checkpoints, report, clock)
+        fitted = fit(dataset, config, checkpoints, report, clock, device)
         tables, metrics = _evaluate(fitted.pipeline, config, report)
         clock.lap("evaluation")
         files, facts = bundle_files(fitted, config, build_index)
@@ -99,6 +108,8 @@ def train(
         models=_models(config),
         seconds=clock.seconds(),
         peak_memory_bytes=_peak_memory_bytes(),
+        device=described(device),
+        utilisation=fitted.utilisation,
     )
     (work_dir / EVALUATION).write_text(
         json.dumps(evaluation(dataset, config, choices, result), indent=1, ensure_ascii=False), encoding="utf-8"
@@ -124,7 +135,13 @@ def evaluation(dataset: Dataset, config: TrainConfig, choices: Choices, result: 
         },
         "seconds": {name: round(value, 1) for name, value in result.seconds.items()},
         "peak_memory_mb": round(result.peak_memory_bytes / 1e6),
-        "machine": {"threads": config.threads, "processor": platform.machine(), "python": platform.python_version()},
+        "utilisation": {name: round(share, 3) for name, share in result.utilisation.items()},
+        "machine": {
+            "threads": config.threads,
+            "processor": platform.machine(),
+            "device": result.device,
+            "python": platform.python_version(),
+        },
         "versions": {name: version(name) for name in ("torch", "numpy", "onnxruntime", "polars", "scipy")},
         "config": config.model_dump(),
     }
@@ -198,11 +215,14 @@ def _peak_memory_bytes() -> int:
 
 
 @contextmanager
-def _deterministic(threads: int) -> Iterator[None]:
-    """Make torch repeat itself for the time of a run, with a generator of its own, and leave it as it was found."""
+def _deterministic(threads: int, device: torch.device) -> Iterator[None]:
+    """Make torch repeat itself for the time of a run, with a generator of its own, and leave it as it was found.
+
+    On a GPU it may choose what is fast: some of what the models need has no form there that repeats itself.
+    """
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(device.type == "cpu")
     try:
         with torch.random.fork_rng(devices=[]):
             yield

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 import typer
 from typer.testing import CliRunner
 
 from shortlist_bundle.store import BundleStore
 from shortlist_cli.train_commands import train
+from shortlist_data.errors import DataRefused
 from shortlist_data.prepared import save
 from shortlist_data.simulate import simulate
 
@@ -44,14 +46,20 @@ def test_a_run_publishes_a_bundle_and_says_so(data: Path, tmp_path: Path, monkey
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     store, out = tmp_path / "bundles", tmp_path / "runs" / "one"
     changes = [part for change in QUICK for part in ("--set", change)]
-    code, output = invoke(data, "--out", out, "--store", store, *changes)
+    code, output = invoke(data, "--device", "cpu", "--out", out, "--store", store, *changes)
     assert code == 0, output
     release = BundleStore(store).current()
     assert release is not None
     assert f"bundle {release.bundle_id}" in output
     assert "published as generation 1" in output
     assert "pipeline" in output
-    assert json.loads((out / "evaluation.json").read_text(encoding="utf-8"))["config"]["two_tower"]["epochs"] == 1
+    written = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
+    assert written["config"]["two_tower"]["epochs"] == 1
+    assert written["machine"]["device"] == "cpu"
+    assert set(written["utilisation"]) == {"two_tower", "ranker"}
+    for model, share in written["utilisation"].items():
+        assert 0.0 <= share <= 1.0
+        assert f"{model}: the model waited for batches {1.0 - share:.1%} of the time" in output
 
 
 @pytest.mark.parametrize(
@@ -72,6 +80,34 @@ def test_a_wrong_argument_is_one_line_and_no_traceback(
     assert "Traceback" not in output
     assert len(output.strip().splitlines()) == 1
     assert not (tmp_path / "store").exists()
+
+
+def test_a_gpu_that_is_not_there_is_refused_before_anything_is_trained(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    code, output = invoke(data, "--device", "cuda", "--out", tmp_path / "out")
+    assert code == 1
+    assert "train: device=cuda, but torch sees no GPU" in output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("named", "is_there", "used"), [("auto", True, "cuda"), ("auto", False, "cpu"), ("cpu", True, "cpu")]
+)
+def test_models_are_fitted_on_the_device_that_is_named(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, is_there: bool, used: str
+) -> None:
+    fitted_on: list[str] = []
+
+    def spy(*_: object, device: torch.device, **__: object) -> None:
+        fitted_on.append(device.type)
+        raise DataRefused("seen enough")
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: is_there)
+    monkeypatch.setattr("shortlist_trainer.train.train", spy)
+    code, output = invoke(data, "--device", named, "--out", tmp_path / "out")
+    assert (code, fitted_on) == (1, [used]), output
 
 
 def test_a_folder_that_is_no_data_set_is_refused(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def pipeline(note: str, settings: Mapping[str, Any]) -> Entry:
     def fit_whole(known: Dataset, run: Run) -> Predictor:
         config = load_config(preset_for(known.events), None, overrides, run.seed)
         checkpoints = Checkpoints(run.folder, fingerprint(known, config), resume=True)
-        fitted = fit(known, config, checkpoints, run.report, Clock())
+        fitted = fit(known, config, checkpoints, run.report, Clock(), run.device)
         return _Predictor(fitted.pipeline)
 
     return Entry(note, all_settings, fit_whole)
