@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from shortlist_bundle.fusion import fuse
 from shortlist_bundle.neighbours import batch_neighbour_scores
+from shortlist_bundle.ordering import batch_best_first
 from shortlist_trainer.actors import Moments, history_inputs
 from shortlist_trainer.config import FusionConfig
 from shortlist_trainer.fit_towers import Towers
@@ -155,18 +156,13 @@ class Retrieval:
         return owner, sequences.items[places]
 
 
-def best(scores: NDArray[np.floating], k: int) -> NDArray[np.int32]:
+def best(scores: NDArray[np.float32], k: int) -> NDArray[np.int32]:
     """Return the rows of the ``k`` best scores of each row, best first; -1 where fewer are above minus infinity.
 
     Among equal scores the lower row comes first.
     """
-    k = min(k, scores.shape[1])
-    part = np.argpartition(-scores, k - 1, axis=1)[:, :k] if k < scores.shape[1] else None
-    rows = np.sort(part, axis=1) if part is not None else np.broadcast_to(np.arange(k), scores.shape)
-    values = np.take_along_axis(scores, rows, axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")
-    rows, values = np.take_along_axis(rows, order, axis=1), np.take_along_axis(values, order, axis=1)
-    return np.where(np.isneginf(values), -1, rows).astype(np.int32)
+    rows = batch_best_first(scores, k)
+    return np.where(np.isneginf(np.take_along_axis(scores, rows, axis=1)), -1, rows).astype(np.int32)
 
 
 def moments_at_once(n_items: int) -> int:
