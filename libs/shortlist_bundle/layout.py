@@ -54,6 +54,13 @@ CALIBRATION = "calibration.json"
 GOLDEN = "golden.json"
 """Requests with the scores they must get. Retrieval and ranking, before they are ready."""
 
+CONTENT_EMBEDDINGS = "content_embeddings.npy"
+"""``float16 (n, c)``: inner products say how alike the texts and images of two items are; zeros where an item has
+neither. Optional, with the next one. Retrieval."""
+
+CONTENT = "content.json"
+""":class:`shortlist_bundle.content.EventWeights`. Retrieval."""
+
 REQUIRED = (
     ITEM_IDS,
     ITEM_DISPLAY,

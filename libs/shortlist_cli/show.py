@@ -16,6 +16,7 @@ _REASONS = {
     answer_pb2.REASON_KIND_POPULAR: "popular",
     answer_pb2.REASON_KIND_POPULAR_SEGMENT: "popular with people like you",
     answer_pb2.REASON_KIND_REQUESTED: "asked for",
+    answer_pb2.REASON_KIND_SIMILAR_CONTENT: "is like",
 }
 
 

@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from shortlist_data.content import Content, ContentKind
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
@@ -88,6 +90,8 @@ class Dataset:
     """Numeric columns of ``items`` that models use."""
 
     report: ReadReport
+    content: Mapping[ContentKind, Content] = field(default_factory=dict)
+    """Embeddings of the items' texts and images, by kind; empty where nobody embedded any."""
 
     @property
     def events(self) -> int:

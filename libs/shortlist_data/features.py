@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from shortlist_data.content import ContentKind
+from shortlist_data.content_features import content_columns
 from shortlist_data.dataset import Dataset
 from shortlist_domain.features import FEATURE_BY_NAME
 
@@ -76,13 +79,20 @@ def item_totals(dataset: Dataset, until_event: int) -> NDArray[np.float64]:
     )
 
 
-def item_static(dataset: Dataset) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+def item_static(
+    dataset: Dataset, components: Mapping[ContentKind, int] | None = None
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """Return the static features of all items, float32, shape ``(n, f)``, and the names of their columns.
 
     Each value of an attribute is a column of zeros and ones (``genres=Comedy``), the 200 most frequent ones per
     attribute, in alphabetical order. A number is a column plus ``<name>_missing``: the year becomes
     ``(year - 1900) / 100``; any other number is standardised over the items that have it; where it is missing the
-    column is 0 and the flag 1. The columns depend on the items table only, never on events.
+    column is 0 and the flag 1. Content comes last (:func:`shortlist_data.content_features.content_columns`). Columns
+    depend on the items only, never on events.
+
+    Args:
+        dataset: Whose items.
+        components: How many columns each kind of content may have; ``None``: none.
     """
     columns: list[NDArray[np.float32]] = []
     names: list[str] = []
@@ -96,6 +106,9 @@ def item_static(dataset: Dataset) -> tuple[NDArray[np.float32], tuple[str, ...]]
         columns.append(np.where(missing, 0.0, _scaled(number, raw)).astype(np.float32))
         columns.append(missing.astype(np.float32))
         names.extend((number, f"{number}_missing"))
+    content, content_names = content_columns(dataset.content, components or {})
+    columns.extend(content.T)
+    names.extend(content_names)
     n = len(dataset.item_ids)
     return (np.stack(columns, axis=1) if columns else np.zeros((n, 0), np.float32)), tuple(names)
 

@@ -2,6 +2,8 @@
 
 ``interactions.parquet`` has ``user_id``, ``item_id`` (String), ``value`` (Float32), ``time_s`` (Float64), in order of
 time; ``users.parquet`` and ``items.parquet`` are the tables of :class:`Dataset`. Whatever reads Parquet can use them.
+Where items have content, its vectors lie beside them (:mod:`shortlist_data.content`); getting or importing the data set
+anew writes one without.
 """
 
 import contextlib
@@ -16,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from shortlist_data.assemble import rows_of
+from shortlist_data.content import content_files, read_content, write_content
 from shortlist_data.dataset import Dataset, ReadReport, Skipped
 from shortlist_data.errors import DataRefused
 from shortlist_data.parquet import read_parquet
@@ -51,15 +54,18 @@ def save(dataset: Dataset, folder: Path) -> None:
         pl.DataFrame(events).write_parquet(aside / INTERACTIONS)
         dataset.users.write_parquet(aside / USERS)
         dataset.items.write_parquet(aside / ITEMS)
-        description = {
+        description: dict[str, object] = {
             "format_version": FORMAT_VERSION,
             "name": dataset.name,
             "user_attributes": dataset.user_attributes,
             "item_attributes": dataset.item_attributes,
             "item_numbers": dataset.item_numbers,
             "report": asdict(dataset.report),
-            "sha256": {name: _digest(aside / name) for name in (INTERACTIONS, USERS, ITEMS)},
         }
+        if dataset.content:
+            description["content"] = write_content(dataset.content, aside)
+        names = (INTERACTIONS, USERS, ITEMS, *content_files(dataset.content))
+        description["sha256"] = {name: _digest(aside / name) for name in names}
         (aside / DESCRIPTION).write_text(json.dumps(description, indent=1, ensure_ascii=False), encoding="utf-8")
         with contextlib.suppress(FileNotFoundError):
             folder.rename(replaced)
@@ -109,6 +115,7 @@ def load(folder: Path) -> Dataset:
                 dict(report["rows"]),
                 tuple(Skipped(**{**s, "samples": tuple(s["samples"])}) for s in report["skipped"]),
             ),
+            content=read_content(description.get("content", {}), folder, len(items)),
         )
     except KeyError as error:
         raise DataRefused(f"{folder} is damaged: {DESCRIPTION} lacks {error}; get the data set anew") from error

@@ -66,6 +66,13 @@ def _facts(dataset: Dataset) -> list[tuple[str, str]]:
     facts += [
         ("user attributes", _shares(dataset, dataset.user_attributes, of_users=True)),
         ("item attributes", _shares(dataset, dataset.item_attributes + dataset.item_numbers, of_users=False)),
+        *(
+            (
+                f"item {kind.value}",
+                f"{of_kind.known.mean():.0%} of the items, {of_kind.vectors.shape[1]} dimensions of {of_kind.encoder}",
+            )
+            for kind, of_kind in sorted(dataset.content.items())
+        ),
     ]
     return facts
 

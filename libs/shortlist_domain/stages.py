@@ -21,6 +21,7 @@ class Source(StrEnum):
     TWO_TOWER = "two_tower"
     ITEM_NEIGHBOURS = "item_neighbours"
     POPULAR = "popular"
+    CONTENT = "content"
 
 
 class Freshness(StrEnum):

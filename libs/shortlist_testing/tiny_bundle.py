@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from shortlist_bundle import blob_table, golden, layout
 from shortlist_bundle.actor_inputs import ModelInputs, actor_inputs
 from shortlist_bundle.arrays import array_bytes
+from shortlist_bundle.content import ContentTable, EventWeights, content_files
 from shortlist_bundle.feature_list import FeatureList, Vocabulary
 from shortlist_bundle.manifest import DataWindow, Manifest
 from shortlist_bundle.neighbours import neighbour_scores_of
@@ -42,7 +43,7 @@ FEATURES = FeatureList(
 )
 
 
-def tiny_bundle(folder: Path, n_items: int = 60, dim: int = 9, seed: int = 0) -> Release:
+def tiny_bundle(folder: Path, n_items: int = 60, dim: int = 9, seed: int = 0, *, content: bool = False) -> Release:
     """Write a bundle into the store at ``folder`` and make it current.
 
     Items belong to one of four genres by turns, and lie near their genre's direction in the embedding space; so an
@@ -53,8 +54,20 @@ def tiny_bundle(folder: Path, n_items: int = 60, dim: int = 9, seed: int = 0) ->
         n_items: Catalogue size, at least 8. Ids are ``item-000``, ...; every seventh has odd characters in its id.
         dim: Embedding size, at least 6: four genres, noise, and the item's bias.
         seed: Another seed is another bundle over the same item ids.
+        content: Whether items have content: every fifth has none, that of the others lies near their genre's.
     """
-    return publish(folder, tiny_files(n_items, dim, seed))
+    files = tiny_files(n_items, dim, seed)
+    return publish(folder, files | tiny_content(n_items) if content else files)
+
+
+def tiny_content(n_items: int) -> dict[str, bytes]:
+    """Return the optional files of a bundle of ``n_items`` with content."""
+    rng = np.random.default_rng(1)
+    vectors = rng.normal(0.0, 0.1, (n_items, len(GENRES) + 2))
+    vectors[np.arange(n_items), np.arange(n_items) % len(GENRES)] += 1.0
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors[::5] = 0.0
+    return content_files(ContentTable(vectors.astype(np.float16), EventWeights(5.0, 3.0, 1.0)))
 
 
 def publish(folder: Path, files: dict[str, bytes]) -> Release:

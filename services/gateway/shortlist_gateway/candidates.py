@@ -23,6 +23,7 @@ _REASONS: _Reasons = {
     Source.TWO_TOWER: ReasonKind.TASTE,
     Source.ITEM_NEIGHBOURS: ReasonKind.SIMILAR_ITEM,
     Source.POPULAR: ReasonKind.POPULAR,
+    Source.CONTENT: ReasonKind.SIMILAR_CONTENT,
 }
 
 _REASONS_FOR_STRANGERS: _Reasons = {Source.POPULAR: ReasonKind.POPULAR}

@@ -90,6 +90,7 @@ class ReasonKind(StrEnum):
     POPULAR = "POPULAR"
     POPULAR_SEGMENT = "POPULAR_SEGMENT"
     REQUESTED = "REQUESTED"
+    SIMILAR_CONTENT = "SIMILAR_CONTENT"
 
 
 @dataclass(frozen=True, slots=True)

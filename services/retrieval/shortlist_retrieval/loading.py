@@ -10,6 +10,7 @@ from shortlist_bundle import golden, layout
 from shortlist_bundle.actor_inputs import actor_inputs
 from shortlist_bundle.arrays import map_array
 from shortlist_bundle.bundle import Bundle
+from shortlist_bundle.content import load_content
 from shortlist_bundle.feature_list import FeatureList
 from shortlist_bundle.item_table import load_counters
 from shortlist_bundle.neighbours import load_neighbours
@@ -53,6 +54,9 @@ class LoadedBundle:
         self.features = FeatureList.from_json(bundle.read(layout.FEATURE_LIST))
         self.neighbour_rows, self.neighbour_scores = load_neighbours(bundle, self.n_items)
         self.popular = PopularLists(bundle.read(layout.POPULAR), self.n_items)
+        self.content = load_content(bundle, self.n_items)
+        """``None`` where the bundle has none; the content source then proposes nothing."""
+
         self.counters = load_counters(bundle, self.n_items)
         self.index = VectorIndex(bundle.map(layout.INDEX), self.embeddings)
         self._tower = Session(bundle.read(layout.USER_TOWER), TOWER_INPUTS, ("embedding",))

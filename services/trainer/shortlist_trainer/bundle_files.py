@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from shortlist_bundle import blob_table, golden, layout
 from shortlist_bundle.arrays import array_bytes
+from shortlist_bundle.content import content_files
 from shortlist_bundle.feature_list import FeatureList, Vocabulary
 from shortlist_data.features import item_totals
 from shortlist_models.dcn import ServedRanker
@@ -43,7 +44,7 @@ def feature_list(prepared: Prepared, config: TrainConfig, choices: Choices) -> F
         item_numbers=ITEM_NUMBERS,
         item_columns=prepared.item_columns,
         head_weights={"click": choices.weights.click, "rating": choices.weights.rating},
-        source_quotas=config.fusion.quotas,
+        source_quotas=config.fusion.shares(has_content=prepared.content is not None),
     )
 
 
@@ -81,6 +82,8 @@ def bundle_files(
         layout.RANKER: _ranker(fitted.pipeline.scorer, features, table.shape[1]),
         layout.CALIBRATION: _json(calibration),
     }
+    if prepared.content is not None:
+        files |= content_files(prepared.content)
     files[layout.GOLDEN] = golden.to_json(golden_requests(prepared, features, choices.platt, files))
     return files, facts
 

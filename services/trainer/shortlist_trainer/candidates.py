@@ -21,7 +21,8 @@ from shortlist_trainer.prepare import Prepared
 _SCORES_AT_ONCE = 2_000_000
 """Bounds memory: about 50 bytes are held for each of these."""
 
-SOURCES = ("two_tower", "item_neighbours", "popular")
+SOURCES = ("two_tower", "item_neighbours", "popular", "content")
+"""Every source there is; ``content`` proposes only where items have content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,9 @@ class Retrieval:
         self.table = np.ascontiguousarray(towers.table.numpy())
         self._neighbours = neighbours
         self._config = config
+        self._content = prepared.content
+        self.sources = tuple(source for source in SOURCES if source != "content" or prepared.content is not None)
+        """Those that propose anything here."""
 
     def candidates(self, moments: Moments, counters: NDArray[np.float64]) -> Candidates:
         """Return the candidates at ``moments``.
@@ -128,12 +132,16 @@ class Retrieval:
             "item_neighbours": np.where(near > 0.0, near, np.float32(-np.inf)),
             "popular": np.repeat(counters[:, :, 0], len(moments) // len(counters), axis=0).astype(np.float32),
         }
+        if self._content is not None:
+            # One actor at a time, as serving does it.
+            alike = np.stack([self._content.scores(*of_one) for of_one in zip(rows, values, strict=True)])
+            scores["content"] = np.where((alike > 0.0) & self._content.known, alike, np.float32(-np.inf))
         seen_row, seen_item = self._seen(moments)
         for each in scores.values():
             each[seen_row, seen_item] = -np.inf
         lists = {name: best(each, self._config.per_source) for name, each in scores.items()}
         fused = np.full((len(moments), self._config.candidates), -1, np.int32)
-        quotas = self._config.quotas
+        quotas = self._config.shares(has_content=self._content is not None)
         for row in range(len(moments)):
             of_row = {name: each[row][each[row] >= 0] for name, each in lists.items()}
             if rows[row, -1] < 0 and (segment := self._segment(int(moments.users[row]))) is not None:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from shortlist_trainer.actors import Moments, known_until
 from shortlist_trainer.candidates import rolling
 from shortlist_trainer.evaluate import (
-    LISTS,
     Pipeline,
     Values,
     held_out_places,
@@ -96,7 +95,7 @@ def after_first_events(sequences: Sequences, users: NDArray[np.int32], known: in
 def _list_values(pipeline: Pipeline, moments: Moments, recall_at: int, report: Report) -> Values:
     """Return the metrics of one list a moment; relevant is all that its user meets later."""
     sequences = pipeline.prepared.sequences
-    lists: dict[str, list[NDArray[np.int32]]] = {name: [] for name in LISTS}
+    lists: dict[str, list[NDArray[np.int32]]] = {name: [] for name in pipeline.names}
     for part, here, candidates in rolling(pipeline.prepared, pipeline.retrieval, moments):
         for name, rows in pipeline.lists(here, candidates).items():
             lists[name].append(rows)

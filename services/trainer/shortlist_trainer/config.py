@@ -62,6 +62,26 @@ class TwoTowerConfig(_Section):
     """Sampled negatives per batch, half uniform, half by popularity."""
 
 
+class ContentConfig(_Section):
+    """Embeddings of items' texts and images, where a data set has them."""
+
+    text_components: int = Field(default=32, ge=0, le=1000)
+    """Principal components of the text embeddings that are columns of the items beside their attributes; 0: none."""
+
+    image_components: int = Field(default=16, ge=0, le=1000)
+    """The same of the images."""
+
+    dimensions: int = Field(default=96, ge=1, le=1000)
+    """Principal axes of each kind by which the content source compares items."""
+
+    image_weight: float = Field(default=0.3, ge=0, le=1)
+    """Weight of the images' similarity in the content source; the texts' is the rest. Where one is absent, the other is
+    all."""
+
+    half_life: float = Field(default=10.0, gt=0, le=100_000)
+    """Number of later events after which an event counts half in the content source."""
+
+
 class NeighboursConfig(_Section):
     """Item neighbours."""
 
@@ -88,11 +108,20 @@ class FusionConfig(_Section):
 
     item_neighbours: float = Field(default=0.2, ge=0, le=1)
     popular: float = Field(default=0.3, ge=0, le=1)
+    content: float = Field(default=0.1, ge=0, le=1)
+    """Share that the content source takes from the others, in proportion to theirs, where items have content; without
+    content it has none."""
 
     @property
     def quotas(self) -> dict[str, float]:
-        """Shares by source name."""
+        """Shares by source name, without content."""
         return {"two_tower": self.two_tower, "item_neighbours": self.item_neighbours, "popular": self.popular}
+
+    def shares(self, *, has_content: bool) -> dict[str, float]:
+        """Return the shares by source name, for items with or without content."""
+        if not has_content:
+            return self.quotas
+        return {**{s: q * (1.0 - self.content) for s, q in self.quotas.items()}, "content": self.content}
 
 
 class RankerConfig(_Section):
@@ -152,6 +181,7 @@ class TrainConfig(_Section):
 
     split: SplitConfig = SplitConfig()
     two_tower: TwoTowerConfig = TwoTowerConfig()
+    content: ContentConfig = ContentConfig()
     neighbours: NeighboursConfig = NeighboursConfig()
     popular: PopularConfig = PopularConfig()
     fusion: FusionConfig = FusionConfig()

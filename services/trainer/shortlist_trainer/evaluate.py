@@ -19,7 +19,7 @@ from shortlist_data.features import item_totals
 from shortlist_evaluation.metrics import list_metrics
 from shortlist_evaluation.report import MetricTable, compared
 from shortlist_trainer.actors import Moments, before_events, frozen_at
-from shortlist_trainer.candidates import SOURCES, Candidates, Retrieval, moments_at_once, rolling
+from shortlist_trainer.candidates import Candidates, Retrieval, moments_at_once, rolling
 from shortlist_trainer.fit_ranker import Scorer
 from shortlist_trainer.fit_towers import Report
 from shortlist_trainer.prepare import Prepared
@@ -29,7 +29,6 @@ from shortlist_trainer.sequences import Sequences
 FUSION = "fusion"
 PIPELINE = "pipeline"
 BASELINE = "popular"
-LISTS = (BASELINE, *(s for s in SOURCES if s != BASELINE), FUSION, PIPELINE)
 
 Values = dict[str, dict[str, NDArray[np.float64]]]
 """By list, by metric, one number per user or event."""
@@ -52,13 +51,18 @@ class Pipeline:
         self.scorer = scorer
         self.weights = weights
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Lists that are evaluated, in the order of reports: the baseline, the other sources, fusion, pipeline."""
+        return (BASELINE, *(s for s in self.retrieval.sources if s != BASELINE), FUSION, PIPELINE)
+
     def ranked(self, moments: Moments, candidates: Candidates) -> NDArray[np.int32]:
         """Return the candidates in the order of their ranking score, ``(q, c)``, padded with -1."""
         click, rating = self.scorer.scored(ranker_inputs(moments, candidates, candidates.fused))
         return ordered(candidates.fused, self.weights.click * click + self.weights.rating * rating)
 
     def lists(self, moments: Moments, candidates: Candidates) -> dict[str, NDArray[np.int32]]:
-        """Return what is evaluated, by name of :data:`LISTS`."""
+        """Return what is evaluated, by name of :attr:`names`."""
         return {**candidates.lists, FUSION: candidates.fused, PIPELINE: self.ranked(moments, candidates)}
 
 
@@ -102,12 +106,12 @@ def rolling_values(pipeline: Pipeline, places: NDArray[np.int64], recall_at: int
     prepared = pipeline.prepared
     moments = before_events(prepared.sequences, places)
     targets = prepared.sequences.items[places]
-    ranks: dict[str, list[NDArray[np.int64]]] = {name: [] for name in LISTS}
+    ranks: dict[str, list[NDArray[np.int64]]] = {name: [] for name in pipeline.names}
     for part, here, candidates in rolling(prepared, pipeline.retrieval, moments):
         for name, rows in pipeline.lists(here, candidates).items():
             ranks[name].append(rank_in(rows, targets[part]))
         report("rolling evaluation", part.stop, len(moments), 0.0)
-    return {name: rank_metrics(np.concatenate(ranks[name]), recall_at) for name in LISTS}
+    return {name: rank_metrics(np.concatenate(ranks[name]), recall_at) for name in pipeline.names}
 
 
 def rank_in(rows: NDArray[np.int32], targets: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -134,14 +138,14 @@ def frozen_values(
     evaluated = np.array([len(r) > 0 for r in relevant], np.bool_)
     moments = frozen_at(sequences, users, cut, float(prepared.dataset.times_s[cut - 1]))
     totals = item_totals(prepared.dataset, cut)[None]
-    lists: dict[str, list[NDArray[np.int32]]] = {name: [] for name in LISTS}
+    lists: dict[str, list[NDArray[np.int32]]] = {name: [] for name in pipeline.names}
     batch = moments_at_once(prepared.n_items)
     for begin in range(0, len(users), batch):
         here = moments.take(slice(begin, begin + batch))
         for name, rows in pipeline.lists(here, pipeline.retrieval.candidates(here, totals)).items():
             lists[name].append(rows)
         report("frozen evaluation", min(begin + batch, len(users)), len(users), 0.0)
-    values = {name: list_values(np.concatenate(lists[name]), relevant, recall_at) for name in LISTS}
+    values = {name: list_values(np.concatenate(lists[name]), relevant, recall_at) for name in pipeline.names}
     return values, users[evaluated], int((~evaluated).sum())
 
 
@@ -183,7 +187,7 @@ def table_of(
     return compared(
         title,
         BASELINE,
-        {name: dict(values[name]) for name in LISTS},
+        {name: dict(of_list) for name, of_list in values.items()},
         seed=seed,
         groups=groups,
         resamples=resamples,

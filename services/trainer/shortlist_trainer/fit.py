@@ -73,7 +73,7 @@ def fit(
         DataRefused: Too few events for a part of it.
         CheckpointRefused: A checkpoint to resume from is damaged or of another run.
     """
-    prepared = prepare(dataset, config.split)
+    prepared = prepare(dataset, config.split, config.content)
     clock.lap("prepare")
     neighbours = _neighbours(prepared, config)
     popular = popular_lists(prepared, config.popular)

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist_bundle.content import ContentTable, EventWeights
+from shortlist_data.content import ContentKind, describe
+from shortlist_data.content_features import content_vectors
 from shortlist_data.dataset import Dataset
 from shortlist_data.errors import DataRefused
 from shortlist_data.features import item_static
 from shortlist_data.split import TimeSplit, global_time_split
 from shortlist_trainer.actors import Categories, categories_of
-from shortlist_trainer.config import SplitConfig
+from shortlist_trainer.config import ContentConfig, SplitConfig
 from shortlist_trainer.sequences import Sequences, sequences_of
 
 NO_ATTRIBUTES = "no_attributes"
@@ -37,14 +40,22 @@ class Prepared:
     fit_end: int
     """Retrieval models are fitted on the events before this one, the ranker on those from here to ``train_end``."""
 
+    content: ContentTable | None = None
+    """``None`` where items have no content."""
+
     @property
     def n_items(self) -> int:
         """Number of items."""
         return len(self.dataset.item_ids)
 
 
-def prepare(dataset: Dataset, config: SplitConfig) -> Prepared:
+def prepare(dataset: Dataset, config: SplitConfig, content: ContentConfig | None = None) -> Prepared:
     """Cut ``dataset`` in time and compute what was known before each event.
+
+    Args:
+        dataset: Data to learn from.
+        config: Where time is cut.
+        content: How content is used, where ``dataset`` has any; ``None`` takes the defaults.
 
     Raises:
         DataRefused: Too little is left for one of the parts.
@@ -65,23 +76,46 @@ def prepare(dataset: Dataset, config: SplitConfig) -> Prepared:
                 f"{dataset.name}: {events} events are left for {part}, {LEAST_EVENTS} are needed; "
                 "bring more events, or events spread over more moments"
             )
-    return _prepared(dataset, split, fit_end)
+    return _prepared(dataset, split, fit_end, content or ContentConfig())
 
 
 def prepare_whole(dataset: Dataset) -> Prepared:
     """Return all events of ``dataset`` as the part that retrieval is fitted on; nothing is left for the others."""
-    return _prepared(dataset, TimeSplit(dataset.events, dataset.events), dataset.events)
+    return _prepared(dataset, TimeSplit(dataset.events, dataset.events), dataset.events, ContentConfig())
 
 
 def fingerprint_of(dataset: Dataset) -> str:
-    """Return what tells the events of one data set from those of another."""
-    content = float(dataset.times_s.sum()) + float(dataset.item_rows.astype(np.float64) @ dataset.values)
-    return f"{dataset.name} {dataset.events} {content!r}"
+    """Return what tells the events and the content of one data set from those of another."""
+    events = float(dataset.times_s.sum()) + float(dataset.item_rows.astype(np.float64) @ dataset.values)
+    return f"{dataset.name} {dataset.events} {events!r}{describe(dataset.content)}"
 
 
-def _prepared(dataset: Dataset, split: TimeSplit, fit_end: int) -> Prepared:
-    features, columns = item_static(dataset)
+def _prepared(dataset: Dataset, split: TimeSplit, fit_end: int, content: ContentConfig) -> Prepared:
+    components = {ContentKind.TEXT: content.text_components, ContentKind.IMAGE: content.image_components}
+    features, columns = item_static(dataset, components)
     if not columns:
         # Models take at least one static column; where items have no attributes it is the same for all of them.
         features, columns = np.ones((len(dataset.item_ids), 1), np.float32), (NO_ATTRIBUTES,)
-    return Prepared(dataset, sequences_of(dataset), categories_of(dataset), features, columns, split, fit_end)
+    return Prepared(
+        dataset,
+        sequences_of(dataset),
+        categories_of(dataset),
+        features,
+        columns,
+        split,
+        fit_end,
+        _content_table(dataset, content, fit_end),
+    )
+
+
+def _content_table(dataset: Dataset, config: ContentConfig, fit_end: int) -> ContentTable | None:
+    """Return what the content source compares items by; the scale of values is that of the first ``fit_end`` events."""
+    weights = {ContentKind.TEXT: 1.0 - config.image_weight, ContentKind.IMAGE: config.image_weight}
+    vectors = content_vectors(dataset.content, dict.fromkeys(ContentKind, config.dimensions), weights)
+    if not vectors.any():
+        return None
+    values = dataset.values[:fit_end].astype(np.float64)
+    # Rounded as bundles hold them, so that evaluation compares by the very numbers that serving does.
+    return ContentTable(
+        vectors.astype(np.float16), EventWeights(config.half_life, float(values.mean()), float(values.std()))
+    )

@@ -105,7 +105,7 @@ def train(
         files=files,
         metrics={**metrics, "calibration/ece": choices.ece, **{f"index/{k}": v for k, v in facts.items()}},
         tables=tables,
-        models=_models(config),
+        models=_models(config, fitted.pipeline.retrieval.sources),
         seconds=clock.seconds(),
         peak_memory_bytes=_peak_memory_bytes(),
         device=described(device),
@@ -201,9 +201,10 @@ def _means(protocol: str, values: Values) -> dict[str, float]:
     }
 
 
-def _models(config: TrainConfig) -> dict[str, str]:
+def _models(config: TrainConfig, sources: tuple[str, ...]) -> dict[str, str]:
+    others = ", ".join(source for source in sources if source != "two_tower")
     return {
-        "retrieval": f"two_tower({config.two_tower.encoder}, {config.two_tower.width}), item_neighbours, popular",
+        "retrieval": f"two_tower({config.two_tower.encoder}, {config.two_tower.width}), {others}",
         "index": "as built by the retrieval stage",
         "ranker": f"dcn_v2(cross {config.ranker.cross_layers}, rank {config.ranker.rank})",
     }

@@ -17,7 +17,7 @@ from shortlist_bundle.store import BundleStore
 from shortlist_ranking.loading import LoadedRanker
 from shortlist_retrieval.wiring import load_shelf
 from shortlist_testing import tiny_models
-from shortlist_testing.tiny_bundle import item_ids, publish, tiny_files
+from shortlist_testing.tiny_bundle import item_ids, publish, tiny_content, tiny_files
 
 GOOD, NEXT = tiny_files(seed=0), tiny_files(seed=1)
 LOADERS: dict[str, Callable[[Bundle], object]] = {"retrieval": load_shelf, "ranking": LoadedRanker}
@@ -60,6 +60,47 @@ def test_a_damaged_file_is_refused_before_it_is_parsed(
 
 def changed(name: str, content: bytes) -> dict[str, bytes]:
     return {**NEXT, name: content}
+
+
+CONTENT = tiny_content(60)
+WITHOUT_MEAN = json.dumps({"half_life": 5.0, "value_deviation": 1.0}).encode()
+WRONG_CONTENT = {
+    "other items": {**CONTENT, layout.CONTENT_EMBEDDINGS: array_bytes(np.ones((59, 4), np.float16))},
+    "not finite": {**CONTENT, layout.CONTENT_EMBEDDINGS: array_bytes(np.full((60, 4), np.nan, np.float16))},
+    "other type": {**CONTENT, layout.CONTENT_EMBEDDINGS: array_bytes(np.ones((60, 4), np.float32))},
+    "no weights": {layout.CONTENT_EMBEDDINGS: CONTENT[layout.CONTENT_EMBEDDINGS]},
+    "no vectors": {layout.CONTENT: CONTENT[layout.CONTENT]},
+    "no mean": {**CONTENT, layout.CONTENT: WITHOUT_MEAN},
+    "no half-life": {**CONTENT, layout.CONTENT: CONTENT[layout.CONTENT].replace(b"5.0", b"0.0")},
+    "endless": {**CONTENT, layout.CONTENT: CONTENT[layout.CONTENT].replace(b"5.0", b"Infinity")},
+    "no object": {**CONTENT, layout.CONTENT: b"[]"},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_CONTENT)
+def test_content_that_is_not_whole_is_refused_by_retrieval(tmp_path: Path, wrong: str) -> None:
+    publish(tmp_path, GOOD)
+    host: BundleHost[object] = BundleHost(BundleStore(tmp_path), load_shelf)
+    assert host.poll()
+    publish(tmp_path, {**NEXT, **WRONG_CONTENT[wrong]})
+    assert_refused(host)
+
+
+@pytest.mark.parametrize("name", CONTENT)
+def test_damaged_content_is_refused_before_it_is_parsed(tmp_path: Path, name: str) -> None:
+    publish(tmp_path, GOOD)
+    host: BundleHost[object] = BundleHost(BundleStore(tmp_path), load_shelf)
+    assert host.poll()
+    path = tmp_path / "bundles" / publish(tmp_path, {**NEXT, **CONTENT}).bundle_id / name
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 0x01
+    path.write_bytes(content)
+    assert_refused(host)
+
+
+def test_content_that_is_whole_is_served(tmp_path: Path) -> None:
+    publish(tmp_path, {**NEXT, **CONTENT})
+    assert BundleHost(BundleStore(tmp_path), load_shelf).poll()
 
 
 def test_embeddings_that_are_not_finite_are_refused(host: BundleHost[object], tmp_path: Path) -> None:

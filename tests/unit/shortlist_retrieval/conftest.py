@@ -18,7 +18,7 @@ from shortlist_testing.tiny_bundle import tiny_bundle
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> BundleHost[Shelf]:
     folder: Path = tmp_path_factory.mktemp("store")
-    tiny_bundle(folder)
+    tiny_bundle(folder, content=True)
     made: BundleHost[Shelf] = BundleHost(BundleStore(folder), load_shelf)
     assert made.poll()
     return made

@@ -58,7 +58,7 @@ async def test_provenance_points_at_candidates_and_covers_each(engine: Retrieval
         covered |= set(word.candidates)
         by_rank = sorted(zip(word.ranks, word.scores, strict=True))
         assert [score for _, score in by_rank] == sorted(word.scores, reverse=True)
-        if word.source == "item_neighbours":
+        if word.source in {"item_neighbours", "content"}:
             assert set(word.anchors) <= set(MEMBER.history_rows)
         else:
             assert set(word.anchors) == {NO_ANCHOR}
@@ -83,7 +83,7 @@ async def test_anchors_replace_the_history_and_do_not_come_back(engine: Retrieva
     anchors = array("I", [5, 9])
     result = await engine.retrieve(request(shelf, anchor_rows=anchors, candidate_count=10), soon())
     assert not set(result.rows) & {5, 9}
-    assert {word.source for word in result.provenance} == {"two_tower", "item_neighbours"}
+    assert {word.source for word in result.provenance} == {"two_tower", "item_neighbours", "content"}
     # Rows 5 and 9 are of the genre 1; so is what is like them.
     assert sum(row % 4 == 1 for row in result.rows) >= 8
     stranger = request(shelf, anchor_rows=anchors, candidate_count=10, actor=ActorFeatures(NOW_S))

@@ -95,7 +95,7 @@ async def test_what_is_not_served_yet_says_so(stub: RetrievalServiceAsyncStub) -
 async def test_the_index_describes_itself(stub: RetrievalServiceAsyncStub) -> None:
     (index,) = (await stub.DescribeIndex(pb.DescribeIndexRequest())).indexes
     assert (index.kind, index.size, index.dimension, index.measured_recall) == ("flat", 60, 9, 1.0)
-    assert list(index.sources) == ["two_tower", "item_neighbours", "popular"]
+    assert list(index.sources) == ["two_tower", "item_neighbours", "popular", "content"]
     assert not index.HasField("item_feed_age")
 
 

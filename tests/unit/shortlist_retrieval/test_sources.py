@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from shortlist_bundle.content import ContentTable
 from shortlist_domain.stages import ActorFeatures, ItemDelta, Source
 from shortlist_retrieval.engine import Shelf
 from shortlist_retrieval.loading import LoadedBundle
 from shortlist_retrieval.selection import Selection
 from shortlist_retrieval.sources import SOURCES
 from shortlist_retrieval.sources.base import CandidateSource, Query
+from shortlist_retrieval.sources.content import ContentSource
 from shortlist_retrieval.sources.item_neighbours import ItemNeighboursSource
 from shortlist_retrieval.sources.popular import PopularSource
 from shortlist_retrieval.sources.two_tower import TwoTowerSource
@@ -24,6 +27,7 @@ MAKERS: dict[Source, Callable[[LoadedBundle], CandidateSource]] = {
     Source.TWO_TOWER: TwoTowerSource,
     Source.ITEM_NEIGHBOURS: ItemNeighboursSource,
     Source.POPULAR: PopularSource,
+    Source.CONTENT: ContentSource,
 }
 
 
@@ -116,6 +120,55 @@ def test_neighbours_add_up_and_name_the_event_that_gave_most(shelf: Shelf) -> No
 
 def test_neighbours_of_nobody_are_none(shelf: Shelf) -> None:
     assert ItemNeighboursSource(shelf.bundle).propose(query(actor_with())).rows.tolist() == []
+
+
+def content_of(shelf: Shelf) -> ContentTable:
+    assert shelf.bundle.content is not None
+    return shelf.bundle.content
+
+
+def test_content_ranks_by_likeness_to_what_was_liked_lately_and_names_the_event_that_gave_most(shelf: Shelf) -> None:
+    table = content_of(shelf)
+    history, values = (4, 9, 13, 10, 6), (4.0, 5.0, 1.0, 3.0, 4.0)
+    # Half-life 5, mean 3, deviation 1; row 10 has no content, and a value two deviations below the mean counts nothing.
+    weights = [2 ** (-4 / 5) * 1.5, 2 ** (-3 / 5) * 2.0, 0.0, 0.0, 1.5]
+    expected = sum(w * table.vectors @ table.vectors[row] for w, row in zip(weights, history, strict=True))
+    actor = replace(actor_with(*history), history_values=array("f", values))
+    found = ContentSource(shelf.bundle).propose(query(actor, 60))
+    scores = np.asarray(expected) / sum(weights)
+    liked = [row for row in np.argsort(-scores, kind="stable").tolist() if scores[row] > 0.0]
+    assert found.rows.tolist() == liked
+    np.testing.assert_allclose(found.scores, scores[liked], rtol=1e-5)
+    given = [
+        [w * float(table.vectors[row] @ table.vectors[h]) for w, h in zip(weights, history, strict=True)]
+        for row in liked
+    ]
+    assert found.anchors is not None
+    assert found.anchors.tolist() == [history[int(np.argmax(each))] for each in given]
+
+
+def test_content_is_like_the_anchors_where_there_are_any(shelf: Shelf) -> None:
+    table = content_of(shelf)
+    found = ContentSource(shelf.bundle).propose(query(actor_with(4, 8), 10, excluded=(1, 6), anchors=(1, 6)))
+    scores = table.vectors @ (table.vectors[1] + table.vectors[6])
+    scores[[1, 6]] = -1.0
+    assert found.rows.tolist() == np.argsort(-scores, kind="stable")[:10].tolist()
+    assert found.anchors is not None
+    assert set(found.anchors.tolist()) == {1, 6}
+
+
+@pytest.mark.parametrize("rows", [(), (5, 10), (4, 8)])
+def test_content_says_nothing_of_those_who_met_nothing_with_content_or_liked_none_of_it(
+    shelf: Shelf, rows: tuple[int, ...]
+) -> None:
+    actor = replace(actor_with(*rows), history_values=array("f", [1.0] * len(rows)))
+    assert ContentSource(shelf.bundle).propose(query(actor)).rows.tolist() == []
+
+
+def test_a_bundle_without_content_serves_and_its_content_source_proposes_nothing(fresh_shelf: Shelf) -> None:
+    assert fresh_shelf.bundle.content is None
+    assert ContentSource(fresh_shelf.bundle).propose(query(actor_with(4))).rows.tolist() == []
+    assert ContentSource(fresh_shelf.bundle).propose(query(actor_with(), anchors=(4,))).rows.tolist() == []
 
 
 def test_popular_gives_a_stranger_the_list_of_the_first_segment_known(shelf: Shelf) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import faiss
@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from shortlist_data.assemble import assemble
+from shortlist_data.content import Content, ContentKind
 from shortlist_data.dataset import Dataset, ReadReport
 from shortlist_data.simulate import simulate
 from shortlist_trainer.config import TrainConfig
@@ -48,6 +49,16 @@ def quick(*overrides: str) -> TrainConfig:
         "evaluation.resamples=50",
     )
     return load_config("tiny", overrides=(*smallest, *overrides))
+
+
+def with_content(dataset: Dataset) -> Dataset:
+    """Return ``dataset`` with texts that say something of what items are, but of every ninth item."""
+    rng = np.random.default_rng(5)
+    vectors = rng.normal(size=(len(dataset.item_ids), 7))
+    known = np.arange(len(vectors)) % 9 > 0
+    vectors = np.where(known[:, None], vectors / np.linalg.norm(vectors, axis=1, keepdims=True), 0.0)
+    content = Content(vectors.astype(np.float32), known, "by hand", "nothing", "digest")
+    return replace(dataset, content={ContentKind.TEXT: content})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shortlist_bundle import layout
 from shortlist_bundle.bundle import Bundle
+from shortlist_bundle.session import Session
 from shortlist_bundle.store import BundleStore
 from shortlist_data.dataset import Dataset
 from shortlist_data.features import item_totals
@@ -28,7 +30,7 @@ from shortlist_trainer.fit import Clock, Fitted, fit
 from shortlist_trainer.publish import add_bundle
 from shortlist_trainer.train import TrainResult
 
-from .conftest import quick
+from .conftest import quick, with_content
 
 CANDIDATES = 40
 CONFIG = quick("two_tower.epochs=4", f"fusion.candidates={CANDIDATES}", f"fusion.per_source={CANDIDATES}")
@@ -44,17 +46,22 @@ class Holding:
         return self._loaded
 
 
+@pytest.fixture(scope="module", params=["attributes", "attributes and content"])
+def data(request: pytest.FixtureRequest, world: Dataset) -> Dataset:
+    return world if request.param == "attributes" else with_content(world)
+
+
 @pytest.fixture(scope="module")
-def fitted(world: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+def fitted(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
     checkpoints = Checkpoints(tmp_path_factory.mktemp("checkpoints"), "", resume=False)
-    return fit(world, CONFIG, checkpoints, lambda *_: None, Clock())
+    return fit(data, CONFIG, checkpoints, lambda *_: None, Clock())
 
 
 @pytest.fixture(scope="module")
-def bundle(world: Dataset, fitted: Fitted, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+def bundle(data: Dataset, fitted: Fitted, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     files, _ = bundle_files(fitted, CONFIG, build_index)
     result = TrainResult(files, {}, (), {}, {}, 0)
-    return add_bundle(BundleStore(tmp_path_factory.mktemp("store")), world, result)
+    return add_bundle(BundleStore(tmp_path_factory.mktemp("store")), data, result)
 
 
 def actor(dataset: Dataset, user: int, now_s: float) -> ActorFeatures:
@@ -70,30 +77,60 @@ def actor(dataset: Dataset, user: int, now_s: float) -> ActorFeatures:
 
 
 async def test_the_engines_give_the_evaluated_list_of_every_actor(
-    world: Dataset, fitted: Fitted, bundle: Bundle, tmp_path: Path
+    data: Dataset, fitted: Fitted, bundle: Bundle, tmp_path: Path
 ) -> None:
-    now = float(world.times_s[-1]) + 60.0
+    now = float(data.times_s[-1]) + 60.0
     users = np.arange(0, 400, 16, dtype=np.int32)
-    moments = frozen_at(fitted.prepared.sequences, users, world.events, now)
-    totals = item_totals(world, world.events)[None]
+    moments = frozen_at(fitted.prepared.sequences, users, data.events, now)
+    totals = item_totals(data, data.events)[None]
     candidates = fitted.pipeline.retrieval.candidates(moments, totals)
     lists = fitted.pipeline.lists(moments, candidates)
     shelf: Shelf = load_shelf(bundle)
+    has_content = bool(data.content)
+    assert ("content" in lists) == has_content == (shelf.bundle.content is not None)
+    proposed_by_content = 0
     executor = BoundedExecutor(1, 4, "test")
     retrieval = RetrievalEngine(Holding(shelf), executor)  # type: ignore[arg-type]
     ranking = RankingEngine(Holding(LoadedRanker(bundle)), executor)  # type: ignore[arg-type]
     deadline = Deadline.after(60.0)
     for row, user in enumerate(users):
-        served = actor(world, int(user), now)
+        served = actor(data, int(user), now)
         seen = array("I", served.history_rows)
         found = await retrieval.retrieve(
             RetrieveRequest(bundle.bundle_id, served, CANDIDATES, exclude_rows=seen), deadline
         )
         expected = lists["fusion"][row]
         assert set(found.rows) == set(expected[expected >= 0].tolist())
+        words = {word.source: word for word in found.provenance}
+        if has_content and "content" in words:
+            of_source = {
+                found.rows[c]: r for c, r in zip(words["content"].candidates, words["content"].ranks, strict=True)
+            }
+            proposed = lists["content"][row].tolist()
+            assert {rank: item for item, rank in of_source.items()}.items() <= dict(enumerate(proposed)).items()
+            proposed_by_content += len(of_source)
         ranked = await ranking.rank(RankRequest(bundle.bundle_id, served, found.rows, found.actor_embedding), deadline)
         best = np.array(found.rows)[np.argsort(-np.array(ranked.scores), kind="stable")]
         pipeline = lists["pipeline"][row]
         assert best[:10].tolist() == pipeline[pipeline >= 0][:10].tolist()
         assert 0.0 <= min(ranked.click) <= max(ranked.click) <= 1.0
     executor.close()
+    assert (proposed_by_content > 100) == has_content
+
+
+def test_content_is_part_of_the_items_columns_and_of_the_shares(data: Dataset, fitted: Fitted, bundle: Bundle) -> None:
+    features = load_shelf(bundle).bundle.features
+    columns = [name for name in features.item_columns if name.startswith("content_")]
+    if not data.content:
+        assert columns == []
+        assert features.source_quotas == CONFIG.fusion.quotas
+        assert layout.CONTENT_EMBEDDINGS not in bundle.manifest.files
+        return
+    assert columns == [*(f"content_text_{number:02d}" for number in range(7)), "content_text_missing"]
+    assert features.source_quotas["content"] == CONFIG.fusion.content
+    assert sum(features.source_quotas.values()) == pytest.approx(sum(CONFIG.fusion.quotas.values()))
+    new = fitted.prepared.item_features[:1]
+    tower = Session(bundle.read(layout.ITEM_TOWER), ("item_features",), ("embedding",))
+    changed = new.copy()
+    changed[:, features.item_columns.index("content_text_00")] += 1.0
+    assert not np.allclose(tower.run({"item_features": new})[0], tower.run({"item_features": changed})[0])

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from shortlist_domain.stages import Source
 from shortlist_retrieval.loading import LoadedBundle
 from shortlist_retrieval.sources.base import CandidateSource
+from shortlist_retrieval.sources.content import ContentSource
 from shortlist_retrieval.sources.item_neighbours import ItemNeighboursSource
 from shortlist_retrieval.sources.popular import PopularSource
 from shortlist_retrieval.sources.two_tower import TwoTowerSource
@@ -13,5 +14,6 @@ SOURCES: Mapping[Source, Callable[[LoadedBundle], CandidateSource]] = {
     Source.TWO_TOWER: TwoTowerSource,
     Source.ITEM_NEIGHBOURS: ItemNeighboursSource,
     Source.POPULAR: PopularSource,
+    Source.CONTENT: ContentSource,
 }
 """Every source there is, in the order in which answers list them."""

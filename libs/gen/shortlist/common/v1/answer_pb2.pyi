@@ -20,6 +20,7 @@ class ReasonKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_KIND_POPULAR: _ClassVar[ReasonKind]
     REASON_KIND_POPULAR_SEGMENT: _ClassVar[ReasonKind]
     REASON_KIND_REQUESTED: _ClassVar[ReasonKind]
+    REASON_KIND_SIMILAR_CONTENT: _ClassVar[ReasonKind]
 
 class DegradationLevel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -61,6 +62,7 @@ REASON_KIND_SIMILAR_ITEM: ReasonKind
 REASON_KIND_POPULAR: ReasonKind
 REASON_KIND_POPULAR_SEGMENT: ReasonKind
 REASON_KIND_REQUESTED: ReasonKind
+REASON_KIND_SIMILAR_CONTENT: ReasonKind
 DEGRADATION_LEVEL_UNSPECIFIED: DegradationLevel
 DEGRADATION_LEVEL_NONE: DegradationLevel
 DEGRADATION_LEVEL_PARTIAL: DegradationLevel
