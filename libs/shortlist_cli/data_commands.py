@@ -35,8 +35,9 @@ A schema file is YAML. Paths are relative to it:
       year: number
   limits: {bad_share: 0.05, users: 10, items: 10, interactions: 100}
 
-Also allowed: format, delimiter and encoding (utf-8, latin-1) of a table; strict: true of users and items (an
-interaction with an id that the table lacks is left out); column of an attribute that has another name in the file.
+Also allowed: format, delimiter and encoding (utf-8, latin-1) of a table; columns: [names] of a text file without a
+header line; strict: true of users and items (an interaction with an id that the table lacks is left out); column of an
+attribute that has another name in the file; time: {order: rows} where no time is known and rows are in order of it.
 """
 
 app = typer.Typer(

@@ -45,6 +45,7 @@ def train(
       shortlist train var/data/ml-1m --config settings.yaml --seed 7 --resume --no-publish
     """
     from shortlist_data.prepared import load
+    from shortlist_data.summary import warnings
     from shortlist_domain.errors import ShortlistError
     from shortlist_trainer.devices import device_named
     from shortlist_trainer.presets import load_config, preset_for
@@ -52,6 +53,8 @@ def train(
     try:
         dataset = load(data)
         settings = load_config(preset_for(dataset.events), config, set_ or (), seed)
+        for warning in warnings(dataset):
+            typer.secho(f"train: {warning}", fg="yellow", err=True)
         folder = out or Path("var/runs") / dataset.name
         result = _run(dataset, settings, folder, resume, device_named(device))
         _finish(dataset, result, folder, store, publish)

@@ -17,8 +17,8 @@ from shortlist_domain.ids import MAX_ID_BYTES
 
 EARLIEST_S = datetime(1900, 1, 1, tzinfo=UTC).timestamp()
 LATEST_S = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
-LARGEST_VALUE = 1e30
-"""Largest magnitude of a value: float32 holds it and sums of it stay finite."""
+LARGEST_VALUE = 1e12
+"""Largest magnitude of a value: sums of its square over any number of events stay finite in float32."""
 
 
 class TimeFormat(StrEnum):

@@ -17,6 +17,9 @@ from shortlist_domain.features import FEATURE_BY_NAME
 MAX_VALUES_PER_ATTRIBUTE = 200
 """Most frequent values of an item attribute that get a column; rarer ones have none."""
 
+LARGEST = 8.0
+"""Bound of a static number: deviations, or centuries from 1900."""
+
 
 @dataclass(frozen=True, slots=True)
 class PointInTime:
@@ -86,9 +89,10 @@ def item_static(
 
     Each value of an attribute is a column of zeros and ones (``genres=Comedy``), the 200 most frequent ones per
     attribute, in alphabetical order. A number is a column plus ``<name>_missing``: the year becomes
-    ``(year - 1900) / 100``; any other number is standardised over the items that have it; where it is missing the
-    column is 0 and the flag 1. Content comes last (:func:`shortlist_data.content_features.content_columns`). Columns
-    depend on the items only, never on events.
+    ``(year - 1900) / 100``; any other number is standardised over the items that have it; both are clipped to 8, so
+    that one absurd entry cannot carry a score away. Where a number is missing the column is 0 and the flag 1. Content
+    comes last (:func:`shortlist_data.content_features.content_columns`). Columns depend on the items only, never on
+    events.
 
     Args:
         dataset: Whose items.
@@ -103,7 +107,7 @@ def item_static(
     for number in dataset.item_numbers:
         raw = dataset.items[number].cast(pl.Float64).fill_null(np.nan).to_numpy()
         missing = ~np.isfinite(raw)
-        columns.append(np.where(missing, 0.0, _scaled(number, raw)).astype(np.float32))
+        columns.append(np.where(missing, 0.0, np.clip(_scaled(number, raw), -LARGEST, LARGEST)).astype(np.float32))
         columns.append(missing.astype(np.float32))
         names.extend((number, f"{number}_missing"))
     content, content_names = content_columns(dataset.content, components or {})

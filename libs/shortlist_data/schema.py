@@ -9,6 +9,7 @@
       item: isbn
       value: stars                 # left out: every row counts 1.0
       time: {column: at, format: iso8601}      # or: time: at   (seconds since 1970)
+                                               # or, where no time is known: time: {order: rows}
     users:                         # optional
       path: customers.csv
       id: customer
@@ -24,10 +25,14 @@
     limits: {bad_share: 0.05, users: 10, items: 10, interactions: 100}     # optional; these are the defaults
 
 Keys of a table: ``format`` (``csv`` or ``parquet``; default: by the file's ending), ``delimiter`` (default ``,``, and a
-tabulator for ``.tsv``), ``encoding`` (``utf-8`` or ``latin-1``). Of users and items also ``strict`` (``true``: an
+tabulator for ``.tsv``; several characters as in ``::`` are fine), ``encoding`` (``utf-8`` or ``latin-1``), ``columns``
+(names of all columns, in order, of a text file without a header line). Of users and items also ``strict`` (``true``: an
 interaction with an id that the table lacks is left out and counted; default: it is kept without attributes). Of an
 attribute also ``column``, where the column has another name. Kinds: ``categorical`` (users and items), ``multi`` and
 ``number`` (items).
+
+``time: {order: rows}`` says that the rows are in order of time, which is all that is known of it; see
+:func:`shortlist_data.interactions.row_times`.
 
 Ids are text. What is text stays as it is (``007``); whole numbers of Parquet become their digits; other types are
 refused.
@@ -72,8 +77,16 @@ class _Strict(BaseModel):
 class TimeColumn(_Strict):
     """The column of times."""
 
-    column: str = Field(min_length=1)
+    column: str | None = Field(default=None, min_length=1)
     format: TimeFormat = TimeFormat.SECONDS
+    order: Literal["rows"] | None = None
+    """Instead of a column: the rows of the file are in order of time."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> TimeColumn:
+        if (self.column is None) == (self.order is None):
+            raise ValueError("name the column of times, or write order: rows where the rows are in order of time")
+        return self
 
 
 class Attribute(_Strict):
@@ -99,9 +112,13 @@ class Table(_Strict):
     format: TableFormat | None = None
     delimiter: str | None = Field(default=None, min_length=1)
     encoding: Literal["utf-8", "latin-1"] = "utf-8"
+    columns: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Names of all columns, where a text file has no header line."""
 
     @model_validator(mode="after")
     def _format_is_known(self) -> Table:
+        if self.columns is not None and len(set(self.columns)) < len(self.columns):
+            raise ValueError("columns names one twice")
         if self.format is None and Path(self.path).suffix.lower() not in FORMAT_BY_SUFFIX:
             raise ValueError(f"the ending of {self.path!r} tells no format; add format: csv or format: parquet")
         return self
@@ -208,7 +225,8 @@ def _told(error: object) -> str:
     if finding["type"] == "extra_forbidden":
         return f"{key}: there is no such key; allowed: {', '.join(_allowed(finding['loc'][:-1]))}"
     if finding["type"] == "missing":
-        return f"{key}: is required"
+        hint = "; where the rows are in order of time, write time: {order: rows}" if key == "interactions.time" else ""
+        return f"{key}: is required{hint}"
     if finding["type"] == "value_error":
         return f"{key}: {message}"
     return f"{key}: {message[:1].lower()}{message[1:]}, found {shortened(finding['input'])}"

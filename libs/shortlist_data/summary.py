@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+OUTLYING = 1000.0
+"""How many times the 99th percentile a value must be to be pointed out."""
+
+
 def summary_table(dataset: Dataset, title: str) -> Table:
     """Return counts, time span, values and attributes of ``dataset``."""
     from rich.markup import escape
@@ -45,6 +49,17 @@ def warnings(dataset: Dataset) -> list[str]:
         found.append(f"The events have {moments} distinct times: they cannot be split by time, nor be trained on.")
     if len(dataset.values) and np.ptp(dataset.values) == 0:
         found.append(f"Every event has the value {dataset.values[0]:g}: predicted ratings will say nothing.")
+    elif len(dataset.values):
+        usual, largest = np.quantile(np.abs(dataset.values), 0.99), np.abs(dataset.values).max()
+        if largest > OUTLYING * max(usual, 1e-6):
+            found.append(
+                f"99% of the values are within {usual:g}, the largest is {largest:g}: it outweighs all others in "
+                "predicted ratings and in what models see of values."
+            )
+    for name in dataset.user_attributes + dataset.item_attributes + dataset.item_numbers:
+        column = (dataset.users if name in dataset.user_attributes else dataset.items)[name]
+        if column.null_count() == len(column):
+            found.append(f"The attribute {name} has no value anywhere: models learn nothing from it.")
     return found
 
 

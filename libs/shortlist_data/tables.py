@@ -15,7 +15,7 @@ from shortlist_data.entities import entity_table
 from shortlist_data.errors import DataRefused
 from shortlist_data.interactions import checked_events
 from shortlist_data.parquet import read_parquet
-from shortlist_data.rejects import LINE, Rejects
+from shortlist_data.rejects import LINE, Rejects, shortened
 from shortlist_data.schema import (
     FORMAT_BY_SUFFIX,
     AttributeKind,
@@ -59,7 +59,9 @@ def _events(
     schema: Schema, folder: Path, rejects: Rejects, users: pl.DataFrame, items: pl.DataFrame
 ) -> tuple[pl.DataFrame, int]:
     table = schema.interactions
-    wanted = {"user": table.user, "item": table.item, "time.column": table.time.column}
+    wanted = {"user": table.user, "item": table.item}
+    if table.time.column is not None:
+        wanted["time.column"] = table.time.column
     if table.value is not None:
         wanted["value"] = table.value
     frame, found = _table(table, "interactions", wanted, folder, rejects)
@@ -75,7 +77,23 @@ def _events(
         known_users=users["user_id"] if schema.users and schema.users.strict else None,
         known_items=items["item_id"] if schema.items and schema.items.strict else None,
     )
+    for section, key, known in ((schema.users, "user_id", users), (schema.items, "item_id", items)):
+        if section is not None:
+            _require_overlap(events[key], known[key], table.path, section.path)
     return events, found
+
+
+def _require_overlap(ids: pl.Series, known: pl.Series, where: str, table: str) -> None:
+    """Check that a table speaks of the same things as the interactions: an id may be missing there, not all of them.
+
+    Raises:
+        DataRefused: No id of the interactions is in the table.
+    """
+    if len(ids) and len(known) and not ids.is_in(known.implode()).any():
+        raise DataRefused(
+            f"{table} has none of the {ids.n_unique():,} {ids.name.replace('_', ' ')}s of {where}: they read "
+            f"{shortened(ids[0])} there and {shortened(known[0])} here; write ids alike in both"
+        )
 
 
 def _entities(
@@ -117,7 +135,15 @@ def _table(
             content = path.read_bytes()
         except OSError as error:
             raise DataRefused(f"{path}: {error.strerror}") from error
-        frame, found = read_delimited(content, table.path, name, rejects, delimiter=delimiter, encoding=table.encoding)
+        frame, found = read_delimited(
+            content,
+            table.path,
+            name,
+            rejects,
+            delimiter=delimiter,
+            encoding=table.encoding,
+            names=table.columns,
+        )
     for key, column in wanted.items():
         if column not in frame.columns:
             held = ", ".join(f"{c!r:.40}" for c in frame.columns[:12] if c != LINE)

@@ -76,6 +76,13 @@ async def running_platform(folder: Path, n_items: int = 60, seed: int = 0) -> As
     """
     bundles = folder / "bundles"
     release = tiny_bundle(bundles, n_items=n_items, seed=seed)
+    async with platform_over(bundles, release.bundle_id) as platform:
+        yield platform
+
+
+@contextlib.asynccontextmanager
+async def platform_over(bundles: Path, bundle_id: str) -> AsyncIterator[Platform]:
+    """Run every stage over a bundle store whose current bundle is ``bundle_id``, with an empty Valkey."""
     with running_valkey() as valkey:
         settings = GatewaySettings(port=0, bundle_store=bundles, bundle_poll_s=0.05, drain_grace_s=1.0)
         service = OneProcess(
@@ -85,5 +92,5 @@ async def running_platform(folder: Path, n_items: int = 60, seed: int = 0) -> As
             settings,
             own_metrics(),
         )
-        async with Platform(service, release.bundle_id, settings).open() as platform:
+        async with Platform(service, bundle_id, settings).open() as platform:
             yield platform

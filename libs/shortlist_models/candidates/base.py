@@ -85,12 +85,16 @@ class CandidateModel(Protocol):
         """Learn from ``histories``. Fitting again forgets what was learnt before.
 
         Raises:
-            ModelRefused: There is nothing to learn from; says what is missing.
+            ModelRefused: There is nothing to learn from, or it is not what it should be; says what and how much.
         """
         ...
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
-        """Return scores ``(b, n)``, finite, higher is better; seen items are scored like any other."""
+        """Return scores ``(b, n)``, finite, higher is better; seen items are scored like any other.
+
+        Raises:
+            ModelRefused: ``histories`` are over another number of items than the model was fitted on.
+        """
         ...
 
     def export(self) -> Mapping[str, NDArray[Any]]:
@@ -103,12 +107,33 @@ class ModelRefused(ValueError):
 
 
 def require_events(histories: Histories, least: int = 1) -> None:
-    """Check that there is something to learn from.
+    """Check that there is something to learn from, and that it is what :class:`Histories` says.
 
     Raises:
-        ModelRefused: Fewer than ``least`` events, or no items.
+        ModelRefused: Fewer than ``least`` events, no items, a row outside of the catalogue, or a value or time that is
+            not finite; says which and how many.
     """
-    if histories.n_items < 1 or len(histories.rows) < least:
+    n, events = histories.n_items, len(histories.rows)
+    if n < 1 or events < least:
+        raise ModelRefused(f"{events} events on {n} items; at least {least} on at least 1 are needed")
+    outside = int(np.count_nonzero((histories.rows < 0) | (histories.rows >= n)))
+    if outside:
+        raise ModelRefused(f"{outside} of {events} events are on rows outside of the catalogue of {n} items")
+    for name, column in (("values", histories.values), ("times", histories.times_s)):
+        wrong = int(np.count_nonzero(~np.isfinite(column)))
+        if wrong:
+            raise ModelRefused(f"{wrong} of {events} {name} are NaN or infinite; leave these events out")
+
+
+def require_catalogue(histories: Histories, n_items: int) -> None:
+    """Check that histories are over the ``n_items`` that a model was fitted on: rows of another catalogue mean others.
+
+    Raises:
+        ModelRefused: They are not; says by how much the catalogues differ.
+    """
+    if histories.n_items != n_items:
+        more = histories.n_items - n_items
         raise ModelRefused(
-            f"{len(histories.rows)} events on {histories.n_items} items; at least {least} on at least 1 are needed"
+            f"the model was fitted on {n_items} items, the histories are over {histories.n_items} "
+            f"({abs(more)} {'more' if more > 0 else 'fewer'}): fit it on the catalogue of today"
         )

@@ -10,7 +10,7 @@ from implicit.cpu.als import AlternatingLeastSquares
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from shortlist_models.candidates.base import Histories, require_events
+from shortlist_models.candidates.base import Histories, require_catalogue, require_events
 
 
 class Ials:
@@ -50,6 +50,7 @@ class Ials:
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
         """Return inner products with the folded-in users; a user without events scores 0 everywhere."""
+        require_catalogue(histories, len(self._items))
         return self._folded_in(histories) @ self._items.T
 
     def export(self) -> Mapping[str, NDArray[Any]]:

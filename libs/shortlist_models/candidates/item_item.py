@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from shortlist_models.candidates.base import Histories, require_events
+from shortlist_models.candidates.base import Histories, require_catalogue, require_events
 from shortlist_models.item_neighbours import item_neighbours
 
 
@@ -26,6 +26,7 @@ class ItemItem:
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
         """Return ``x B`` for the users' rows ``x``."""
+        require_catalogue(histories, 0 if self._weights is None else self._weights.shape[0])
         scores = histories.matrix(is_weighted=self.is_weighted) @ self._weights
         dense: NDArray[np.float32] = scores.toarray() if sparse.issparse(scores) else scores
         return np.asarray(dense, np.float32)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist_models.candidates.base import Histories, require_events
+from shortlist_models.candidates.base import Histories, require_catalogue, require_events
 
 
 class Popularity:
@@ -37,6 +37,7 @@ class Popularity:
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
         """Return the same scores for everybody."""
+        require_catalogue(histories, len(self._scores))
         return np.repeat(self._scores[None], len(histories), axis=0)
 
     def export(self) -> Mapping[str, NDArray[Any]]:

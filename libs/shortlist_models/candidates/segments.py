@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist_models.candidates.base import Histories, require_events
+from shortlist_models.candidates.base import Histories, require_catalogue, require_events
 
 
 class SegmentPopularity:
@@ -55,6 +55,7 @@ class SegmentPopularity:
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
         """Return the shares in each user's segment."""
+        require_catalogue(histories, self._scores.shape[-1])
         categories = _categories(histories)
         which = np.zeros(len(histories), np.int64)
         # The first segment is written last and stays.

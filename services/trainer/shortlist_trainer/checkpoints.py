@@ -36,12 +36,14 @@ class Checkpoints:
 
         Args:
             folder: Created if need be; ``None`` keeps nothing.
-            fingerprint: Of data and settings; a checkpoint of another one is not resumed.
+            fingerprint: Of data and settings; a checkpoint of another one is not resumed. Its first line says in words
+                what is trained on.
             resume: Whether to start from what is there.
         """
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self._made_from = fingerprint.partition("\n")[0]
         self._fingerprint = hashlib.sha256(fingerprint.encode()).hexdigest()
         self._resume = resume
 
@@ -57,8 +59,11 @@ class Checkpoints:
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
             if content["fingerprint"] != self._fingerprint:
+                earlier = content.get("made_from", "")
+                is_other = f" (made from {earlier}; now {self._made_from})" if earlier != self._made_from else ""
                 raise CheckpointRefused(
-                    f"{path} is of a run with other data or settings; train without --resume or into another folder"
+                    f"{path} is of a run with other data or settings{is_other}; train without --resume or into another "
+                    "folder"
                 )
             for name, holder in state.items():
                 holder.load_state_dict(content["state"][name])
@@ -76,6 +81,7 @@ class Checkpoints:
         aside = path.with_suffix(".new")
         content = {
             "fingerprint": self._fingerprint,
+            "made_from": self._made_from,
             "epochs": epochs,
             "state": {name: holder.state_dict() for name, holder in state.items()},
         }

@@ -113,6 +113,8 @@ def fit_ranker(
         checkpoints.save("ranker", epoch + 1, state)
     ranker.eval()
     scorer.to(CPU)
+    if np.ptp(samples.ratings) == 0.0:
+        ranker.rating_deviation.zero_()  # nothing to predict: the rating is the one value that there is
     return scorer
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,18 +12,15 @@ from shortlist_bundle.content import ContentTable, EventWeights
 from shortlist_data.content import ContentKind, describe
 from shortlist_data.content_features import content_vectors
 from shortlist_data.dataset import Dataset
-from shortlist_data.errors import DataRefused
 from shortlist_data.features import item_static
 from shortlist_data.split import TimeSplit, global_time_split
 from shortlist_trainer.actors import Categories, categories_of
 from shortlist_trainer.config import ContentConfig, SplitConfig
+from shortlist_trainer.enough import require_enough
 from shortlist_trainer.sequences import Sequences, sequences_of
 
 NO_ATTRIBUTES = "no_attributes"
 """Name of the one static column of items that have no attributes."""
-
-LEAST_EVENTS = 50
-"""Events that the part for retrieval and the one for ranking must have at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +62,15 @@ def prepare(dataset: Dataset, config: SplitConfig, content: ContentConfig | None
     # The cut between retrieval's and the ranker's events must not divide a moment either.
     wanted = int(split.train_end * config.fit)
     fit_end = int(np.searchsorted(dataset.times_s, dataset.times_s[wanted], side="left"))
-    parts = {
-        "retrieval": fit_end,
-        "ranking": split.train_end - fit_end,
-        "validation": split.validation_end - split.train_end,
-        "test": dataset.events - split.validation_end,
-    }
-    for part, events in parts.items():
-        if events < LEAST_EVENTS:
-            raise DataRefused(
-                f"{dataset.name}: {events} events are left for {part}, {LEAST_EVENTS} are needed; "
-                "bring more events, or events spread over more moments"
-            )
+    require_enough(
+        dataset,
+        {
+            "retrieval": (0, fit_end),
+            "ranking": (fit_end, split.train_end),
+            "validation": (split.train_end, split.validation_end),
+            "test": (split.validation_end, dataset.events),
+        },
+    )
     return _prepared(dataset, split, fit_end, content or ContentConfig())
 
 
@@ -85,9 +80,14 @@ def prepare_whole(dataset: Dataset) -> Prepared:
 
 
 def fingerprint_of(dataset: Dataset) -> str:
-    """Return what tells the events and the content of one data set from those of another."""
-    events = float(dataset.times_s.sum()) + float(dataset.item_rows.astype(np.float64) @ dataset.values)
-    return f"{dataset.name} {dataset.events} {events!r}{describe(dataset.content)}"
+    """Return what tells one data set from another, attributes and content included; the first line is for people."""
+    digest = hashlib.sha256()
+    for column in (dataset.user_rows, dataset.item_rows, dataset.values, dataset.times_s):
+        digest.update(column.tobytes())
+    for table in (dataset.users, dataset.items):
+        digest.update(table.write_ipc(None, compression="uncompressed").getvalue())
+    told = f"{dataset.events:,} events, {len(dataset.user_ids):,} users, {len(dataset.item_ids):,} items"
+    return f"{dataset.name}: {told}\n{digest.hexdigest()}{describe(dataset.content)}"
 
 
 def _prepared(dataset: Dataset, split: TimeSplit, fit_end: int, content: ContentConfig) -> Prepared:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from shortlist_data.dataset import Dataset
 from shortlist_models.candidates import Histories
-from shortlist_models.candidates.base import require_events
+from shortlist_models.candidates.base import require_catalogue, require_events
 from shortlist_trainer.actors import categories_of, contexts_at
 from shortlist_trainer.checkpoints import Checkpoints
 from shortlist_trainer.config import TwoTowerConfig
@@ -85,6 +85,7 @@ class TwoTower:
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
         """Return inner products, biases included. A user row of -1 is a user of whom no attribute is known."""
+        require_catalogue(histories, len(self.towers.table))
         parts = [
             self._embedded(histories.take(begin, begin + _AT_ONCE)) for begin in range(0, len(histories), _AT_ONCE)
         ]

@@ -133,6 +133,44 @@ def test_nothing_to_learn_from_is_refused(name: str) -> None:
         CANDIDATE_MODELS[name]().fit(histories().take(0, 1))
 
 
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    ("column", "content", "message"),
+    [
+        ("values", np.nan, "2 of 3 values are NaN or infinite"),
+        ("times_s", np.inf, "2 of 3 times are NaN or infinite"),
+        ("rows", 5, "2 of 3 events are on rows outside of the catalogue of 5 items"),
+        ("rows", -1, "2 of 3 events are on rows outside of the catalogue of 5 items"),
+    ],
+)
+def test_events_that_are_none_are_refused_with_their_number(
+    name: str, column: str, content: float, message: str
+) -> None:
+    given = of((0, 1), (0, 3), (1, 4))
+    getattr(given, column)[1:] = content
+    with pytest.raises(ModelRefused, match=message):
+        CANDIDATE_MODELS[name]().fit(given)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_catalogue_that_outgrew_the_model_is_refused_with_the_difference(name: str) -> None:
+    model = CANDIDATE_MODELS[name]()
+    model.fit(of((0, 1), (0, 3), (1, 4)))
+    with pytest.raises(ModelRefused, match=r"fitted on 5 items, the histories are over 7 \(2 more\)"):
+        model.score(of((0, 1), n_items=7))
+    with pytest.raises(ModelRefused, match=r"\(1 fewer\)"):
+        model.score(of((0, 1), n_items=4))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_equal_values_are_learnt_from(name: str) -> None:
+    given = histories()
+    given.values[:] = 0.0
+    model = CANDIDATE_MODELS[name]()
+    model.fit(given)
+    assert np.isfinite(model.score(given)).all()
+
+
 def test_popularity_counts_events() -> None:
     model = Popularity()
     model.fit(of((0, 1), (1, 1), (1, 3)))

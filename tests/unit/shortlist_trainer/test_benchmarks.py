@@ -13,10 +13,11 @@ import pytest
 from numpy.typing import NDArray
 
 from shortlist_data.dataset import Dataset
+from shortlist_data.errors import DataRefused
 from shortlist_models.candidates import Histories, Popularity
 from shortlist_trainer.benchmarks import TABLES, results
 from shortlist_trainer.benchmarks.candidates import blend, candidate
-from shortlist_trainer.benchmarks.histories import HeldOut, histories_of, scored
+from shortlist_trainer.benchmarks.histories import HeldOut, histories_of, only, scored
 from shortlist_trainer.benchmarks.run import UnknownModel, remember, run_table
 from shortlist_trainer.benchmarks.table import Entry, Predictor, Run, Sealed, Table, TestIsSealed
 from shortlist_trainer.benchmarks.towers import two_tower
@@ -97,6 +98,13 @@ def test_no_event_that_is_held_out_is_known(world: Dataset, name: str) -> None:
     owner = np.repeat(held_out.users, np.diff(held_out.indptr))
     assert set(zip(owner.tolist(), held_out.rows.tolist(), strict=True)) <= left
     assert np.all(np.diff(known.times_s) >= 0)
+
+
+def test_a_protocol_that_holds_nothing_out_is_refused(world: Dataset) -> None:
+    first = np.zeros(world.events, np.bool_)
+    first[np.unique(world.user_rows, return_index=True)[1]] = True
+    with pytest.raises(DataRefused, match=r"of its 400 events by 400 users, the protocol holds out 0, .* more events"):
+        TABLES["ml-1m-sequential"].cut(only(world, first), 1)
 
 
 @pytest.mark.parametrize("name", ON_DATASETS)

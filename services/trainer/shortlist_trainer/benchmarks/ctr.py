@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist_data.dataset import Dataset
+from shortlist_data.errors import DataRefused
 from shortlist_data.features import item_static
 from shortlist_data.movielens import get_movielens
 from shortlist_evaluation.probabilities import log_losses, placements
@@ -38,8 +39,18 @@ def load(archive: Path | None) -> Rows:
 
 
 def fields_of(dataset: Dataset) -> Fields:
-    """Return the events of ``dataset`` that are not neutral: ids, user attributes, and the items' static columns."""
+    """Return the events of ``dataset`` that are not neutral: ids, user attributes, and the items' static columns.
+
+    Raises:
+        DataRefused: Nothing is liked, or nothing disliked: there is nothing to tell apart.
+    """
     rated = only(dataset, dataset.values != LEFT_OUT)
+    liked = int(np.count_nonzero(rated.values >= LIKED))
+    if not 0 < liked < rated.events:
+        raise DataRefused(
+            f"{dataset.name}: {liked:,} of its {dataset.events:,} events are liked (values from {LIKED:g}) and "
+            f"{rated.events - liked:,} disliked (below {LIKED:g}, {LEFT_OUT:g} left out); some of both are needed"
+        )
     categories = categories_of(dataset)
     columns = [rated.user_rows + 1, rated.item_rows + 1, *categories.index[rated.user_rows].T]
     sizes = (len(dataset.user_ids) + 1, len(dataset.item_ids) + 1, *(len(v) + 1 for v in categories.values))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist_data.dataset import Dataset
+from shortlist_data.errors import DataRefused
 from shortlist_models.candidates import Histories
 from shortlist_trainer.actors import categories_of
 from shortlist_trainer.benchmarks.table import Predictor
@@ -44,10 +45,20 @@ def only(dataset: Dataset, kept: NDArray[np.bool_]) -> Dataset:
 
 
 def held_out_of(dataset: Dataset, held: NDArray[np.bool_], users: NDArray[np.int32]) -> HeldOut:
-    """Return the events ``held`` of ``users``, each user asked about at the time of the first of them."""
+    """Return the events ``held`` of ``users``, each user asked about at the time of the first of them.
+
+    Raises:
+        DataRefused: There are none, so nothing could be measured.
+    """
     owner, rows, times = dataset.user_rows[held], dataset.item_rows[held], dataset.times_s[held]
     wanted = np.isin(owner, users)
     owner, rows, times = owner[wanted], rows[wanted], times[wanted]
+    if not len(owner):
+        raise DataRefused(
+            f"{dataset.name}: of its {dataset.events:,} events by {len(np.unique(dataset.user_rows)):,} users, the "
+            f"protocol holds out {int(np.count_nonzero(held)):,}, none of them of the {len(users):,} users that it "
+            "evaluates; bring users with more events"
+        )
     order = np.argsort(owner, kind="stable")
     owner, rows, times = owner[order], rows[order], times[order]
     present, first, counts = np.unique(owner, return_index=True, return_counts=True)

@@ -1,0 +1,360 @@
+"""Somebody's tables, in the shapes that data sets come in: imported, trained, published, served; no code is changed.
+
+Every shape tells the same simulated world, so what is read from it has an oracle: the world itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+import typer
+from typer.testing import CliRunner
+
+from shortlist.common.v1 import actor_pb2, answer_pb2
+from shortlist.gateway.v1 import recommendation_service_pb2 as pb
+from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
+from shortlist_bundle import layout
+from shortlist_bundle.store import BundleStore
+from shortlist_cli.data_commands import app as data_app
+from shortlist_cli.train_commands import train
+from shortlist_client import rating
+from shortlist_data.dataset import Dataset
+from shortlist_data.errors import DataRefused
+from shortlist_data.prepared import load, save
+from shortlist_data.simulate import simulate
+from shortlist_models.candidates import CANDIDATE_MODELS
+from shortlist_testing.platform import Platform, platform_over
+from shortlist_trainer.benchmarks import TABLES
+from shortlist_trainer.benchmarks.candidates import candidate
+from shortlist_trainer.benchmarks.ctr import Rows, field_dcn, fields_of
+from shortlist_trainer.benchmarks.ncf import LeaveOneOut, listed
+from shortlist_trainer.benchmarks.run import run_table
+from shortlist_trainer.benchmarks.towers import two_tower
+from shortlist_trainer.fit_fields import FieldsConfig
+
+QUICK = (
+    "two_tower.epochs=2",
+    "two_tower.width=8",
+    "ranker.queries=300",
+    "ranker.epochs=1",
+    "evaluation.test_events=100",
+    "evaluation.validation_events=100",
+    "evaluation.resamples=20",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A way to write a world down."""
+
+    write: Callable[[Path, Dataset], str]
+    """Writes tables to a folder and returns the schema."""
+
+    names: Callable[[str], str] = str
+    """External id in the world to the one in the tables."""
+
+    has_values: bool = True
+    has_times: bool = True
+    has_attributes: bool = True
+
+
+def lines(path: Path, rows: Iterator[tuple[object, ...]], delimiter: str, encoding: str = "utf-8") -> None:
+    path.write_bytes("".join(delimiter.join(map(str, row)) + "\n" for row in rows).encode(encoding))
+
+
+def events(world: Dataset, name: Callable[[str], str] = str) -> Iterator[tuple[str, str, float, int]]:
+    """Yield the events; out of the order of time, as most files are."""
+    for user in np.unique(world.user_rows):
+        for n in np.flatnonzero(world.user_rows == user):
+            user_id, item_id = world.user_ids[user], world.item_ids[world.item_rows[n]]
+            yield name(user_id), name(item_id), float(world.values[n]), int(world.times_s[n])
+
+
+def digits(external: str) -> str:
+    return str(int(external[1:]) + 1)
+
+
+def accented(external: str) -> str:
+    return f"Zoë/{external} 語"
+
+
+def ml_1m(folder: Path, world: Dataset) -> str:
+    """``::`` between fields, no header lines, Latin 1, endings that tell nothing."""
+    lines(folder / "ratings.dat", ((u, i, int(v), t) for u, i, v, t in events(world, digits)), "::")
+    people = ((digits(u), t, r) for u, t, r in world.users.iter_rows())
+    lines(folder / "users.dat", people, "::")
+    items = ((digits(i), f"Café {i}, the film", "|".join(g), int(y)) for i, _, g, y in world.items.iter_rows())
+    lines(folder / "movies.dat", items, "::", "latin-1")
+    return """
+name: like-ml-1m
+interactions:
+  {path: ratings.dat, format: csv, delimiter: "::", columns: [user, item, rating, at], user: user, item: item,
+   value: rating, time: at}
+users:
+  {path: users.dat, format: csv, delimiter: "::", columns: [user, taste, region], id: user,
+   attributes: {taste: categorical, region: categorical}}
+items:
+  {path: movies.dat, format: csv, delimiter: "::", encoding: latin-1, columns: [item, title, genres, released],
+   id: item, title: title, attributes: {genre: {kind: multi, column: genres}, year: {kind: number, column: released}}}
+"""
+
+
+def ml_100k(folder: Path, world: Dataset) -> str:
+    """Tabs without a header for events; ``|`` for users, and semicolons with quotes for items."""
+    lines(folder / "u.data", ((u, i, int(v), t) for u, i, v, t in events(world, digits)), "\t")
+    lines(folder / "u.user", ((digits(u), t, r) for u, t, r in world.users.iter_rows()), "|")
+    items = ((digits(i), f'"One; two ""{i}"""', "/".join(g), int(y)) for i, _, g, y in world.items.iter_rows())
+    head = iter([("movie id", "title", "genres", "year")])
+    lines(folder / "items.csv", (row for rows in (head, items) for row in rows), ";")
+    return """
+name: like-ml-100k
+interactions:
+  {path: u.data, format: csv, delimiter: "\\t", columns: [who, what, stars, at], user: who, item: what, value: stars,
+   time: {column: at, format: seconds}}
+users:
+  {path: u.user, format: csv, delimiter: "|", columns: [id, taste, region], id: id,
+   attributes: {taste: categorical, region: categorical}}
+items:
+  {path: items.csv, delimiter: ";", id: movie id, title: title,
+   attributes: {genre: {kind: multi, separator: "/", column: genres}, year: number}}
+"""
+
+
+def ncf(folder: Path, world: Dataset) -> str:
+    """Interactions alone, tabs, no header, users from 1 on."""
+    lines(folder / "train.rating", events(world, digits), "\t")
+    return """
+name: like-ncf
+interactions:
+  {path: train.rating, format: csv, delimiter: "\\t", columns: [user, item, rating, time], user: user, item: item,
+   value: rating, time: time}
+"""
+
+
+def parquet(folder: Path, world: Dataset) -> str:
+    """Parquet with its own types, ids with blanks, slashes and other scripts, genres as lists, times with a zone."""
+    rows = [(u, i, v, datetime.fromtimestamp(t, UTC)) for u, i, v, t in events(world, accented)]
+    pl.DataFrame(rows, schema=["kunde", "artikel", "note", "am"], orient="row").write_parquet(folder / "e.parquet")
+    renamed = world.users.with_columns(pl.col("user_id").map_elements(accented, pl.String))
+    renamed.write_parquet(folder / "u.parquet")
+    world.items.with_columns(pl.col("item_id").map_elements(accented, pl.String)).write_parquet(folder / "i.parquet")
+    return """
+name: like-parquet
+interactions: {path: e.parquet, user: kunde, item: artikel, value: note, time: am}
+users: {path: u.parquet, id: user_id, attributes: {taste: categorical, region: categorical}}
+items: {path: i.parquet, id: item_id, title: title, attributes: {genre: multi, year: number}}
+"""
+
+
+def implicit(folder: Path, world: Dataset) -> str:
+    """Clicks: no values, times as text."""
+    rows = ((u, i, datetime.fromtimestamp(t, UTC).isoformat()) for u, i, _, t in events(world))
+    lines(folder / "clicks.csv", (row for part in (iter([("user", "item", "when")]), rows) for row in part), ",")
+    return """
+name: clicks
+interactions: {path: clicks.csv, user: user, item: item, time: {column: when, format: iso8601}}
+"""
+
+
+def untimed(folder: Path, world: Dataset) -> str:
+    """Neither values nor times: the order of the rows is all that is known."""
+    columns = zip(world.user_rows, world.item_rows, strict=True)
+    rows = ((world.user_ids[u], world.item_ids[i]) for u, i in columns)
+    lines(folder / "pairs.csv", (row for part in (iter([("user", "item")]), rows) for row in part), ",")
+    return "name: pairs\ninteractions: {path: pairs.csv, user: user, item: item, time: {order: rows}}\n"
+
+
+SHAPES = {
+    "ml-1m": Shape(ml_1m, digits),
+    "ml-100k": Shape(ml_100k, digits),
+    "ncf": Shape(ncf, digits, has_attributes=False),
+    "parquet": Shape(parquet, accented),
+    "implicit": Shape(implicit, has_values=False, has_attributes=False),
+    "untimed": Shape(untimed, has_values=False, has_times=False, has_attributes=False),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def world() -> Dataset:
+    world = simulate(users=150, items=60, events=4_000, seed=11)
+    # One moment an event: an order of ties would be the file's.
+    return replace(world, times_s=np.floor(world.times_s[0]) + 300.0 * np.arange(world.events))
+
+
+@pytest.fixture(scope="module", params=SHAPES)
+def shape(request: pytest.FixtureRequest) -> Shape:
+    return SHAPES[request.param]
+
+
+@pytest.fixture(scope="module")
+def prepared(shape: Shape, world: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return what ``shortlist data import`` makes of the tables."""
+    folder = tmp_path_factory.mktemp("tables")
+    (folder / "schema.yaml").write_text(shape.write(folder, world), encoding="utf-8")
+    arguments = ["import", str(folder / "schema.yaml"), "--out", str(folder / "prepared")]
+    done = CliRunner().invoke(data_app, arguments)
+    assert done.exit_code == 0, done.output
+    return folder / "prepared"
+
+
+def test_what_is_read_is_the_world_that_was_written(shape: Shape, prepared: Path, world: Dataset) -> None:
+    dataset = load(prepared)
+    assert dataset.report.skipped == ()
+    users = [shape.names(world.user_ids[row]) for row in world.user_rows]
+    items = [shape.names(world.item_ids[row]) for row in world.item_rows]
+    assert [dataset.user_ids[row] for row in dataset.user_rows] == users
+    assert [dataset.item_ids[row] for row in dataset.item_rows] == items
+    assert dataset.values.tolist() == (world.values if shape.has_values else np.ones(world.events)).tolist()
+    assert dataset.times_s.tolist() == (world.times_s if shape.has_times else 3600.0 * np.arange(world.events)).tolist()
+    if shape.has_attributes:
+        by_id = {row[0]: row[2:] for row in dataset.items.iter_rows()}
+        assert by_id == {shape.names(row[0]): row[2:] for row in world.items.iter_rows()}
+        people = {row[0]: row[1:] for row in dataset.users.iter_rows()}
+        assert people == {shape.names(row[0]): row[1:] for row in world.users.iter_rows()}
+        assert (dataset.user_attributes, dataset.item_attributes) == (("taste", "region"), ("genre",))
+
+
+@pytest.fixture(scope="module")
+def bundles(prepared: Path) -> Path:
+    """Return the folder of the store to which ``shortlist train`` published what it made of the tables."""
+    app = typer.Typer()
+    app.command()(train)
+    folder = prepared.parent
+    settings = [part for change in QUICK for part in ("--set", change)]
+    arguments = [str(prepared), "--out", str(folder / "run"), "--store", str(folder / "bundles"), *settings]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    return folder / "bundles"
+
+
+@contextlib.asynccontextmanager
+async def serving(bundles: Path) -> AsyncIterator[Platform]:
+    release = BundleStore(bundles).current()
+    assert release is not None
+    async with platform_over(bundles, release.bundle_id) as platform:
+        yield platform
+
+
+async def ask(platform: Platform, user: str, **context: Any) -> pb.RecommendResponse:
+    stub = RecommendationServiceStub(platform.channel)
+    request = pb.RecommendRequest(
+        actor=actor_pb2.Actor(user_id=user),
+        context=actor_pb2.Context(**context),
+        slate_size=10,
+        item_fields=["*"],
+    )
+    answer: pb.RecommendResponse = await stub.Recommend(request, timeout=10.0)
+    return answer
+
+
+async def test_the_bundle_is_whole_and_every_stage_serves_it(
+    shape: Shape, bundles: Path, prepared: Path, world: Dataset
+) -> None:
+    dataset, store = load(prepared), BundleStore(bundles)
+    release = store.current()
+    assert release is not None
+    bundle = store.open(release)
+    bundle.verify()
+    assert set(bundle.manifest.files) == set(layout.REQUIRED)
+    window = bundle.manifest.data_window
+    assert (window.interactions, window.items) == (dataset.events, len(dataset.item_ids))
+    liked = [shape.names(world.item_ids[row]) for row in (3, 4, 5)]
+    async with serving(bundles) as platform:
+        stranger = await ask(platform, "nobody knows me")
+        after_three = await ask(platform, "nobody knows me", events=[rating(item, 5.0) for item in liked])
+    for answer in (stranger, after_three):
+        assert answer.meta.bundle.bundle_id == release.bundle_id
+        assert answer.meta.degradation.level == answer_pb2.DEGRADATION_LEVEL_NONE, answer.meta
+        assert len({result.item_id for result in answer.results}) == 10
+        assert {result.item_id for result in answer.results} <= set(dataset.item_ids)
+    assert not {result.item_id for result in after_three.results} & set(liked)
+    assert [r.item_id for r in stranger.results] != [r.item_id for r in after_three.results]
+    if shape.has_attributes:
+        assert {field.name for result in stranger.results for field in result.fields} == {"title", "genre", "year"}
+
+
+def quiet(part: str, done: int, total: int, loss: float) -> None:
+    """Report to nobody."""
+
+
+PROTOCOLS: dict[str, Callable[[Dataset], Any]] = {
+    "ml-1m-time": lambda dataset: dataset,
+    "ml-1m-sequential": lambda dataset: dataset,
+    "ml-100k": lambda dataset: dataset,
+    "ncf": LeaveOneOut,
+}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_every_candidate_model_runs_under_every_protocol(prepared: Path, tmp_path: Path, protocol: str) -> None:
+    dataset = load(prepared)
+    entries = {name: candidate(name, make, {}) for name, make in CANDIDATE_MODELS.items()}
+    entries["two_tower"] = two_tower("small", {"width": 8, "epochs": 1, "queries_per_batch": 256})
+    if protocol == "ncf":
+        entries = {name: listed(entry) for name, entry in entries.items()}
+    table = replace(TABLES[protocol], entries=entries)
+    rows = list(run_table(table, PROTOCOLS[protocol](dataset), (), (1,), tmp_path, quiet))
+    assert [row["model"] for row in rows] == list(entries)
+    for row in rows:
+        assert row["evaluated"] > 50
+        assert all(0.0 <= metric["mean"] <= 1.0 for metric in row["metrics"].values())
+
+
+def test_liked_against_disliked_runs_where_there_are_ratings(shape: Shape, prepared: Path, tmp_path: Path) -> None:
+    dataset = load(prepared)
+    if not shape.has_values:
+        with pytest.raises(DataRefused, match=r"0 of its 4,000 events are liked .* some of both are needed"):
+            fields_of(dataset)
+        return
+    rated = fields_of(dataset)
+    small = FieldsConfig(width=4, hidden=(8,), epochs=1)
+    table = TABLES["ml-1m-ctr"]
+    table = replace(table, entries={"rates": table.entries["rates"], "dcn": field_dcn("small", small)})
+    for row in run_table(table, Rows(rated, len(rated) // 10), (), (1,), tmp_path, quiet):
+        assert 0.3 < row["metrics"]["auc"]["mean"] < 1.0
+        assert np.isfinite(row["metrics"]["logloss"]["mean"])
+
+
+def test_rows_without_times_that_are_grouped_by_user_are_refused(world: Dataset, tmp_path: Path) -> None:
+    lines(tmp_path / "pairs.csv", (row[:2] for row in events(world)), ",")
+    (tmp_path / "schema.yaml").write_text(
+        "name: pairs\ninteractions: {path: pairs.csv, columns: [user, item], user: user, item: item, "
+        "time: {order: rows}}\n"
+    )
+    done = CliRunner().invoke(data_app, ["check", str(tmp_path / "schema.yaml")])
+    assert done.exit_code == 1
+    assert "its rows are grouped by user, so they are not in order of time" in done.output
+
+
+async def test_a_category_value_that_the_model_does_not_know_counts_as_unknown(world: Dataset, tmp_path: Path) -> None:
+    save(world, tmp_path / "prepared")
+    app = typer.Typer()
+    app.command()(train)
+    settings = [part for change in QUICK for part in ("--set", change)]
+    done = CliRunner().invoke(
+        app, [str(tmp_path / "prepared"), "--out", str(tmp_path / "run"), "--store", str(tmp_path / "b"), *settings]
+    )
+    assert done.exit_code == 0, done.output
+
+    async def scores(platform: Platform, *attributes: actor_pb2.Attribute) -> list[tuple[str, float]]:
+        answer = await ask(platform, "new", attributes=attributes)
+        return [(result.item_id, round(result.score, 4)) for result in answer.results]
+
+    async with serving(tmp_path / "b") as platform:
+        without = await scores(platform)
+        assert await scores(platform, actor_pb2.Attribute(name="taste", text="of another world")) == without
+        assert await scores(platform, actor_pb2.Attribute(name="taste", text="t1")) != without
