@@ -9,6 +9,7 @@ from shortlist_cli.ask_command import recommend
 from shortlist_cli.bench_command import bench
 from shortlist_cli.benchmark_command import benchmark
 from shortlist_cli.demo_command import demo
+from shortlist_cli.evaluate_command import evaluate
 from shortlist_cli.load_commands import load
 from shortlist_cli.serve_command import serve
 from shortlist_cli.train_commands import train
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 app.add_typer(data_commands.app, name="data")
 app.command()(train)
+app.command()(evaluate)
 app.command()(load)
 app.command()(serve)
 app.command()(recommend)

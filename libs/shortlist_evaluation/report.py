@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist_evaluation.intervals import Interval, bootstrap, paired_bootstrap
+from shortlist_evaluation.intervals import Interval, bootstrap_columns
+from shortlist_evaluation.significance import randomisation_tests
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,6 +27,9 @@ class MetricRow:
 
     differences: Mapping[str, Interval] = field(default_factory=dict)
     """Mean and interval of the paired difference to the baseline; empty for the baseline itself."""
+
+    p_values: Mapping[str, float] = field(default_factory=dict)
+    """Of the paired randomisation test against the baseline, where it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ class MetricTable:
         """Return the table that :meth:`to_json` wrote."""
         raw = json.loads(content)
         rows = tuple(
-            MetricRow(r["name"], _intervals(r["metrics"]), _intervals(r["differences"])) for r in raw.pop("rows")
+            MetricRow(r["name"], _intervals(r["metrics"]), _intervals(r["differences"]), r.get("p_values", {}))
+            for r in raw.pop("rows")
         )
         return cls(**{**raw, "notes": tuple(raw["notes"])}, rows=rows)
 
@@ -83,9 +88,14 @@ class MetricTable:
         for heading, side in (("list", "left"), ("metric", "left"), ("mean", "right")):
             table.add_column(heading, justify=side, no_wrap=True)  # type: ignore[arg-type]
         table.add_column(Text(f"Δ to {self.baseline}"), justify="right", no_wrap=True)
+        is_tested = any(row.p_values for row in self.rows)
+        if is_tested:
+            table.add_column("p", justify="right", no_wrap=True)
         for row in self.rows:
             for at, name in enumerate(self.metrics):
-                cells = (_cell(row.metrics.get(name), ""), _cell(row.differences.get(name), "+"))
+                cells = [_cell(row.metrics.get(name), ""), _cell(row.differences.get(name), "+")]
+                if is_tested:
+                    cells.append(f"{row.p_values[name]:.4f}" if name in row.p_values else "")
                 is_last = at == len(self.metrics) - 1
                 table.add_row(*map(Text, ("" if at else row.name, name, *cells)), end_section=is_last)
         return table
@@ -113,6 +123,7 @@ def compared(
     resamples: int = 2000,
     left_out: int = 0,
     notes: tuple[str, ...] = (),
+    permutations: int = 0,
 ) -> MetricTable:
     """Return the table of several lists with bootstrap intervals, and paired ones for the difference to a baseline.
 
@@ -125,6 +136,7 @@ def compared(
         resamples: Number of resamples.
         left_out: Users or events not evaluated.
         notes: Sentences to print below.
+        permutations: Of the paired randomisation test of each difference; 0: no test.
 
     Raises:
         ValueError: There is no such baseline, or columns differ in length.
@@ -135,23 +147,39 @@ def compared(
     if len(lengths) != 1:
         raise ValueError(f"all columns must be about the same users or events; lengths are {sorted(lengths)}")
     rows = [
-        MetricRow(
-            name,
-            {metric: bootstrap(values, seed, resamples, groups) for metric, values in columns.items()},
-            {
-                metric: paired_bootstrap(values, lists[baseline][metric], seed, resamples, groups)
-                for metric, values in columns.items()
-                if name != baseline and metric in lists[baseline]
-            },
-        )
+        _row(name, columns, {} if name == baseline else lists[baseline], seed, resamples, groups, permutations)
         for name, columns in lists.items()
     ]
     return MetricTable(title, baseline, tuple(rows), lengths.pop(), left_out, notes)
 
 
+def _row(
+    name: str,
+    columns: Mapping[str, NDArray[np.floating]],
+    against: Mapping[str, NDArray[np.floating]],
+    seed: int,
+    resamples: int,
+    groups: NDArray[np.generic] | None,
+    permutations: int,
+) -> MetricRow:
+    shared = [metric for metric in columns if metric in against]
+    own = [np.asarray(values, np.float64) for values in columns.values()]
+    apart = [np.asarray(columns[metric], np.float64) - np.asarray(against[metric], np.float64) for metric in shared]
+    # One set of resamples for everything: drawing them is most of the work.
+    found = bootstrap_columns(np.stack([*own, *apart], axis=1), seed, resamples, groups)
+    p_values: dict[str, float] = {}
+    if permutations and shared and len(own[0]):
+        tested = randomisation_tests(np.stack(apart, axis=1), seed, permutations, groups)
+        p_values = dict(zip(shared, tested, strict=True))
+    means = dict(zip(columns, found[: len(own)], strict=True))
+    return MetricRow(name, means, dict(zip(shared, found[len(own) :], strict=True)), p_values)
+
+
 def _cell(interval: Interval | None, sign: str) -> str:
     if interval is None or np.isnan(interval.mean):
         return ""
+    if np.isnan(interval.low):
+        return f"{interval.mean:{sign}.4f}"
     return f"{interval.mean:{sign}.4f} [{interval.low:{sign}.4f}, {interval.high:{sign}.4f}]"
 
 

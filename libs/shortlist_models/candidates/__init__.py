@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from shortlist_models.candidates.base import CandidateModel, Histories, ModelRefused
+from shortlist_models.candidates.base import CandidateModel, Histories, ModelRefused, RatingModel
+from shortlist_models.candidates.biases import Biases
 from shortlist_models.candidates.ials import Ials
 from shortlist_models.candidates.item_item import Ease, ItemKnn
 from shortlist_models.candidates.popularity import Popularity
@@ -15,11 +16,13 @@ CANDIDATE_MODELS: Mapping[str, Callable[[], CandidateModel]] = {
     "item_knn": ItemKnn,
     "ease": Ease,
     "ials": Ials,
+    "biases": Biases,
 }
 """Makers with default settings."""
 
 __all__ = [
     "CANDIDATE_MODELS",
+    "Biases",
     "CandidateModel",
     "Ease",
     "Histories",
@@ -27,5 +30,6 @@ __all__ = [
     "ItemKnn",
     "ModelRefused",
     "Popularity",
+    "RatingModel",
     "SegmentPopularity",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +99,15 @@ class CandidateModel(Protocol):
 
     def export(self) -> Mapping[str, NDArray[Any]]:
         """Return the arrays that are enough to score with: what a bundle stores of the model, by name."""
+        ...
+
+
+@runtime_checkable
+class RatingModel(Protocol):
+    """A candidate model that also predicts ratings, on the scale of the values it was fitted on."""
+
+    def ratings(self, histories: Histories) -> NDArray[np.float32]:
+        """Return the predicted rating of every item, ``(b, n)``, finite."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,14 @@ from numpy.typing import NDArray
 
 from shortlist_models.candidates import (
     CANDIDATE_MODELS,
+    Biases,
     Ease,
     Histories,
     Ials,
     ItemKnn,
     ModelRefused,
     Popularity,
+    RatingModel,
     SegmentPopularity,
 )
 
@@ -58,6 +61,13 @@ def from_export(name: str, exported: Mapping[str, NDArray[Any]], asked: Historie
         for user, mine in enumerate(asked.categories.tolist()):
             fits = [i + 1 for i, (attribute, value) in enumerate(exported["segments"]) if mine[attribute] == value]
             scores[user] = exported["segment_scores"][fits[0] if fits else 0]
+        return scores
+    if "item_biases" in exported:
+        items, (mean, damping) = exported["item_biases"], exported["parameters"]
+        for user in range(len(asked)):
+            events = slice(asked.indptr[user], asked.indptr[user + 1])
+            rest = asked.values[events] - mean - items[asked.rows[events]]
+            scores[user] = mean + items + rest.sum() / (len(rest) + damping)
         return scores
     if "scores" in exported and "rows" not in exported:
         return scores + exported["scores"].astype(np.float64)
@@ -169,6 +179,22 @@ def test_equal_values_are_learnt_from(name: str) -> None:
     model = CANDIDATE_MODELS[name]()
     model.fit(given)
     assert np.isfinite(model.score(given)).all()
+
+
+def test_a_predicted_rating_is_the_mean_and_two_deviations_drawn_towards_it() -> None:
+    """Values 5 (user 0, item 1), 1 (user 1, item 1), 3 (user 1, item 2): the mean is 3."""
+    model, given = Biases(item_damping=2.0, user_damping=1.0), of((0, 1), (1, 1), (1, 2))
+    given = replace(given, values=np.array([5.0, 1.0, 3.0], np.float32))
+    model.fit(given)
+    # Items 1 and 2 deviate by (2 - 2) / 4 and 0 / 3, user 0 by 2 / 2, user 1 by -2 / 3.
+    assert isinstance(model, RatingModel)
+    np.testing.assert_allclose(model.ratings(given)[:, 1], [4.0, 3.0 - 2 / 3])
+
+
+@pytest.mark.parametrize("damping", [(0.0, 1.0), (1.0, -1.0), (float("nan"), 1.0)])
+def test_biases_without_damping_are_refused(damping: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="must be above 0"):
+        Biases(*damping)
 
 
 def test_popularity_counts_events() -> None:

@@ -83,6 +83,12 @@ def world() -> Dataset:
 
 
 @pytest.fixture(scope="session")
+def wide() -> Dataset:
+    """Return a world in which nobody has met most items."""
+    return simulate(users=250, items=300, events=6_000, seed=5)
+
+
+@pytest.fixture(scope="session")
 def run(world: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("run")
     config = load_config("tiny", overrides=("threads=1",))

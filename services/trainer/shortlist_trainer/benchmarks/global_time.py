@@ -16,6 +16,7 @@ from shortlist_trainer.benchmarks.pipelines import pipeline
 from shortlist_trainer.benchmarks.table import Predictor, Published, Sealed, Table, Values
 from shortlist_trainer.benchmarks.towers import two_tower
 from shortlist_trainer.candidates import best
+from shortlist_trainer.holdouts import latest
 
 POSITIVE = 3.0
 TEST_SHARE = 0.2
@@ -31,8 +32,7 @@ def load(archive: Path | None) -> Dataset:
 
 def cut(whole: Dataset, seed: int) -> tuple[Dataset, Sealed[HeldOut]]:
     """Hold out the last 20 % of the events by time; of them, what is of users and items known before."""
-    at = int(np.searchsorted(whole.times_s, whole.times_s[int(whole.events * (1.0 - TEST_SHARE))], side="left"))
-    is_known = np.arange(whole.events) < at
+    is_known = ~latest(whole, TEST_SHARE)
     users = np.unique(whole.user_rows[is_known])
     met = np.zeros(len(whole.item_ids), np.bool_)
     met[whole.item_rows[is_known]] = True

@@ -15,6 +15,7 @@ from shortlist_trainer.benchmarks.candidates import candidate
 from shortlist_trainer.benchmarks.histories import HeldOut, held_out_of, only, scored
 from shortlist_trainer.benchmarks.table import Predictor, Published, Sealed, Table, Values
 from shortlist_trainer.benchmarks.towers import two_tower
+from shortlist_trainer.holdouts import last_of_each_user
 
 _REPRO = "as listed in the README of blondered/bert4rec_repro"
 _HSTU = "HSTU tutorial of MobileTeleSystems/RecTools"
@@ -31,13 +32,8 @@ _TOWER = {
 
 def cut(whole: Dataset, seed: int) -> tuple[Dataset, Sealed[HeldOut]]:
     """Hold out the last event of every user who has three or more."""
-    order = np.argsort(whole.user_rows, kind="stable")
-    counts = np.bincount(whole.user_rows, minlength=len(whole.user_ids))
-    ends = np.cumsum(counts)
-    users = np.flatnonzero(counts >= 3)
-    held = np.zeros(whole.events, np.bool_)
-    held[order[ends[users] - 1]] = True
-    return only(whole, ~held), Sealed(held_out_of(whole, held, users.astype(np.int32)))
+    held = last_of_each_user(whole, least=3)
+    return only(whole, ~held), Sealed(held_out_of(whole, held, np.unique(whole.user_rows[held])))
 
 
 def measure(known: Dataset, held_out: HeldOut, predictor: Predictor) -> Values:

@@ -14,6 +14,7 @@ from shortlist_trainer.benchmarks.candidates import blend, candidate
 from shortlist_trainer.benchmarks.histories import HeldOut, held_out_of, only, scored
 from shortlist_trainer.benchmarks.table import Predictor, Published, Sealed, Table, Values
 from shortlist_trainer.candidates import best
+from shortlist_trainer.holdouts import share_of_each_user
 
 KNOWN_SHARE = 0.75
 _SOURCE = "README of microsoft/recommenders"
@@ -26,12 +27,7 @@ def load(archive: Path | None) -> Dataset:
 
 def cut(whole: Dataset, seed: int) -> tuple[Dataset, Sealed[HeldOut]]:
     """Hold out a random quarter of each user's events, rounded as ``round(0.75 n)`` known ones."""
-    random = np.random.default_rng([seed, 41])
-    order = np.lexsort((random.random(whole.events), whole.user_rows))
-    counts = np.bincount(whole.user_rows, minlength=len(whole.user_ids))
-    place = np.arange(whole.events) - np.repeat(np.cumsum(counts) - counts, counts)
-    held = np.zeros(whole.events, np.bool_)
-    held[order[place >= np.repeat(np.round(KNOWN_SHARE * counts), counts)]] = True
+    held = share_of_each_user(whole, 1.0 - KNOWN_SHARE, seed)
     users = np.unique(whole.user_rows[~held])
     return only(whole, ~held), Sealed(held_out_of(whole, held, users))
 

@@ -1,0 +1,1 @@
+"""What ``shortlist evaluate`` and ``shortlist report`` do beside parsing arguments."""

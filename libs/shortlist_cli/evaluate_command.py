@@ -1,0 +1,92 @@
+"""``shortlist evaluate``: models under a protocol, with intervals and tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from shortlist_trainer.evaluation.results import Evaluation
+
+
+def evaluate(
+    data: Annotated[Path, typer.Argument(help="Folder of a prepared data set, as `shortlist data get` makes one.")],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Candidate model; may be repeated. [default: popularity]", show_default=False),
+    ] = None,
+    protocol: Annotated[str, typer.Option(help="leave-one-out, random, per-user-time or global-time.")] = "global-time",
+    share: Annotated[float, typer.Option(help="Share of the events held out; leave-one-out takes none.")] = 0.2,
+    seed: Annotated[int, typer.Option(help="Seed of cuts, models and resampling.")] = 1,
+    positive_from: Annotated[
+        float | None, typer.Option(help="Take out events with a value below this one before the cut.")
+    ] = None,
+    warm_only: Annotated[
+        bool, typer.Option("--warm-only", help="Leave out users and items without a known event.")
+    ] = False,
+    k: Annotated[
+        list[int] | None, typer.Option("-k", help="Length of the lists; may be repeated. [default: 10]")
+    ] = None,
+    sampled_negatives: Annotated[
+        int, typer.Option(help="Rank among this many drawn items, to reproduce a publication; 0: the whole catalogue.")
+    ] = 0,
+    liked_from: Annotated[
+        float | None, typer.Option(help="Ask predicted ratings to tell values from here on from those below (AUC).")
+    ] = None,
+    against: Annotated[
+        str, typer.Option(help="Model to compare with. [default: popularity, else the first]", show_default=False)
+    ] = "",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A training setting, as in two_tower.epochs=5; may be repeated.")
+    ] = None,
+    resamples: Annotated[int, typer.Option(help="Bootstrap resamples behind each interval.", min=10)] = 2000,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the results to this file.")] = None,
+) -> None:
+    """Measure models on events that were held out, over the whole catalogue, with intervals and paired tests.
+
+    All models are fitted before the held-out part is opened. What every figure means is in
+    services/trainer/README.md.
+
+    Examples:
+      shortlist evaluate var/data/ml-100k
+
+      shortlist evaluate var/data/ml-1m --protocol leave-one-out --model popularity --model ease -k 10 -k 50
+
+      shortlist evaluate var/data/ml-1m --positive-from 3 --warm-only --model item_knn --json out.json
+    """
+    from shortlist_cli.evaluate.show import progress_bar, show
+    from shortlist_data.prepared import load
+    from shortlist_domain.errors import ShortlistError
+    from shortlist_trainer.candidate_models import Setup
+    from shortlist_trainer.evaluation.models import Options, evaluate_models
+    from shortlist_trainer.evaluation.protocols import Rules
+    from shortlist_trainer.evaluation.results import write
+    from shortlist_trainer.presets import load_config, preset_for
+
+    try:
+        dataset = load(data)
+        config = load_config(preset_for(dataset.events), None, set_ or (), seed)
+        rules = Rules(protocol, share, seed, positive_from, warm_only)
+        options = Options(
+            ks=tuple(dict.fromkeys(k or (10,))),
+            sampled_negatives=sampled_negatives,
+            against=against,
+            liked_from=liked_from,
+            seed=seed,
+            resamples=resamples,
+        )
+        with progress_bar() as report:
+            found: Evaluation = evaluate_models(
+                dataset, rules, Setup(dataset, config), model or ("popularity",), options, report
+            )
+        show(found)
+        if json_file is not None:
+            write(found, json_file)
+    except (ShortlistError, OSError) as error:
+        typer.secho(f"evaluate: {error}", fg="red", err=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt as stop:
+        typer.secho("evaluate: stopped; nothing was written", err=True)
+        raise typer.Exit(130) from stop
