@@ -49,7 +49,9 @@ RANKER = "ranker.onnx"
 """Actor and candidates to head outputs. Ranking."""
 
 CALIBRATION = "calibration.json"
-"""``{"method": "platt", "slope": a, "intercept": b, ...}``: click probability = sigmoid(a * logit + b). Ranking."""
+"""Click logit to probability, ``{"version": 1, "method": ...}``: ``platt`` with ``slope`` and ``intercept`` is
+``sigmoid(slope * logit + intercept)``; ``isotonic`` with ``logits`` and ``probabilities`` is lines between these knots,
+constant beyond the ends. Ranking."""
 
 GOLDEN = "golden.json"
 """Requests with the scores they must get. Retrieval and ranking, before they are ready."""

@@ -56,7 +56,7 @@ class Manifest:
 
     data_window: DataWindow
     models: Mapping[str, str]
-    """Which model fills each role: ``retrieval``, ``index``, ``ranker``."""
+    """Which model fills each role: ``retrieval``, ``index``, ``ranker``, ``calibration``."""
 
     metrics: Mapping[str, float]
     """Offline metrics, ``<protocol>/<list>/<metric>@<k>``."""

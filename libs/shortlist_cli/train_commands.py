@@ -100,6 +100,11 @@ def _finish(dataset: Dataset, result: TrainResult, folder: Path, store: Path, pu
     console = Console()
     for table in result.tables:
         console.print(table.to_rich())
+    console.print(
+        f"calibration by {result.models['calibration']}: expected error {result.metrics['calibration/ece_before']:.4f} "
+        f"before, {result.metrics['calibration/ece']:.4f} after",
+        highlight=False,
+    )
     bundles = BundleStore(store)
     bundle = add_bundle(bundles, dataset, result)
     track(folder, bundle.bundle_id, result)

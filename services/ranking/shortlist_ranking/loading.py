@@ -19,7 +19,7 @@ from shortlist_bundle.request_checks import check_golden_actor, row_violations
 from shortlist_bundle.session import Session
 from shortlist_domain.errors import BundleInvalid, UpstreamFailed
 from shortlist_domain.stages import ActorFeatures
-from shortlist_ranking.calibration import PlattCalibration
+from shortlist_ranking.calibration import load_calibration
 
 TOWER_INPUTS = ("history_rows", "history_values", "history_ages_s", "user_categories", "user_numbers", "context")
 ITEM_INPUTS = ("item_rows", "item_features", "item_numbers", "item_embeddings")
@@ -48,7 +48,7 @@ class LoadedRanker:
             raise BundleInvalid(f"features of {len(self.item_features)} items, embeddings of {self.n_items}")
         self.neighbour_rows, self.neighbour_scores = load_neighbours(bundle, self.n_items)
         self.counters = load_counters(bundle, self.n_items)
-        self.calibration = PlattCalibration(bundle.read(layout.CALIBRATION))
+        self.calibration = load_calibration(bundle.read(layout.CALIBRATION))
         weights = self.features.head_weights
         if not weights or set(weights) - set(HEADS) or not all(math.isfinite(w) for w in weights.values()):
             raise BundleInvalid(f"head weights {dict(weights)}; heads are {', '.join(HEADS)}")

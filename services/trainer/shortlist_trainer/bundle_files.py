@@ -57,11 +57,13 @@ def bundle_files(
     table = np.ascontiguousarray(towers.table.numpy())
     features = feature_list(prepared, config, choices)
     index, facts = build_index(table)
+    calibrated = choices.calibrated
     calibration = {
-        "method": "platt",
-        "slope": choices.platt.slope,
-        "intercept": choices.platt.intercept,
-        "ece": choices.ece,
+        "version": 1,
+        "method": calibrated.method,
+        **calibrated.calibration.parameters(),
+        "ece_before": calibrated.ece_before,
+        "ece": calibrated.ece,
         "prevalence": choices.prevalence,
         "meaning": CALIBRATION_MEANING,
     }
@@ -84,7 +86,7 @@ def bundle_files(
     }
     if prepared.content is not None:
         files |= content_files(prepared.content)
-    files[layout.GOLDEN] = golden.to_json(golden_requests(prepared, features, choices.platt, files))
+    files[layout.GOLDEN] = golden.to_json(golden_requests(prepared, features, choices.calibrated.calibration, files))
     return files, facts
 
 

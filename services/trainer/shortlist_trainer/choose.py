@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist_data.errors import DataRefused
-from shortlist_models.calibration import Platt, expected_calibration_error, fit_platt
 from shortlist_trainer.actors import before_events
+from shortlist_trainer.calibrate import Calibrated, calibrate
 from shortlist_trainer.candidates import rolling
+from shortlist_trainer.config import CalibrationMethod
 from shortlist_trainer.evaluate import Pipeline, Weights, ordered, rank_in, rank_metrics
 from shortlist_trainer.fit_towers import Report
 from shortlist_trainer.ranker_samples import ranker_inputs
@@ -30,21 +31,20 @@ class Choices:
 
     weights: Weights
     ndcg_by_rating_weight: dict[str, float]
-    platt: Platt
-    ece: float
-    """Expected calibration error on the half of the moments that the calibration was not fitted on."""
-
+    calibrated: Calibrated
     prevalence: float
 
 
-def choose(pipeline: Pipeline, places: NDArray[np.int64], report: Report) -> Choices:
+def choose(
+    pipeline: Pipeline, places: NDArray[np.int64], report: Report, method: CalibrationMethod = "platt"
+) -> Choices:
     """Return the choices made on the validation events at ``places``, which are in order of time.
 
-    The head weights are those with the best NDCG@10 over all of them. The calibration is fitted on every other moment
-    and its error measured on those between.
+    The head weights are those with the best NDCG@10 over all of them. The calibration is that of
+    :func:`shortlist_trainer.calibrate.calibrate`.
 
     Raises:
-        DataRefused: Retrieval proposes none of the events.
+        DataRefused: Retrieval proposes none or too few of the events.
     """
     sequences = pipeline.prepared.sequences
     moments = before_events(sequences, places)
@@ -67,17 +67,13 @@ def choose(pipeline: Pipeline, places: NDArray[np.int64], report: Report) -> Cho
     means = {weight: float(np.concatenate(each).mean()) for weight, each in ndcg.items()}
     best = max(RATING_WEIGHTS, key=lambda weight: means[weight])
     logit, label = np.concatenate(logits), np.concatenate(labels)
-    even = np.concatenate(owner) % 2 == 0
-    if not label[even].any():
-        raise DataRefused(
-            f"{pipeline.prepared.dataset.name}: retrieval proposes none of the {len(places)} validation events, so "
-            "probabilities cannot be calibrated; bring more events"
-        )
-    platt = fit_platt(logit[even], label[even])
+    try:
+        calibrated = calibrate(logit, label, np.concatenate(owner), method)
+    except DataRefused as error:
+        raise DataRefused(f"{pipeline.prepared.dataset.name}: {error}") from error
     return Choices(
         Weights(1.0, best),
         {f"{weight:g}": means[weight] for weight in RATING_WEIGHTS},
-        platt,
-        expected_calibration_error(platt.probability(logit[~even]), label[~even]),
+        calibrated,
         float(label.mean()),
     )

@@ -155,6 +155,17 @@ class RankerConfig(_Section):
     """Weight of the rating's loss beside that of the click."""
 
 
+CalibrationMethod = Literal["platt", "isotonic", "best"]
+
+
+class CalibrationConfig(_Section):
+    """How click logits become probabilities. The order of the candidates does not depend on it."""
+
+    method: CalibrationMethod = "platt"
+    """``platt`` (two parameters), ``isotonic`` (any ascending form; needs 20 positives, and more to be good), or
+    ``best``: the one with the lower log loss on validation."""
+
+
 class EvaluationConfig(_Section):
     """How much of the validation and test events is looked at."""
 
@@ -186,4 +197,5 @@ class TrainConfig(_Section):
     popular: PopularConfig = PopularConfig()
     fusion: FusionConfig = FusionConfig()
     ranker: RankerConfig = RankerConfig()
+    calibration: CalibrationConfig = CalibrationConfig()
     evaluation: EvaluationConfig = EvaluationConfig()

@@ -89,7 +89,7 @@ def fit(
     )
     clock.lap("ranker")
     pipeline = Pipeline(prepared, retrieval, scorer, Weights(1.0, 0.0))
-    choices = choose(pipeline, _validation_places(prepared, config), report)
+    choices = choose(pipeline, _validation_places(prepared, config), report, config.calibration.method)
     pipeline.weights = choices.weights
     clock.lap("choices")
     utilisation = {"two_tower": towers.utilisation, "ranker": fed.share}

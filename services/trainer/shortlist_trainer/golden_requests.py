@@ -17,7 +17,7 @@ from shortlist_bundle.neighbours import neighbour_scores_of
 from shortlist_bundle.session import Session
 from shortlist_domain.features import item_numbers, user_numbers
 from shortlist_domain.stages import ActorFeatures
-from shortlist_models.calibration import Platt
+from shortlist_models.calibration import Calibration
 from shortlist_trainer.prepare import Prepared
 
 CANDIDATES = 40
@@ -27,7 +27,7 @@ RANKER_ITEM_SIDE = ("item_rows", "item_features", "item_numbers", "item_embeddin
 
 
 def golden_requests(
-    prepared: Prepared, features: FeatureList, platt: Platt, files: Mapping[str, bytes]
+    prepared: Prepared, features: FeatureList, calibration: Calibration, files: Mapping[str, bytes]
 ) -> list[GoldenRequest]:
     """Return golden requests over the exported models in ``files``."""
     arrays = {name: np.load(io.BytesIO(files[name]), allow_pickle=False) for name in _ARRAYS}
@@ -48,7 +48,7 @@ def golden_requests(
                 actor,
                 array("I", rows.tolist()),
                 array("f", embedding[0].tolist()),
-                array("f", platt.probability(click).tolist()),
+                array("f", calibration.probability(click).tolist()),
                 array("f", rating.tolist()),
             )
         )

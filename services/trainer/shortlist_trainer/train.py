@@ -103,9 +103,12 @@ def train(
     choices = fitted.choices
     result = TrainResult(
         files=files,
-        metrics={**metrics, "calibration/ece": choices.ece, **{f"index/{k}": v for k, v in facts.items()}},
+        metrics={**metrics, **_calibration(choices), **{f"index/{k}": v for k, v in facts.items()}},
         tables=tables,
-        models=_models(config, fitted.pipeline.retrieval.sources),
+        models={
+            **_models(config, fitted.pipeline.retrieval.sources),
+            "calibration": choices.calibrated.method,
+        },
         seconds=clock.seconds(),
         peak_memory_bytes=_peak_memory_bytes(),
         device=described(device),
@@ -131,7 +134,13 @@ def evaluation(dataset: Dataset, config: TrainConfig, choices: Choices, result: 
         "validation": {
             "ndcg@10 by rating weight": choices.ndcg_by_rating_weight,
             "head_weights": {"click": choices.weights.click, "rating": choices.weights.rating},
-            "calibration": {"ece": choices.ece, "prevalence": choices.prevalence},
+            "calibration": {
+                "method": choices.calibrated.method,
+                "ece_before": choices.calibrated.ece_before,
+                "ece": choices.calibrated.ece,
+                "log_loss": choices.calibrated.log_loss,
+                "prevalence": choices.prevalence,
+            },
         },
         "seconds": {name: round(value, 1) for name, value in result.seconds.items()},
         "peak_memory_mb": round(result.peak_memory_bytes / 1e6),
@@ -199,6 +208,11 @@ def _means(protocol: str, values: Values) -> dict[str, float]:
         for name, metrics in values.items()
         for metric, numbers in metrics.items()
     }
+
+
+def _calibration(choices: Choices) -> dict[str, float]:
+    calibrated = choices.calibrated
+    return {"calibration/ece_before": calibrated.ece_before, "calibration/ece": calibrated.ece}
 
 
 def _models(config: TrainConfig, sources: tuple[str, ...]) -> dict[str, str]:
