@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from shortlist_models.losses import LOSSES
+
+LossName = Literal[
+    "auto",
+    "full_softmax",
+    "sampled_softmax",
+    "logq_softmax",
+    "refined_logq_softmax",
+    "uncorrected_softmax",
+    "gbce",
+]
+NegativeSource = Literal["auto", "mixed", "uniform", "popularity", "in_batch", "hard", "cross_batch"]
 
 
 class _Section(BaseModel):
@@ -55,11 +68,54 @@ class TwoTowerConfig(_Section):
     """Share of targets that are asked for from what was known when their visit began."""
 
     temperature: float = Field(default=1.0, gt=0, le=100)
+    loss: LossName = "auto"
+    """What tells the positive from everything else; ``auto`` is the full softmax up to a size of the catalogue and the
+    sampled softmax above it. The others are those of :mod:`shortlist_models.losses`."""
+
     full_softmax_up_to: int = Field(default=20_000, ge=0)
-    """Catalogues above this size are trained with sampled softmax."""
+    """Catalogues above this size are trained with a sampled softmax where ``loss`` is ``auto``."""
+
+    negative_source: NegativeSource = "auto"
+    """Where sampled losses have their negatives from, as in :mod:`shortlist_models.negatives`; ``auto`` is ``mixed``,
+    and ``uniform`` for ``gbce``."""
 
     negatives: int = Field(default=2048, ge=1, le=1_000_000)
-    """Sampled negatives per batch, half uniform, half by popularity."""
+    """Sampled negatives per batch; of those that come from the batch itself, at most."""
+
+    gbce_t: float = Field(default=0.75, ge=0, le=1)
+    """Calibration of ``gbce``: 0 is binary cross-entropy, 1 takes away what sampling does to probabilities."""
+
+    hard_refresh: int = Field(default=50, ge=1, le=1_000_000)
+    """Steps after which ``hard`` looks at new item embeddings."""
+
+    hard_depth: int = Field(default=50, ge=1, le=10_000)
+    """Length of the lists whose items are hard negatives."""
+
+    queue_warm_up: int = Field(default=200, ge=0)
+    """Steps before ``cross_batch`` uses embeddings of earlier batches."""
+
+    queue_length: int = Field(default=4096, ge=1, le=1_000_000)
+    """Embeddings of earlier batches that ``cross_batch`` keeps."""
+
+    def loss_for(self, n_items: int) -> str:
+        """Return the name of the loss for a catalogue of that size."""
+        if self.loss != "auto":
+            return self.loss
+        return "full_softmax" if n_items <= self.full_softmax_up_to else "sampled_softmax"
+
+    @model_validator(mode="after")
+    def _loss_takes_the_negatives(self) -> TwoTowerConfig:
+        if self.negative_source == "auto":
+            return self
+        fitting = [name for name, loss in LOSSES.items() if self.negative_source in loss.negatives]
+        if self.loss not in fitting:
+            allowed = () if self.loss == "auto" else ("auto", *LOSSES[self.loss].negatives)
+            with_loss = f"; loss={self.loss} takes negative_source {' or '.join(allowed)}" if allowed else ""
+            raise ValueError(
+                f"negative_source={self.negative_source} needs loss {', '.join(fitting[:-1])} or {fitting[-1]}, not "
+                f"{self.loss}{with_loss}"
+            )
+        return self
 
 
 class ContentConfig(_Section):

@@ -10,15 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shortlist_models.losses import full_softmax, sampled_softmax
 from shortlist_models.served_tower import ServedUserTower
 from shortlist_models.two_tower import ItemTower, TwoTowerShape, UserTower
 from shortlist_trainer.checkpoints import Checkpoints, Stateful
-from shortlist_trainer.chunks import Batch, Chunks, Targets
+from shortlist_trainer.chunks import Chunks, Targets
 from shortlist_trainer.config import TwoTowerConfig
-from shortlist_trainer.devices import CPU, mixed_precision, on
+from shortlist_trainer.devices import CPU, on
 from shortlist_trainer.prefetch import Utilisation, prefetched
 from shortlist_trainer.prepare import Prepared
+from shortlist_trainer.retrieval_loss import RetrievalLoss
 
 GRADIENT_NORM = 5.0
 
@@ -78,7 +78,7 @@ def fit_towers(
     items, users = ItemTower(shape), UserTower(shape)
     places = prepared.sequences.places_between(0, prepared.fit_end)
     counts = np.bincount(prepared.sequences.items[places], minlength=shape.n_items)
-    _start_from_data(prepared, items, users, places, counts)
+    _start_from_data(prepared, items, users, places, counts, is_binary=config.loss == "gbce")
     items.to(device)
     users.to(device)
     parameters = [*items.parameters(), *users.parameters()]
@@ -90,9 +90,10 @@ def fit_towers(
     per_epoch = max(1, round(len(places) * config.share / config.queries_per_batch))
     total = per_epoch * config.epochs
     features = on(device, prepared.item_features)
-    categories = on(device, prepared.categories.index)
-    negatives = None if shape.n_items <= config.full_softmax_up_to else _Negatives(counts, config.negatives)
+    loss_of = RetrievalLoss(config, counts, features, on(device, prepared.categories.index))
     state: dict[str, Stateful] = {"items": items, "users": users, "optimizer": optimizer}
+    if loss_of.negatives is not None:
+        state["negatives"] = loss_of.negatives
     done = checkpoints.restore("two_tower", state)
     utilisation = Utilisation()
     step = done * per_epoch
@@ -101,10 +102,12 @@ def fit_towers(
         made = chunks.batches(config.queries_per_batch, targets, np.random.default_rng([seed, epoch]))
         random = np.random.default_rng([seed, epoch, 1])
         recent = 0.0
+        if loss_of.negatives is not None:
+            loss_of.negatives.begin()
         for batch in prefetched(made, utilisation):
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * _schedule(step / total)
-            loss = _loss(items, users, features, categories, batch, negatives, config.temperature, random)
+            loss = loss_of(items, users, batch, random)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(parameters, GRADIENT_NORM)
@@ -142,14 +145,22 @@ def _start_from_data(
     users: UserTower,
     places: NDArray[np.int64],
     counts: NDArray[np.int64],
+    *,
+    is_binary: bool,
 ) -> None:
-    """Set what need not be learned: scales of inputs, and item biases at the log of their popularity."""
+    """Set what need not be learned: scales of inputs, and item biases at the log of their popularity.
+
+    To a softmax only differences between biases matter. A binary loss reads each logit as log odds, and those of an
+    item are about the log of its share of the events, with or without a vector of its own.
+    """
     values = prepared.sequences.values[places]
     users.numbers.fit(torch.from_numpy(prepared.sequences.numbers[places]))
     users.value_mean.fill_(float(values.mean()))
     users.value_deviation.fill_(float(values.std()) if values.std() > 1e-6 else 1.0)
     with torch.no_grad():
         items.own.weight[:, -1] = torch.from_numpy(np.log((counts + 1.0) / counts.mean())).float()
+        if is_binary:
+            items.project.bias[-1] = -np.log(len(counts))
 
 
 def _schedule(progress: float) -> float:
@@ -157,59 +168,3 @@ def _schedule(progress: float) -> float:
     if progress < 0.1:
         return 0.04 + 0.96 * progress / 0.1
     return max(0.001, 0.5 * (1.0 + float(np.cos(np.pi * min(1.0, (progress - 0.1) / 0.9)))))
-
-
-def _loss(
-    items: ItemTower,
-    users: UserTower,
-    features: Tensor,
-    categories: Tensor,
-    batch: Batch,
-    negatives: _Negatives | None,
-    temperature: float,
-    random: np.random.Generator,
-) -> Tensor:
-    drawn = None
-    device = features.device
-    history, target = on(device, batch.rows), on(device, batch.target)
-    if negatives is None:
-        table = items.table(features)
-    else:
-        # Only the items that the batch touches are embedded: history, targets and negatives, numbered anew.
-        rows, log_q = (drawn_part.to(device) for drawn_part in negatives.draw(random))
-        touched = torch.cat([history.clamp(min=0).ravel(), target, rows]).unique()  # type: ignore[no-untyped-call]
-        table = items.table(features, touched)
-        drawn = torch.searchsorted(touched, rows), log_q
-        target = torch.searchsorted(touched, target)
-        history = torch.where(history >= 0, torch.searchsorted(touched, history.clamp(min=0)), history)
-    vectors = table[:, :-1]
-    position = on(device, batch.position)
-    with mixed_precision(device):
-        states = users.states(vectors, history, on(device, batch.values), on(device, batch.gaps_s))
-        query = users.query(
-            states[on(device, batch.piece), position.clamp(min=0)],
-            position >= 0,
-            on(device, batch.age_s),
-            categories[on(device, batch.users)],
-            on(device, batch.numbers),
-            on(device, batch.context),
-        )
-    query = query.float()
-    if drawn is None:
-        return full_softmax(query, vectors, table[:, -1], target, temperature)
-    rows, log_q = drawn
-    return sampled_softmax(query, table[target], table[rows], target, rows, log_q, temperature)
-
-
-class _Negatives:
-    """Draws negatives, half of them uniformly and half by popularity (mixed negative sampling, Yang et al. 2020)."""
-
-    def __init__(self, counts: NDArray[np.int64], number: int) -> None:
-        uniform = np.full(len(counts), 1.0 / len(counts))
-        self._probability = 0.5 * uniform + 0.5 * counts / counts.sum()
-        self._number = number
-
-    def draw(self, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-        rows = random.choice(len(self._probability), self._number, p=self._probability)
-        log_q = np.log(self._probability[rows] * self._number).astype(np.float32)
-        return torch.from_numpy(rows), torch.from_numpy(log_q)

@@ -124,4 +124,6 @@ def _line(error: Any) -> str:
             annotation = section.model_fields[str(part)].annotation
             section = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else section
         return f"{key} is not a setting; there are {', '.join(section.model_fields)}"
+    if error["type"] == "value_error":  # settings that do not fit together: there is no single value to show
+        return f"{key}: {error['ctx']['error']}"
     return f"{key}={error['input']!r}: {error['msg']}"
