@@ -53,6 +53,18 @@ class ItemCounters:
         self.version = 0
         """Rises with every change."""
 
+    def rewind(self, counters: NDArray[np.float64]) -> None:
+        """Take the counters of another moment, ``(n, 2)``, for evaluation: what was not known then must not count.
+
+        Raises:
+            ValueError: Another number of items.
+        """
+        if counters.shape != (len(self.counts), 2):
+            raise ValueError(f"counters {counters.shape} of {len(self.counts)} items")
+        other = ItemCounters(counters, self._ids)
+        self._floor, self.counts, self.columns = other._floor, other.counts, other.columns
+        self.version += 1
+
     def apply(self, deltas: Iterable[ItemDelta]) -> int:
         """Take over new totals and return how many items changed; ids outside the bundle are passed over."""
         changed = 0

@@ -69,6 +69,18 @@ class BundleStore:
         """
         return Bundle.open(self._folder(release.bundle_id), release.manifest_sha256)
 
+    def bundle(self, bundle_id: str) -> Bundle:
+        """Open a bundle by its id, whether it was released or not.
+
+        Raises:
+            NotFound: The store has none of that id.
+            BundleInvalid: It cannot be opened.
+        """
+        folder = self._folder(bundle_id)
+        if not folder.is_dir():
+            raise NotFound(f"{self.root} has no bundle {bundle_id!r}")
+        return Bundle.open(folder)
+
     def add(self, files: Mapping[str, bytes], manifest: Manifest) -> Bundle:
         """Write a bundle without making it current; a bundle that is already there is left as it is.
 

@@ -1,14 +1,13 @@
-"""``shortlist evaluate``: models under a protocol, with intervals and tests."""
+"""``shortlist evaluate``: models under a protocol, a bundle stage by stage, a gateway as it answers."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from shortlist_trainer.evaluation.results import Evaluation
+_STORE = Path("var/bundles")
 
 
 def evaluate(
@@ -41,6 +40,17 @@ def evaluate(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A training setting, as in two_tower.epochs=5; may be repeated.")
     ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of a training run: its bundle, stage by stage, on its own test part.")
+    ] = None,
+    bundle: Annotated[str, typer.Option(help="The same for a bundle by its id, or current.")] = "",
+    store: Annotated[Path | None, typer.Option(help=f"Bundle store. [default: {_STORE}]", show_default=False)] = None,
+    target: Annotated[str, typer.Option(help="Ask a running gateway, host:port, for every held-out user.")] = "",
+    as_users: Annotated[
+        bool, typer.Option("--as-users", help="Ask it by user id alone, about what it has stored.")
+    ] = False,
+    concurrency: Annotated[int, typer.Option(help="Calls under way at a time.", min=1, max=256)] = 8,
+    timeout_s: Annotated[float, typer.Option(help="Deadline of each call in seconds.", min=0.01)] = 2.0,
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples behind each interval.", min=10)] = 2000,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the results to this file.")] = None,
 ) -> None:
@@ -55,32 +65,44 @@ def evaluate(
       shortlist evaluate var/data/ml-1m --protocol leave-one-out --model popularity --model ease -k 10 -k 50
 
       shortlist evaluate var/data/ml-1m --positive-from 3 --warm-only --model item_knn --json out.json
+
+      shortlist evaluate var/data/ml-100k --run var/runs/ml-100k
+
+      shortlist evaluate var/data/ml-100k --target 127.0.0.1:50051 --bundle current
     """
+    from shortlist_cli.evaluate.choose import Choice, evaluated
     from shortlist_cli.evaluate.show import progress_bar, show
     from shortlist_data.prepared import load
     from shortlist_domain.errors import ShortlistError
-    from shortlist_trainer.candidate_models import Setup
-    from shortlist_trainer.evaluation.models import Options, evaluate_models
+    from shortlist_trainer.evaluation.models import Options
     from shortlist_trainer.evaluation.protocols import Rules
     from shortlist_trainer.evaluation.results import write
-    from shortlist_trainer.presets import load_config, preset_for
 
     try:
-        dataset = load(data)
-        config = load_config(preset_for(dataset.events), None, set_ or (), seed)
-        rules = Rules(protocol, share, seed, positive_from, warm_only)
-        options = Options(
-            ks=tuple(dict.fromkeys(k or (10,))),
-            sampled_negatives=sampled_negatives,
-            against=against,
-            liked_from=liked_from,
-            seed=seed,
-            resamples=resamples,
+        choice = Choice(
+            rules=Rules(protocol, share, seed, positive_from, warm_only),
+            options=Options(
+                ks=tuple(dict.fromkeys(k or (10,))),
+                sampled_negatives=sampled_negatives,
+                against=against,
+                liked_from=liked_from,
+                seed=seed,
+                resamples=resamples,
+            ),
+            models=tuple(model or ()),
+            settings=tuple(set_ or ()),
+            run=run,
+            bundle=bundle,
+            store=store or _STORE,
+            is_store_given=store is not None,
+            target=target,
+            as_users=as_users,
+            concurrency=concurrency,
+            timeout_s=timeout_s,
         )
+        dataset = load(data)
         with progress_bar() as report:
-            found: Evaluation = evaluate_models(
-                dataset, rules, Setup(dataset, config), model or ("popularity",), options, report
-            )
+            found = evaluated(dataset, choice, report)
         show(found)
         if json_file is not None:
             write(found, json_file)

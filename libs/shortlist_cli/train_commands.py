@@ -94,7 +94,7 @@ def _finish(dataset: Dataset, result: TrainResult, folder: Path, store: Path, pu
     from rich.console import Console
 
     from shortlist_bundle.store import BundleStore
-    from shortlist_trainer.publish import add_bundle, publish_bundle
+    from shortlist_trainer.publish import add_bundle, publish_bundle, remember_bundle
     from shortlist_trainer.tracking import track
 
     console = Console()
@@ -107,6 +107,7 @@ def _finish(dataset: Dataset, result: TrainResult, folder: Path, store: Path, pu
     )
     bundles = BundleStore(store)
     bundle = add_bundle(bundles, dataset, result)
+    remember_bundle(folder, store, bundle)
     track(folder, bundle.bundle_id, result)
     size = sum(entry.size_bytes for entry in bundle.manifest.files.values())
     console.print(

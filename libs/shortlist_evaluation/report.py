@@ -85,10 +85,11 @@ class MetricTable:
 
         # Text, not str: names may hold what rich would take for markup.
         table = Table(title=Text(self.title), caption=Text("\n".join((self._subtitle(), *self.notes))))
-        for heading, side in (("list", "left"), ("metric", "left"), ("mean", "right")):
-            table.add_column(heading, justify=side, no_wrap=True)  # type: ignore[arg-type]
-        table.add_column(Text(f"Δ to {self.baseline}"), justify="right", no_wrap=True)
         is_tested = any(row.p_values for row in self.rows)
+        for heading, side in (("list", "left"), ("metric", "left"), ("mean", "right")):
+            # With one column more, what is too wide for a terminal goes on in the next line.
+            table.add_column(heading, justify=side, no_wrap=not is_tested, overflow="fold")  # type: ignore[arg-type]
+        table.add_column(Text(f"Δ to {self.baseline}"), justify="right", no_wrap=not is_tested, overflow="fold")
         if is_tested:
             table.add_column("p", justify="right", no_wrap=True)
         for row in self.rows:

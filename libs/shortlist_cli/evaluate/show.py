@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from shortlist_trainer.evaluation.results import Evaluation
+
+_WIDTH_OF_A_FILE = 120
+"""Columns where nobody says how wide the output may be."""
 
 
 @contextlib.contextmanager
@@ -32,6 +36,8 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
 def show(evaluation: Evaluation, console: Console | None = None) -> None:
     """Print what was held out, the tables, what does not apply, and the seconds."""
     to = console or Console()
+    if not to.is_terminal and "COLUMNS" not in os.environ:
+        to = Console(width=_WIDTH_OF_A_FILE)
     facts = ", ".join(f"{_number(value)} {name}" for name, value in evaluation.dataset.items() if name != "name")
     to.print(f"[bold]{escape(evaluation.title)}[/]: {escape(facts)}", highlight=False)
     to.print(escape(evaluation.protocol), highlight=False)

@@ -87,6 +87,11 @@ class LoadedBundle:
             self._order = (version, now_s + _REORDER_S + self.n_items / _REORDER_ROWS_PER_S, counts, order)
         return counts, order
 
+    def rewind(self, counters: NDArray[np.float64]) -> None:
+        """Take the counters of another moment, as :meth:`shortlist_bundle.item_table.ItemCounters.rewind`."""
+        self.counters.rewind(counters)
+        self._order = (-1, 0.0, np.empty(0), np.empty(0, np.int32))
+
     def _check_golden(self, requests: list[golden.GoldenRequest]) -> None:
         everything = Selection(self.n_items, np.empty(0, np.int64))
         k = min(_PARITY_AT, self.n_items)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,9 @@ from shortlist_bundle.manifest import DataWindow, Manifest
 from shortlist_bundle.store import BundleStore, Release
 from shortlist_data.dataset import Dataset
 from shortlist_trainer.train import TrainResult
+
+RUN_BUNDLE = "bundle.json"
+"""File of a run folder that names its bundle."""
 
 
 def add_bundle(store: BundleStore, dataset: Dataset, result: TrainResult) -> Bundle:
@@ -43,6 +47,12 @@ def publish_bundle(store: BundleStore, bundle: Bundle) -> Release:
     """
     current = store.current()
     return store.publish(bundle.bundle_id, current.generation if current else 0)
+
+
+def remember_bundle(folder: Path, store: Path, bundle: Bundle) -> None:
+    """Write into the folder of a run which bundle it made, and where that is, for ``shortlist evaluate --run``."""
+    content = {"bundle_id": bundle.bundle_id, "store": str(store.resolve())}
+    (folder / RUN_BUNDLE).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
 def _folder_name(name: str) -> str:

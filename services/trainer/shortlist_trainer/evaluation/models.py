@@ -15,6 +15,7 @@ from shortlist_models.candidates import CandidateModel, ModelRefused
 from shortlist_trainer.benchmarks.table import Sealed
 from shortlist_trainer.candidate_models import Setup, make_model
 from shortlist_trainer.evaluation import protocols
+from shortlist_trainer.evaluation.outcomes import RankedInFull
 from shortlist_trainer.evaluation.protocols import Rules, Test
 from shortlist_trainer.evaluation.results import Evaluation, dataset_facts
 from shortlist_trainer.evaluation.scoring import (
@@ -103,7 +104,7 @@ def _evaluation(
         dataset=known,
         title=f"{whole.name}, {rules.protocol}",
         test=test,
-        standings={name: result.standings for name, result in results.items()},
+        outcomes={name: RankedInFull(result.standings, test.held_out) for name, result in results.items()},
         ratings={name: result.ratings for name, result in results.items() if result.ratings is not None},
         counts=known_counts(known),
         negatives=0 if negatives is None else negatives.rows.shape[1],

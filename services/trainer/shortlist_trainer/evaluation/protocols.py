@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,6 +121,23 @@ def cut(whole: Dataset, rules: Rules) -> tuple[Dataset, Sealed[Test]]:
             "); bring more events, or choose another protocol or share"
         )
     return only(kept, ~held), Sealed(test)
+
+
+def cut_at(whole: Dataset, event: int) -> tuple[Dataset, Sealed[Test]]:
+    """Return the events before ``event`` and, sealed, those from there on; everybody is asked for at the cut.
+
+    Raises:
+        DataRefused: One of the parts would be empty.
+    """
+    held = np.arange(whole.events) >= event
+    test = _held_out(whole, held, Rules("global-time"))
+    if held.all() or not len(test.held_out.users):
+        raise DataRefused(
+            f"{whole.name}: {event:,} events are known and {whole.events - event:,} held out, of which "
+            f"{len(test.held_out.rows):,} can be evaluated ({described(test.left_out) or 'none left out'})"
+        )
+    now_s = np.full(len(test.held_out.users), whole.times_s[event - 1])
+    return only(whole, ~held), Sealed(replace(test, held_out=replace(test.held_out, now_s=now_s)))
 
 
 def text_of(rules: Rules) -> str:

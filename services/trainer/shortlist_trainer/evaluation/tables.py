@@ -13,15 +13,12 @@ from shortlist_data.errors import DataRefused
 from shortlist_data.features import item_static
 from shortlist_evaluation import catalogue
 from shortlist_evaluation.diversity import intra_list_distances, self_information
-from shortlist_evaluation.expected import areas, expected_metrics
-from shortlist_evaluation.full_ranking import Standings
 from shortlist_evaluation.intervals import Interval, bootstrap_columns
 from shortlist_evaluation.probabilities import absolute_errors, placements, squared_errors
 from shortlist_evaluation.report import MetricRow, MetricTable, compared
 from shortlist_evaluation.slices import COLD, GROUPS, popularity_groups, sliced
+from shortlist_trainer.evaluation.outcomes import Columns, Outcome
 from shortlist_trainer.evaluation.protocols import Test
-
-Columns = dict[str, NDArray[np.float64]]
 
 KNOWN_EVENTS = ((0, 0), (1, 4), (5, 19), (20, 99), (100, None))
 """Slices of users by how many of their events are known, ends included."""
@@ -42,11 +39,18 @@ class Measured:
 
     title: str
     test: Test
-    standings: Mapping[str, Standings]
+    outcomes: Mapping[str, Outcome]
     ratings: Mapping[str, NDArray[np.float32]]
+    """Predicted for each held-out pair, ``(m,)``, by the models that predict any."""
+
     counts: NDArray[np.int64]
+    """Known events of each item."""
+
     negatives: int = 0
     """Items drawn for each user where the catalogue is not ranked in full."""
+
+    ties: str = TIES
+    """What is done with equal scores, in a sentence."""
 
     @property
     def ranking_text(self) -> str:
@@ -79,7 +83,11 @@ def tables_of(
         DataRefused: ``liked_from`` has all held-out values on one side.
     """
     users = measured.test.held_out.users
-    lists = {name: _accuracy(measured, name, ks) for name in measured.standings}
+    prefix = measured.prefix
+    lists = {
+        name: {prefix + metric: values for metric, values in outcome.accuracy(ks).items()}
+        for name, outcome in measured.outcomes.items()
+    }
     accuracy = compared(
         f"{measured.title}: accuracy" + (f", SAMPLED {measured.negatives} negatives" if measured.negatives else ""),
         against,
@@ -87,7 +95,7 @@ def tables_of(
         seed=seed,
         resamples=resamples,
         permutations=permutations if len(lists) > 1 else 0,
-        notes=(TIES, *((TESTS,) if len(lists) > 1 else ())),
+        notes=(measured.ties, *((TESTS,) if len(lists) > 1 else ())),
     )
     tables = [accuracy]
     notes: list[str] = []
@@ -118,34 +126,16 @@ def tables_of(
     return tuple(tables), tuple(note for note in notes if note)
 
 
-def _accuracy(measured: Measured, name: str, ks: tuple[int, ...]) -> Columns:
-    """Return the metrics of each user."""
-    standing, indptr, prefix = measured.standings[name], measured.test.held_out.indptr, measured.prefix
-    columns: Columns = {}
-    for k in ks:
-        found = expected_metrics(standing.ranks, indptr, k)
-        columns |= {
-            f"{prefix}hit@{k}": found.hit,
-            f"{prefix}ndcg@{k}": found.ndcg,
-            f"{prefix}precision@{k}": found.precision,
-            f"{prefix}recall@{k}": found.recall,
-            f"{prefix}map@{k}": found.average_precision,
-            f"{prefix}mrr@{k}": found.reciprocal_rank,
-        }
-    columns[f"{prefix}auc"] = areas(standing.ranks, indptr, standing.candidates)
-    return columns
-
-
 def _list_table(measured: Measured, ks: tuple[int, ...], against: str, seed: int, resamples: int) -> MetricTable:
     """Return novelty and diversity of each user's list, and coverage and Gini of all lists together."""
     features = item_static(measured.dataset)[0]
     n = len(measured.dataset.item_ids)
     columns: dict[str, Columns] = {}
-    for name, standing in measured.standings.items():
+    for name, outcome in measured.outcomes.items():
         columns[name] = {}
         for k in ks:
-            columns[name][f"novelty@{k}"] = self_information(standing.lists, measured.counts, k)
-            columns[name][f"diversity@{k}"] = intra_list_distances(standing.lists, features, k)
+            columns[name][f"novelty@{k}"] = self_information(outcome.lists, measured.counts, k)
+            columns[name][f"diversity@{k}"] = intra_list_distances(outcome.lists, features, k)
     finite = np.ones(len(measured.test.held_out.users), np.bool_)
     for each in columns.values():
         for values in each.values():
@@ -167,7 +157,7 @@ def _list_table(measured: Measured, ks: tuple[int, ...], against: str, seed: int
     )
     rows = []
     for row in table.rows:
-        lists = measured.standings[row.name].lists
+        lists = measured.outcomes[row.name].lists
         whole = {f"coverage@{k}": _alone(catalogue.coverage(lists, n, k)) for k in ks}
         whole |= {f"gini@{k}": _alone(catalogue.gini(lists, n, k)) for k in ks}
         rows.append(replace(row, metrics={**row.metrics, **whole}))
@@ -178,7 +168,7 @@ def _rating_table(
     measured: Measured, liked_from: float | None, seed: int, resamples: int, permutations: int
 ) -> tuple[MetricTable | None, str]:
     """Return errors of predicted ratings over the held-out pairs, and for whom they do not apply."""
-    without = [name for name in measured.standings if name not in measured.ratings]
+    without = [name for name in measured.outcomes if name not in measured.ratings]
     note = ""
     if without:
         note = f"rmse, mae and logloss do not apply to {', '.join(without)}: no ratings or probabilities are predicted."
@@ -233,10 +223,7 @@ def _by_popularity(measured: Measured, k: int, against: str, seed: int, resample
     owner = np.repeat(held_out.users, np.diff(held_out.indptr))
     group = popularity_groups(measured.counts)[held_out.rows]
     slices = {f"tenth {number}": group == number for number in range(1, GROUPS + 1)}
-    found = {}
-    for name, standing in measured.standings.items():
-        better, size = standing.ranks.better, standing.ranks.tied + 1
-        found[name] = np.where(better < 0, 0.0, np.clip(k - better, 0, size) / size)
+    found = {name: outcome.found(k) for name, outcome in measured.outcomes.items()}
     return sliced(
         f"{measured.title}: {measured.prefix}share of relevant items in the first {k}, by popularity of the item",
         against,
