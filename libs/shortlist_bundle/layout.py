@@ -63,6 +63,10 @@ neither. Optional, with the next one. Retrieval."""
 CONTENT = "content.json"
 """:class:`shortlist_bundle.content.EventWeights`. Retrieval."""
 
+CHOSEN_VALUES = "chosen_values.npy"
+"""``float32 (f, d)``: what choosing a value of an item attribute adds to the embedding of an actor without events; rows
+are the columns of the item features. Optional. Retrieval and ranking."""
+
 REQUIRED = (
     ITEM_IDS,
     ITEM_DISPLAY,

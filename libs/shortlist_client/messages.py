@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict
 
 from shortlist.common.v1 import actor_pb2, selection_pb2
@@ -48,8 +48,9 @@ class Surrounded(Who, total=False):
     events: Iterable[actor_pb2.Event]
     """Events that are not written but count for this answer, oldest first; see :func:`rating`."""
 
-    attributes: Mapping[str, str]
-    """Attributes of the actor for this answer."""
+    attributes: Mapping[str, str | Sequence[str]]
+    """Attributes of the actor for this answer; several texts are values of an item attribute that the actor chose to
+    like, as in ``{"genres": ["Comedy", "Drama"]}``."""
 
     consistency_token: str
     """From a write; the answer sees it."""
@@ -126,8 +127,14 @@ def _actor(tenant: str, user_id: str, fields: Who) -> actor_pb2.Actor:
 
 
 def _context(fields: Surrounded) -> actor_pb2.Context:
-    named = [actor_pb2.Attribute(name=name, text=value) for name, value in fields.get("attributes", {}).items()]
+    named = [_attribute(name, value) for name, value in fields.get("attributes", {}).items()]
     return actor_pb2.Context(events=fields.get("events", ()), attributes=named)
+
+
+def _attribute(name: str, value: str | Sequence[str]) -> actor_pb2.Attribute:
+    if isinstance(value, str):
+        return actor_pb2.Attribute(name=name, text=value)
+    return actor_pb2.Attribute(name=name, texts=actor_pb2.TextList(values=value))
 
 
 def _constraints(fields: Selected) -> selection_pb2.Constraints:

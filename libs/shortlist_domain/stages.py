@@ -93,6 +93,8 @@ class ActorFeatures:
 
     history_values: array[float] = field(default_factory=lambda: array("f"))
     history_times_s: array[float] = field(default_factory=lambda: array("d"))
+    chosen: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Values of item attributes that the actor chose, by attribute, as in onboarding."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,4 +50,12 @@ def actor_of(message: ActorMessage) -> ActorFeatures:
         history_rows=rows_of(message.history_rows, "actor.history_rows"),
         history_values=floats_of(message.history_values, "actor.history_values"),
         history_times_s=filled(array("d"), message.history_times_s, "actor.history_times_s"),
+        chosen=_chosen(message) if message.chosen else {},
     )
+
+
+def _chosen(message: ActorMessage) -> dict[str, tuple[str, ...]]:
+    chosen: dict[str, tuple[str, ...]] = {}
+    for each in message.chosen:
+        chosen[each.name] = (*chosen.get(each.name, ()), each.value)
+    return chosen

@@ -5,13 +5,16 @@ Every shape tells the same simulated world, so what is read from it has an oracl
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import polars as pl
 import pytest
@@ -24,6 +27,7 @@ from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from shortlist_bundle import layout
 from shortlist_bundle.store import BundleStore
+from shortlist_cli.ask_command import recommend
 from shortlist_cli.data_commands import app as data_app
 from shortlist_cli.train_commands import train
 from shortlist_client import rating
@@ -269,7 +273,8 @@ async def test_the_bundle_is_whole_and_every_stage_serves_it(
     assert release is not None
     bundle = store.open(release)
     bundle.verify()
-    assert set(bundle.manifest.files) == set(layout.REQUIRED)
+    optional = {layout.CHOSEN_VALUES} if shape.has_attributes else set()
+    assert set(bundle.manifest.files) == set(layout.REQUIRED) | optional
     window = bundle.manifest.data_window
     assert (window.interactions, window.items) == (dataset.events, len(dataset.item_ids))
     liked = [shape.names(world.item_ids[row]) for row in (3, 4, 5)]
@@ -340,21 +345,89 @@ def test_rows_without_times_that_are_grouped_by_user_are_refused(world: Dataset,
     assert "its rows are grouped by user, so they are not in order of time" in done.output
 
 
-async def test_a_category_value_that_the_model_does_not_know_counts_as_unknown(world: Dataset, tmp_path: Path) -> None:
-    save(world, tmp_path / "prepared")
+@pytest.fixture(scope="module")
+def known_world(world: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the store of a bundle that was trained on the world itself."""
+    folder = tmp_path_factory.mktemp("world")
+    save(world, folder / "prepared")
     app = typer.Typer()
     app.command()(train)
-    settings = [part for change in QUICK for part in ("--set", change)]
-    done = CliRunner().invoke(
-        app, [str(tmp_path / "prepared"), "--out", str(tmp_path / "run"), "--store", str(tmp_path / "b"), *settings]
-    )
+    settings = [part for change in (*QUICK, "two_tower.epochs=8") for part in ("--set", change)]
+    arguments = [str(folder / "prepared"), "--out", str(folder / "run"), "--store", str(folder / "bundles"), *settings]
+    done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
+    return folder / "bundles"
 
+
+async def test_a_category_value_that_the_model_does_not_know_counts_as_unknown(known_world: Path) -> None:
     async def scores(platform: Platform, *attributes: actor_pb2.Attribute) -> list[tuple[str, float]]:
         answer = await ask(platform, "new", attributes=attributes)
         return [(result.item_id, round(result.score, 4)) for result in answer.results]
 
-    async with serving(tmp_path / "b") as platform:
+    async with serving(known_world) as platform:
         without = await scores(platform)
         assert await scores(platform, actor_pb2.Attribute(name="taste", text="of another world")) == without
         assert await scores(platform, actor_pb2.Attribute(name="taste", text="t1")) != without
+
+
+async def test_chosen_genres_alone_make_a_list_of_their_own(known_world: Path, world: Dataset) -> None:
+    genres = dict(zip(world.item_ids, world.items["genre"].to_list(), strict=True))
+
+    def share(answer: pb.RecommendResponse, *wanted: str) -> float:
+        return float(np.mean([bool(set(genres[result.item_id]) & set(wanted)) for result in answer.results]))
+
+    gains = []
+    async with serving(known_world) as platform:
+        plain = await ask(platform, "new")
+        for picks in (("g0",), ("g1", "g2"), ("g3",), ("g4", "g5"), ("g6",), ("g7",)):
+            chosen = actor_pb2.Attribute(name="genre", texts=actor_pb2.TextList(values=picks))
+            answer = await ask(platform, "new", attributes=[chosen])
+            assert answer.meta.degradation.level == answer_pb2.DEGRADATION_LEVEL_NONE
+            assert len({result.item_id for result in answer.results}) == 10
+            gains.append(share(answer, *picks) - share(plain, *picks))
+        one = await ask(platform, "new", attributes=[actor_pb2.Attribute(name="genre", text="g3")])
+        several = actor_pb2.Attribute(name="genre", texts=actor_pb2.TextList(values=["g3", "g3", "no such genre"]))
+        again = await ask(platform, "new", attributes=[several])
+        seen = [rating(world.item_ids[3], 5.0)]
+        rated = await ask(platform, "new", attributes=[several], events=seen)
+        unchosen = await ask(platform, "new", events=seen)
+        stranger = actor_pb2.Attribute(name="genre", texts=actor_pb2.TextList(values=["no such genre"]))
+        unknown = await ask(platform, "new", attributes=[stranger])
+    assert min(gains) >= 0.0
+    assert np.mean(gains) > 0.05
+    assert [r.item_id for r in one.results] == [r.item_id for r in again.results]
+    assert [r.item_id for r in rated.results] == [r.item_id for r in unchosen.results], "events say more"
+    assert [r.item_id for r in unknown.results] == [r.item_id for r in plain.results]
+
+
+async def test_genres_are_chosen_on_the_command_line(known_world: Path, world: Dataset) -> None:
+    app = typer.Typer()
+    app.command()(recommend)
+    genres = dict(zip(world.items["title"], world.items["genre"], strict=True))
+
+    def shown(address: str, *attributes: str) -> tuple[int, str]:
+        given = [part for attribute in attributes for part in ("--attribute", attribute)]
+        arguments = ["new", "--address", address, "--timeout-s", "10", *given]
+        done = CliRunner(env={"COLUMNS": "200"}).invoke(app, arguments)
+        return done.exit_code, done.output
+
+    async with serving(known_world) as platform:
+        code, plain = await asyncio.to_thread(shown, platform.address)
+        assert code == 0
+        code, chosen = await asyncio.to_thread(shown, platform.address, "region=r1", "genre=g3", "genre=g4")
+        assert code == 0
+        fitting = [
+            sum(bool({"g3", "g4"} & set(genres[title])) for title in re.findall(r"Item \d+", told))
+            for told in (plain, chosen)
+        ]
+        assert fitting[1] > fitting[0]
+        code, told = await asyncio.to_thread(shown, platform.address, "genre")
+    assert code == 2
+    assert "is not of the form name=value" in told
+
+
+async def test_too_many_chosen_values_are_refused_by_name(known_world: Path) -> None:
+    many = actor_pb2.Attribute(name="genre", texts=actor_pb2.TextList(values=[str(n) for n in range(101)]))
+    async with serving(known_world) as platform:
+        with pytest.raises(grpc.aio.AioRpcError, match=r"context.attributes\[0\].texts.values.* has 101 entries"):
+            await ask(platform, "new", attributes=[many])

@@ -48,5 +48,6 @@ def known_actor(state: ActorState, query: Query, catalogue: Catalogue) -> KnownA
         history_rows=rows[-MAX_HISTORY:],
         history_values=values[-MAX_HISTORY:],
         history_times_s=times[-MAX_HISTORY:],
+        chosen=query.chosen,
     )
     return KnownActor(features, frozenset(known), tuple(unknown))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from google.protobuf.message import Message
 
@@ -15,6 +15,7 @@ from shortlist_domain.stages import ActorKey, Event
 CLOCK_SKEW_S = 300.0
 MAX_LIST_IDS = 1000
 MAX_SLATE = 1000
+MAX_TEXTS = 100
 DEFAULT_SLATE = 10
 
 
@@ -93,9 +94,15 @@ class Checks:
             self.wrong("slate_size", f"is {value}; it must be in [1, {MAX_SLATE}], or 0 for {DEFAULT_SLATE}")
         return value or DEFAULT_SLATE
 
-    def attributes(self, field: str, attributes: Iterable[actor_pb2.Attribute], most: int) -> Mapping[str, str]:
-        """Check attributes of an actor; models read text, so that numbers and flags are written as text."""
+    def attributes(
+        self, field: str, attributes: Iterable[actor_pb2.Attribute], most: int
+    ) -> tuple[Mapping[str, str], Mapping[str, Sequence[str]]]:
+        """Check attributes of an actor and return those of one value, and those of several texts.
+
+        Models read text, so that numbers and flags are written as text.
+        """
         found: dict[str, str] = {}
+        several: dict[str, Sequence[str]] = {}
         listed = tuple(attributes)
         if len(listed) > most:
             self.wrong(field, f"has {len(listed)} entries; at most {most} are allowed")
@@ -106,13 +113,21 @@ class Checks:
             kind = attribute.WhichOneof("value")
             if kind == "text":
                 found[attribute.name] = self.text(f"{path}.text", attribute.text, 1024)
+            elif kind == "texts":
+                several[attribute.name] = self._texts(f"{path}.texts.values", attribute.texts.values)
             elif kind == "number" and math.isfinite(attribute.number):
                 found[attribute.name] = f"{attribute.number:g}"
             elif kind == "flag":
                 found[attribute.name] = "true" if attribute.flag else "false"
             else:
-                self.wrong(f"{path}.value", "must be a text, a finite number or a flag")
-        return found
+                self.wrong(f"{path}.value", "must be a text, several texts, a finite number or a flag")
+        return found, several
+
+    def _texts(self, field: str, values: Sequence[str]) -> tuple[str, ...]:
+        if len(values) > MAX_TEXTS:
+            self.wrong(field, f"has {len(values)} entries; at most {MAX_TEXTS} are allowed")
+            return ()
+        return tuple(dict.fromkeys(self.text(f"{field}[{n}]", value, 1024) for n, value in enumerate(values)))
 
     def event(self, path: str, event: actor_pb2.Event, now_s: float) -> Event:
         """Check one event; what the caller left out takes its default."""

@@ -37,6 +37,9 @@ class Query:
     attributes: Mapping[str, str] = field(default_factory=dict)
     """Inline attributes; they win over stored ones."""
 
+    chosen: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Inline attributes of several texts: chosen values of item attributes."""
+
     item_fields: Sequence[str] = ()
     min_version: int = 0
     """Version of the actor that must be visible; from a consistency token."""

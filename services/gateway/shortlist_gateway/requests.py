@@ -31,6 +31,7 @@ def recommend_query(request: pb.RecommendRequest, now_s: float) -> Query:
     exclude, include = _lists(checks, request.constraints)
     constraints = request.constraints
     has_minimum = constraints.HasField("minimum_click_probability")
+    attributes, chosen = checks.attributes("context.attributes", request.context.attributes, 50)
     query = Query(
         request_id=_request_id(checks, request.request_id),
         now_s=now_s,
@@ -43,7 +44,8 @@ def recommend_query(request: pb.RecommendRequest, now_s: float) -> Query:
         is_seen_excluded=not constraints.exclude_seen.disabled,
         minimum_click_probability=constraints.minimum_click_probability if has_minimum else None,
         events=_inline_events(checks, request.context, now_s),
-        attributes=_attributes(checks, request.context),
+        attributes=attributes,
+        chosen=chosen,
         item_fields=_fields(checks, request.item_fields),
         min_version=_min_version(checks, request.consistency_token, actor),
     )
@@ -86,6 +88,7 @@ def rerank_query(request: pb.RerankItemsRequest, now_s: float) -> Query:
     checks = Checks()
     actor = checks.actor(request, request.actor)
     item_ids = checks.item_ids("item_ids", request.item_ids, MAX_LIST_IDS, required=True)
+    attributes, chosen = checks.attributes("context.attributes", request.context.attributes, 50)
     query = Query(
         request_id=_request_id(checks, request.request_id),
         now_s=now_s,
@@ -94,7 +97,8 @@ def rerank_query(request: pb.RerankItemsRequest, now_s: float) -> Query:
         bundle_id=checks.text("bundle_id", request.bundle_id, 128),
         is_seen_excluded=False,
         events=_inline_events(checks, request.context, now_s),
-        attributes=_attributes(checks, request.context),
+        attributes=attributes,
+        chosen=chosen,
         item_fields=_fields(checks, request.item_fields),
         min_version=_min_version(checks, request.consistency_token, actor),
         item_ids=item_ids,
@@ -121,10 +125,6 @@ def _inline_events(checks: Checks, context: actor_pb2.Context, now_s: float) -> 
         checks.wrong("context.events", f"has {len(context.events)} events; at most {MAX_INLINE_EVENTS} are allowed")
         return ()
     return tuple(checks.event(f"context.events[{i}]", event, now_s) for i, event in enumerate(context.events))
-
-
-def _attributes(checks: Checks, context: actor_pb2.Context) -> dict[str, str]:
-    return dict(checks.attributes("context.attributes", context.attributes, 50))
 
 
 def _fields(checks: Checks, names: Iterable[str]) -> tuple[str, ...]:

@@ -99,6 +99,11 @@ def actor_features(actor: ActorFeatures) -> actor_features_pb2.ActorFeatures:
         history_rows=actor.history_rows.tobytes(),
         history_values=actor.history_values.tobytes(),
         history_times_s=actor.history_times_s.tobytes(),
+        chosen=[
+            actor_features_pb2.TextFeature(name=name, value=value)
+            for name, values in actor.chosen.items()
+            for value in values
+        ],
     )
 
 

@@ -12,6 +12,7 @@ from shortlist_bundle import golden, layout
 from shortlist_bundle.actor_inputs import ModelInputs, actor_inputs
 from shortlist_bundle.arrays import map_array
 from shortlist_bundle.bundle import Bundle
+from shortlist_bundle.chosen_values import load_chosen_values
 from shortlist_bundle.feature_list import FeatureList
 from shortlist_bundle.item_table import load_counters
 from shortlist_bundle.neighbours import load_neighbours, neighbour_scores_of
@@ -47,6 +48,7 @@ class LoadedRanker:
         if not self.n_items or len(self.item_features) != self.n_items:
             raise BundleInvalid(f"features of {len(self.item_features)} items, embeddings of {self.n_items}")
         self.neighbour_rows, self.neighbour_scores = load_neighbours(bundle, self.n_items)
+        self._chosen = load_chosen_values(bundle, self.features, self.dim)
         self.counters = load_counters(bundle, self.n_items)
         self.calibration = load_calibration(bundle.read(layout.CALIBRATION))
         weights = self.features.head_weights
@@ -73,7 +75,9 @@ class LoadedRanker:
             inputs = actor_inputs(actor, self.features, self.inputs)
             return inputs if embedding is None else {**inputs, "user_embedding": embedding.reshape(1, -1)}
         inputs = actor_inputs(actor, self.features)
-        return {**inputs, "user_embedding": _finite(layout.USER_TOWER, self._tower.run(inputs))[0]}
+        tower = _finite(layout.USER_TOWER, self._tower.run(inputs))[0]
+        shift = self._chosen.of(actor) if self._chosen is not None else None
+        return {**inputs, "user_embedding": tower if shift is None else tower + shift}
 
     def number_columns(self, actor: ActorFeatures) -> list[NDArray[np.float32]]:
         """Return the columns of ``item_numbers`` for every item, ``(n,)`` each, live counters included."""

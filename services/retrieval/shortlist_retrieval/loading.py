@@ -10,6 +10,7 @@ from shortlist_bundle import golden, layout
 from shortlist_bundle.actor_inputs import actor_inputs
 from shortlist_bundle.arrays import map_array
 from shortlist_bundle.bundle import Bundle
+from shortlist_bundle.chosen_values import load_chosen_values
 from shortlist_bundle.content import load_content
 from shortlist_bundle.feature_list import FeatureList
 from shortlist_bundle.item_table import load_counters
@@ -57,6 +58,7 @@ class LoadedBundle:
         self.content = load_content(bundle, self.n_items)
         """``None`` where the bundle has none; the content source then proposes nothing."""
 
+        self._chosen = load_chosen_values(bundle, self.features, self.dim)
         self.counters = load_counters(bundle, self.n_items)
         self.index = VectorIndex(bundle.map(layout.INDEX), self.embeddings)
         self._tower = Session(bundle.read(layout.USER_TOWER), TOWER_INPUTS, ("embedding",))
@@ -74,7 +76,8 @@ class LoadedBundle:
         if not np.isfinite(embedding).all():
             raise UpstreamFailed(layout.USER_TOWER, "the output is not finite")
         vector: NDArray[np.float32] = embedding[0]
-        return vector
+        shift = self._chosen.of(actor) if self._chosen is not None else None
+        return vector if shift is None else vector + shift
 
     def live_order(self) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
         """Return counts by row and the rows by them, most first, lower row first where equal; at most seconds old."""

@@ -24,6 +24,8 @@ class Moments:
     now_s: NDArray[np.float64]
     numbers: NDArray[np.float32]
     context: NDArray[np.float32]
+    chosen: NDArray[np.bool_] | None = None
+    """Columns of the item features that the actors chose, ``(q, f)``; ``None``: nobody chose anything."""
 
     def __len__(self) -> int:
         return len(self.users)
@@ -31,7 +33,12 @@ class Moments:
     def take(self, index: NDArray[np.integer] | slice) -> Moments:
         """Return a selection."""
         return Moments(
-            self.users[index], self.known[index], self.now_s[index], self.numbers[index], self.context[index]
+            self.users[index],
+            self.known[index],
+            self.now_s[index],
+            self.numbers[index],
+            self.context[index],
+            None if self.chosen is None else self.chosen[index],
         )
 
 

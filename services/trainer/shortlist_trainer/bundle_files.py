@@ -84,6 +84,8 @@ def bundle_files(
         layout.RANKER: _ranker(fitted.pipeline.scorer, features, table.shape[1]),
         layout.CALIBRATION: _json(calibration),
     }
+    if (chosen := fitted.pipeline.retrieval.chosen_vectors) is not None:
+        files[layout.CHOSEN_VALUES] = array_bytes(chosen)
     if prepared.content is not None:
         files |= content_files(prepared.content)
     files[layout.GOLDEN] = golden.to_json(golden_requests(prepared, features, choices.calibrated.calibration, files))

@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from shortlist_bundle.chosen_values import mean_vector
 from shortlist_bundle.fusion import fuse
 from shortlist_bundle.neighbours import batch_neighbour_scores
 from shortlist_bundle.ordering import batch_best_first
 from shortlist_trainer.actors import Moments, history_inputs
-from shortlist_trainer.config import FusionConfig
+from shortlist_trainer.chosen_values import chosen_vectors
+from shortlist_trainer.config import FusionConfig, OnboardingConfig
 from shortlist_trainer.fit_towers import Towers
 from shortlist_trainer.popular_lists import PopularLists
 from shortlist_trainer.prepare import Prepared
@@ -94,6 +96,7 @@ class Retrieval:
         neighbours: Neighbours,
         popular: PopularLists,
         config: FusionConfig,
+        onboarding: OnboardingConfig | None = None,
     ) -> None:
         self._popular = popular
         self._prepared = prepared
@@ -103,6 +106,9 @@ class Retrieval:
         self.table = np.ascontiguousarray(towers.table.numpy())
         self._neighbours = neighbours
         self._config = config
+        self.chosen_vectors = chosen_vectors(prepared, self.table, onboarding or OnboardingConfig())
+        """What choosing a value adds to an embedding, ``(f, d)``; ``None`` where items have no attributes."""
+
         self._content = prepared.content
         self.sources = tuple(source for source in SOURCES if source != "content" or prepared.content is not None)
         """Those that propose anything here."""
@@ -126,6 +132,8 @@ class Retrieval:
                 torch.from_numpy(moments.numbers),
                 torch.from_numpy(moments.context),
             ).numpy()
+        if moments.chosen is not None:
+            embedding = embedding + self._shift(moments.chosen, rows[:, -1] >= 0)
         near = batch_neighbour_scores(rows, self._neighbours.rows, self._neighbours.scores, self._prepared.n_items)
         scores = {
             "two_tower": embedding @ self.table.T,
@@ -154,6 +162,14 @@ class Retrieval:
         """Return what serving takes for popular where there is no event to go by."""
         rows = self._popular.segment_of(self._prepared.categories, user)
         return None if rows is None else np.array(rows[: self._config.per_source], np.int32)
+
+    def _shift(self, chosen: NDArray[np.bool_], has_history: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Return what the choices ``(q, f)`` of actors without events add to their embeddings, ``(q, d)``."""
+        shift = np.zeros((len(chosen), self.table.shape[1]), np.float32)
+        if self.chosen_vectors is not None:
+            for row in np.flatnonzero(~has_history & chosen.any(axis=1)):
+                shift[row] = mean_vector(self.chosen_vectors, np.flatnonzero(chosen[row]).tolist())
+        return shift
 
     def _seen(self, moments: Moments) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         sequences = self._prepared.sequences

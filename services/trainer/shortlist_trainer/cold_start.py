@@ -1,19 +1,23 @@
 """Evaluation where little is known: new users by their attributes alone and after a few events, new items.
 
 New users are those without an event before the cut that models were fitted at; each is asked for as it would have been
-served at that moment. New items are those without an event among the ones that retrieval was fitted on.
+served at that moment. What a new user chose in onboarding is made from the first events that it liked: the values of
+item attributes that are most frequent among them. Nothing else of these events is known, and they are left out of what
+is relevant as well as of all lists, so that what is evaluated does not come back in what was chosen. New items are
+those without an event among the ones that retrieval was fitted on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shortlist_trainer.actors import Moments, known_until
 from shortlist_trainer.candidates import rolling
+from shortlist_trainer.chosen_values import is_value
 from shortlist_trainer.evaluate import (
     Pipeline,
     Values,
@@ -29,6 +33,12 @@ from shortlist_trainer.sequences import Sequences
 
 KNOWN_EVENTS = (0, 1, 3, 5)
 """How many events of a new user are known in each slice."""
+
+LIKED_EVENTS = 3
+"""First liked events (values not below the mean of the training events) that tell what a new user chose."""
+
+MOST_CHOSEN = 3
+"""Values that a new user chooses at most."""
 
 LEAST_RELEVANT = 5
 """Items that a new user must meet afterwards to be evaluated."""
@@ -58,10 +68,60 @@ def cold_slices(
             known = f"the first {number} event{'s' * (number > 1)} known" if number else "attributes alone known"
             moments = after_first_events(prepared.sequences, users, number)
             yield Slice(f"new users, {known}", _list_values(pipeline, moments, recall_at, report), moments.users)
+    yield from onboarding_slice(pipeline, from_event, recall_at, report)
     places = sampled(new_item_places(prepared, from_event), most, seed)
     if len(places):
         values = rolling_values(pipeline, places, recall_at, report)
         yield Slice("new items, rolling", values, prepared.sequences.users[places])
+
+
+def onboarding_slice(pipeline: Pipeline, from_event: int, recall_at: int, report: Report) -> Iterator[Slice]:
+    """Yield the slice of new users whose onboarding choices alone are known, where there is anyone in it."""
+    sequences = pipeline.prepared.sequences
+    moments = after_first_events(sequences, new_users(sequences, from_event, 0), 0)
+    chosen, told_by = onboarding_choices(pipeline.prepared, moments.users)
+    relevant = [
+        np.setdiff1d(met_first(sequences, user, sequences.start[user], sequences.start[user + 1]), rows)
+        for user, rows in zip(moments.users, told_by, strict=True)
+    ]
+    kept = np.array([len(rows) >= LEAST_RELEVANT for rows in relevant], np.bool_) & chosen.any(axis=1)
+    if not kept.any():
+        return
+    evaluated = np.flatnonzero(kept)
+    moments = replace(moments, chosen=chosen).take(evaluated)
+    left_out, wanted = [told_by[row] for row in evaluated], [relevant[row] for row in evaluated]
+    lists = _lists(pipeline, moments, report)
+    values = {name: list_values(without(rows, left_out), wanted, recall_at) for name, rows in lists.items()}
+    yield Slice("new users, onboarding choices alone known", values, moments.users)
+
+
+def onboarding_choices(
+    prepared: Prepared, users: NDArray[np.int32]
+) -> tuple[NDArray[np.bool_], list[NDArray[np.int32]]]:
+    """Return what ``users`` chose, as columns of the item features ``(u, f)``, and the items that tell it of each."""
+    sequences = prepared.sequences
+    liked_from = float(prepared.dataset.values[: prepared.split.train_end].mean(dtype=np.float64))
+    values = is_value(prepared.item_columns)
+    chosen = np.zeros((len(users), len(values)), np.bool_)
+    told_by = []
+    for row, user in enumerate(users.tolist()):
+        places = np.arange(sequences.start[user], sequences.start[user + 1])
+        items = sequences.items[places[sequences.values[places] >= liked_from][:LIKED_EVENTS]]
+        told_by.append(items)
+        # Among equally frequent values, those of the earlier items come first.
+        weights = 1.0 - 0.001 * np.arange(len(items))
+        counts = weights @ (prepared.item_features[items] * values)
+        most = np.argsort(-counts, kind="stable")[:MOST_CHOSEN]
+        chosen[row, most[counts[most] > 0.0]] = True
+    return chosen, told_by
+
+
+def without(lists: NDArray[np.int32], rows: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
+    """Return ``lists`` ``(u, k)`` without some rows of each, the others moved up; -1 pads."""
+    kept = (lists >= 0) & ~np.array([np.isin(mine, left) for mine, left in zip(lists, rows, strict=True)], np.bool_)
+    order = np.argsort(~kept, axis=1, kind="stable")
+    moved = np.take_along_axis(np.where(kept, lists, -1), order, axis=1)
+    return moved.astype(np.int32)
 
 
 def new_users(sequences: Sequences, from_event: int, known: int) -> NDArray[np.int32]:
@@ -95,13 +155,19 @@ def after_first_events(sequences: Sequences, users: NDArray[np.int32], known: in
 def _list_values(pipeline: Pipeline, moments: Moments, recall_at: int, report: Report) -> Values:
     """Return the metrics of one list a moment; relevant is all that its user meets later."""
     sequences = pipeline.prepared.sequences
+    relevant = [
+        met_first(sequences, user, place, sequences.start[user + 1])
+        for user, place in zip(moments.users, moments.known, strict=True)
+    ]
+    lists = _lists(pipeline, moments, report)
+    return {name: list_values(rows, relevant, recall_at) for name, rows in lists.items()}
+
+
+def _lists(pipeline: Pipeline, moments: Moments, report: Report) -> dict[str, NDArray[np.int32]]:
+    """Return one list a moment, ``(q, k)``, by name."""
     lists: dict[str, list[NDArray[np.int32]]] = {name: [] for name in pipeline.names}
     for part, here, candidates in rolling(pipeline.prepared, pipeline.retrieval, moments):
         for name, rows in pipeline.lists(here, candidates).items():
             lists[name].append(rows)
         report("new users", part.stop, len(moments), 0.0)
-    relevant = [
-        met_first(sequences, user, place, sequences.start[user + 1])
-        for user, place in zip(moments.users, moments.known, strict=True)
-    ]
-    return {name: list_values(np.concatenate(rows), relevant, recall_at) for name, rows in lists.items()}
+    return {name: np.concatenate(rows) for name, rows in lists.items()}

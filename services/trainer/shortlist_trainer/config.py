@@ -138,6 +138,14 @@ class ContentConfig(_Section):
     """Number of later events after which an event counts half in the content source."""
 
 
+class OnboardingConfig(_Section):
+    """What actors without events chose to like."""
+
+    chosen_weight: float = Field(default=4.0, ge=0, le=1000)
+    """How far a chosen value of an item attribute moves the query of an actor without events, as a multiple of the way
+    from the mean of all items to that of the items that have the value."""
+
+
 class NeighboursConfig(_Section):
     """Item neighbours."""
 
@@ -249,6 +257,7 @@ class TrainConfig(_Section):
     split: SplitConfig = SplitConfig()
     two_tower: TwoTowerConfig = TwoTowerConfig()
     content: ContentConfig = ContentConfig()
+    onboarding: OnboardingConfig = OnboardingConfig()
     neighbours: NeighboursConfig = NeighboursConfig()
     popular: PopularConfig = PopularConfig()
     fusion: FusionConfig = FusionConfig()

@@ -80,7 +80,7 @@ def fit(
     clock.lap("neighbours")
     towers = fit_towers(prepared, config.two_tower, config.seed, checkpoints, report, device)
     clock.lap("two_tower")
-    retrieval = Retrieval(prepared, towers, neighbours, popular, config.fusion)
+    retrieval = Retrieval(prepared, towers, neighbours, popular, config.fusion, config.onboarding)
     samples = draw_samples(prepared, retrieval, config.ranker, config.seed, report)
     clock.lap("ranker samples")
     fed = Utilisation()

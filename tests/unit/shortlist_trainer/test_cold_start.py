@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from shortlist_data.dataset import Dataset
+from shortlist_data.features import item_totals
 from shortlist_trainer.checkpoints import Checkpoints
-from shortlist_trainer.cold_start import after_first_events, new_item_places, new_users
+from shortlist_trainer.chosen_values import is_value
+from shortlist_trainer.cold_start import (
+    after_first_events,
+    new_item_places,
+    new_users,
+    onboarding_choices,
+    onboarding_slice,
+    without,
+)
 from shortlist_trainer.config import SplitConfig
-from shortlist_trainer.evaluate import met_first, sampled
+from shortlist_trainer.evaluate import list_values, met_first, sampled
+from shortlist_trainer.fit import Clock, fit
 from shortlist_trainer.fit_towers import fit_towers
 from shortlist_trainer.prepare import Prepared, prepare
 from shortlist_trainer.sequences import sequences_of
@@ -65,8 +79,6 @@ def test_moments_are_in_order_of_time() -> None:
 @pytest.fixture(scope="module")
 def without_some(world: Dataset) -> Prepared:
     """Return a data set in which four items have no event before the models' own."""
-    from dataclasses import replace
-
     cut = int(0.85 * world.events)
     kept = (world.item_rows >= 4) | (np.arange(world.events) >= cut)
     columns = {name: getattr(world, name)[kept] for name in ("user_rows", "item_rows", "values", "times_s")}
@@ -91,6 +103,81 @@ def test_new_items_are_embedded_by_their_features(
     assert torch.equal(towers.table[:4], by_features[:4])
     assert torch.equal(towers.table[4:], whole[4:])
     assert not torch.equal(by_features[:4], whole[:4])
+
+
+def test_the_first_liked_events_tell_what_was_chosen_and_nothing_later_does(world: Dataset) -> None:
+    prepared = prepare(world, SplitConfig())
+    sequences, values = prepared.sequences, is_value(prepared.item_columns)
+    users = np.arange(50, dtype=np.int32)
+    chosen, told_by = onboarding_choices(prepared, users)
+    assert chosen[:, ~values].sum() == 0
+    liked_from = world.values[: prepared.split.train_end].mean()
+    for user, columns, items in zip(users, chosen, told_by, strict=True):
+        mine = slice(sequences.start[user], sequences.start[user + 1])
+        liked = sequences.items[mine][sequences.values[mine] >= liked_from][:3]
+        assert items.tolist() == liked.tolist()
+        counts = prepared.item_features[items][:, values].sum(axis=0)
+        assert 0 < columns.sum() == min(3, np.count_nonzero(counts)) or not len(items)
+        assert counts[columns[values]].min(initial=9) >= np.delete(counts, np.flatnonzero(columns[values])).max()
+    later = {
+        item for user in users for item in sequences.items[sequences.start[user + 1] - 1 : sequences.start[user + 1]]
+    }
+    features = prepared.item_features.copy()
+    untouched = np.setdiff1d(sorted(later), np.concatenate(told_by))
+    features[untouched] = 1.0 - features[untouched]
+    again, _ = onboarding_choices(replace(prepared, item_features=features), users)
+    assert np.array_equal(again, chosen)
+
+
+def test_lists_lose_some_rows_and_close_up() -> None:
+    lists = np.array([[3, 1, 2, -1], [0, 1, 2, 3]], np.int32)
+    left = without(lists, [np.array([1], np.int32), np.array([], np.int32)])
+    assert left.tolist() == [[3, 2, -1, -1], [0, 1, 2, 3]]
+
+
+def test_what_told_the_choices_is_neither_relevant_nor_listed(world: Dataset, tmp_path: Path) -> None:
+    fitted = fit(world, quick(), Checkpoints(tmp_path, "", resume=False), lambda *_: None, Clock())
+    cut = world.events // 2  # nobody is new for long in this world
+    seen: dict[str, Any] = {}
+
+    def watch(rows: Any, relevant: Any, recall_at: int) -> Any:
+        seen.setdefault("lists", []).append(rows)
+        seen["relevant"] = relevant
+        return list_values(rows, relevant, recall_at)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shortlist_trainer.cold_start.list_values", watch)
+        (found,) = onboarding_slice(fitted.pipeline, cut, 20, lambda *_: None)
+    _, told_by = onboarding_choices(fitted.prepared, found.groups)
+    assert len(found.groups) >= 5
+    for lists in seen["lists"]:
+        assert not any(np.isin(mine, rows).any() for mine, rows in zip(lists, told_by, strict=True))
+    assert not any(np.isin(mine, rows).any() for mine, rows in zip(seen["relevant"], told_by, strict=True))
+
+
+def test_a_chosen_value_moves_the_query_of_those_without_events_alone(world: Dataset, tmp_path: Path) -> None:
+    fitted = fit(world, quick(), Checkpoints(tmp_path, "", resume=False), lambda *_: None, Clock())
+    prepared, retrieval = fitted.prepared, fitted.pipeline.retrieval
+    users = np.arange(4, dtype=np.int32)
+    fresh = after_first_events(prepared.sequences, users, 0)
+    chosen = np.zeros((4, len(prepared.item_columns)), np.bool_)
+    column = prepared.item_columns.index("genre=g1")
+    chosen[1, column] = True
+    totals = item_totals(world, world.events)[None]
+    plain = retrieval.candidates(fresh, totals)
+    moved = retrieval.candidates(replace(fresh, chosen=chosen), totals)
+    table, has = retrieval.table, prepared.item_features[:, column] > 0
+    expected = 4.0 * (table[has].mean(axis=0) - table.mean(axis=0))
+    expected[-1] = 0.0
+    np.testing.assert_allclose(moved.embedding[1] - plain.embedding[1], expected, atol=1e-5)
+    np.testing.assert_array_equal(moved.embedding[[0, 2, 3]], plain.embedding[[0, 2, 3]])
+    share = [has[c.lists["two_tower"][1, :20]].mean() for c in (plain, moved)]
+    assert share[1] > share[0]
+    known = after_first_events(prepared.sequences, users, 2)
+    np.testing.assert_array_equal(
+        retrieval.candidates(replace(known, chosen=chosen), totals).embedding,
+        retrieval.candidates(known, totals).embedding,
+    )
 
 
 def test_a_sample_keeps_the_order_and_the_bound() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from shortlist_retrieval.engine import RetrievalEngine, Shelf
 from shortlist_retrieval.index import build_index
 from shortlist_retrieval.wiring import load_shelf
 from shortlist_rpc.executor import BoundedExecutor
-from shortlist_trainer.actors import frozen_at
+from shortlist_trainer.actors import frozen_at, known_until
 from shortlist_trainer.bundle_files import bundle_files
 from shortlist_trainer.checkpoints import Checkpoints
 from shortlist_trainer.fit import Clock, Fitted, fit
@@ -134,3 +135,40 @@ def test_content_is_part_of_the_items_columns_and_of_the_shares(data: Dataset, f
     changed = new.copy()
     changed[:, features.item_columns.index("content_text_00")] += 1.0
     assert not np.allclose(tower.run({"item_features": new})[0], tower.run({"item_features": changed})[0])
+
+
+async def test_the_engines_give_the_evaluated_list_of_who_chose_something(
+    world: Dataset, fitted: Fitted, bundle: Bundle
+) -> None:
+    now = float(world.times_s[-1]) + 60.0
+    prepared = fitted.prepared
+    users = np.arange(0, 400, 80, dtype=np.int32)
+    nothing_known = known_until(
+        prepared.sequences, users, prepared.sequences.start[users], np.full(len(users), now, np.float64)
+    )
+    chosen = np.zeros((len(users), len(prepared.item_columns)), np.bool_)
+    picks = [("g1",), ("g2", "g3"), ("nothing has this",), ("g4", "nothing has this"), ()]
+    for row, values in enumerate(picks):
+        for value in values:
+            if f"genre={value}" in prepared.item_columns:
+                chosen[row, prepared.item_columns.index(f"genre={value}")] = True
+    totals = item_totals(world, world.events)[None]
+    moments = replace(nothing_known, chosen=chosen)
+    candidates = fitted.pipeline.retrieval.candidates(moments, totals)
+    lists = fitted.pipeline.lists(moments, candidates)
+    executor = BoundedExecutor(1, 4, "test")
+    retrieval = RetrievalEngine(Holding(load_shelf(bundle)), executor)  # type: ignore[arg-type]
+    ranking = RankingEngine(Holding(LoadedRanker(bundle)), executor)  # type: ignore[arg-type]
+    deadline = Deadline.after(60.0)
+    for row, user in enumerate(users):
+        attributes = {name: world.users[name][int(user)] for name in world.user_attributes}
+        served = ActorFeatures(now_s=now, attributes=attributes, chosen={"genre": picks[row]})
+        found = await retrieval.retrieve(RetrieveRequest(bundle.bundle_id, served, CANDIDATES), deadline)
+        expected = lists["fusion"][row]
+        assert set(found.rows) == set(expected[expected >= 0].tolist())
+        own = await ranking.rank(RankRequest(bundle.bundle_id, served, found.rows), deadline)
+        given = await ranking.rank(RankRequest(bundle.bundle_id, served, found.rows, found.actor_embedding), deadline)
+        np.testing.assert_allclose(own.scores, given.scores, atol=1e-4)
+        best = np.array(found.rows)[np.argsort(-np.array(given.scores), kind="stable")]
+        assert best[:10].tolist() == lists["pipeline"][row][:10].tolist()
+    executor.close()

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(shortlist/common/v1/actor_features.proto\x12\x13shortlist.common.v1\"\xd0\x01\n\rActorFeatures\x12\r\n\x05now_s\x18\x01 \x01(\x01\x12\x34\n\nattributes\x18\x02 \x03(\x0b\x32 .shortlist.common.v1.TextFeature\x12\x33\n\x07numbers\x18\x03 \x03(\x0b\x32\".shortlist.common.v1.NumberFeature\x12\x14\n\x0chistory_rows\x18\x04 \x01(\x0c\x12\x16\n\x0ehistory_values\x18\x05 \x01(\x0c\x12\x17\n\x0fhistory_times_s\x18\x06 \x01(\x0c\"*\n\x0bTextFeature\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\",\n\rNumberFeature\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(shortlist/common/v1/actor_features.proto\x12\x13shortlist.common.v1\"\x82\x02\n\rActorFeatures\x12\r\n\x05now_s\x18\x01 \x01(\x01\x12\x34\n\nattributes\x18\x02 \x03(\x0b\x32 .shortlist.common.v1.TextFeature\x12\x33\n\x07numbers\x18\x03 \x03(\x0b\x32\".shortlist.common.v1.NumberFeature\x12\x14\n\x0chistory_rows\x18\x04 \x01(\x0c\x12\x16\n\x0ehistory_values\x18\x05 \x01(\x0c\x12\x17\n\x0fhistory_times_s\x18\x06 \x01(\x0c\x12\x30\n\x06\x63hosen\x18\x07 \x03(\x0b\x32 .shortlist.common.v1.TextFeature\"*\n\x0bTextFeature\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\",\n\rNumberFeature\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,9 +32,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shortlist.common.v1.actor_f
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ACTORFEATURES']._serialized_start=66
-  _globals['_ACTORFEATURES']._serialized_end=274
-  _globals['_TEXTFEATURE']._serialized_start=276
-  _globals['_TEXTFEATURE']._serialized_end=318
-  _globals['_NUMBERFEATURE']._serialized_start=320
-  _globals['_NUMBERFEATURE']._serialized_end=364
+  _globals['_ACTORFEATURES']._serialized_end=324
+  _globals['_TEXTFEATURE']._serialized_start=326
+  _globals['_TEXTFEATURE']._serialized_end=368
+  _globals['_NUMBERFEATURE']._serialized_start=370
+  _globals['_NUMBERFEATURE']._serialized_end=414
 # @@protoc_insertion_point(module_scope)

@@ -7,20 +7,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ActorFeatures(_message.Message):
-    __slots__ = ("now_s", "attributes", "numbers", "history_rows", "history_values", "history_times_s")
+    __slots__ = ("now_s", "attributes", "numbers", "history_rows", "history_values", "history_times_s", "chosen")
     NOW_S_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
     NUMBERS_FIELD_NUMBER: _ClassVar[int]
     HISTORY_ROWS_FIELD_NUMBER: _ClassVar[int]
     HISTORY_VALUES_FIELD_NUMBER: _ClassVar[int]
     HISTORY_TIMES_S_FIELD_NUMBER: _ClassVar[int]
+    CHOSEN_FIELD_NUMBER: _ClassVar[int]
     now_s: float
     attributes: _containers.RepeatedCompositeFieldContainer[TextFeature]
     numbers: _containers.RepeatedCompositeFieldContainer[NumberFeature]
     history_rows: bytes
     history_values: bytes
     history_times_s: bytes
-    def __init__(self, now_s: _Optional[float] = ..., attributes: _Optional[_Iterable[_Union[TextFeature, _Mapping]]] = ..., numbers: _Optional[_Iterable[_Union[NumberFeature, _Mapping]]] = ..., history_rows: _Optional[bytes] = ..., history_values: _Optional[bytes] = ..., history_times_s: _Optional[bytes] = ...) -> None: ...
+    chosen: _containers.RepeatedCompositeFieldContainer[TextFeature]
+    def __init__(self, now_s: _Optional[float] = ..., attributes: _Optional[_Iterable[_Union[TextFeature, _Mapping]]] = ..., numbers: _Optional[_Iterable[_Union[NumberFeature, _Mapping]]] = ..., history_rows: _Optional[bytes] = ..., history_values: _Optional[bytes] = ..., history_times_s: _Optional[bytes] = ..., chosen: _Optional[_Iterable[_Union[TextFeature, _Mapping]]] = ...) -> None: ...
 
 class TextFeature(_message.Message):
     __slots__ = ("name", "value")
