@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from shortlist_cli.embed_command import embed
+
 if TYPE_CHECKING:
     from shortlist_data.dataset import Dataset
 
@@ -45,6 +47,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Get a data set, import your own tables, look at what is there.\n\n" + SCHEMA_EXAMPLE,
 )
+
+
+app.command()(embed)
 
 
 class Name(StrEnum):

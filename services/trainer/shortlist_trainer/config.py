@@ -134,7 +134,7 @@ class ContentConfig(_Section):
     """Weight of the images' similarity in the content source; the texts' is the rest. Where one is absent, the other is
     all."""
 
-    half_life: float = Field(default=10.0, gt=0, le=100_000)
+    half_life: float = Field(default=30.0, gt=0, le=100_000)
     """Number of later events after which an event counts half in the content source."""
 
 
@@ -172,7 +172,7 @@ class FusionConfig(_Section):
 
     item_neighbours: float = Field(default=0.2, ge=0, le=1)
     popular: float = Field(default=0.3, ge=0, le=1)
-    content: float = Field(default=0.1, ge=0, le=1)
+    content: float = Field(default=0.2, ge=0, le=1)
     """Share that the content source takes from the others, in proportion to theirs, where items have content; without
     content it has none."""
 
