@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -53,6 +54,9 @@ def evaluate(
     timeout_s: Annotated[float, typer.Option(help="Deadline of each call in seconds.", min=0.01)] = 2.0,
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples behind each interval.", min=10)] = 2000,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the results to this file.")] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", help="Write a page with tables and plots, without anything from elsewhere.")
+    ] = None,
 ) -> None:
     """Measure models on events that were held out, over the whole catalogue, with intervals and paired tests.
 
@@ -68,7 +72,7 @@ def evaluate(
 
       shortlist evaluate var/data/ml-100k --run var/runs/ml-100k
 
-      shortlist evaluate var/data/ml-100k --target 127.0.0.1:50051 --bundle current
+      shortlist evaluate var/data/ml-100k --target 127.0.0.1:50051 --bundle current --html served.html
     """
     from shortlist_cli.evaluate.choose import Choice, evaluated
     from shortlist_cli.evaluate.show import progress_bar, show
@@ -76,7 +80,8 @@ def evaluate(
     from shortlist_domain.errors import ShortlistError
     from shortlist_trainer.evaluation.models import Options
     from shortlist_trainer.evaluation.protocols import Rules
-    from shortlist_trainer.evaluation.results import write
+    from shortlist_trainer.evaluation.results import write, write_text
+    from shortlist_trainer.pages.evaluation_page import evaluation_page
 
     try:
         choice = Choice(
@@ -106,6 +111,8 @@ def evaluate(
         show(found)
         if json_file is not None:
             write(found, json_file)
+        if html_file is not None:
+            write_text(evaluation_page(json.loads(found.to_json())), html_file)
     except (ShortlistError, OSError) as error:
         typer.secho(f"evaluate: {error}", fg="red", err=True)
         raise typer.Exit(1) from error

@@ -11,6 +11,7 @@ from shortlist_cli.benchmark_command import benchmark
 from shortlist_cli.demo_command import demo
 from shortlist_cli.evaluate_command import evaluate
 from shortlist_cli.load_commands import load
+from shortlist_cli.report_command import report
 from shortlist_cli.serve_command import serve
 from shortlist_cli.train_commands import train
 
@@ -24,6 +25,7 @@ app = typer.Typer(
 app.add_typer(data_commands.app, name="data")
 app.command()(train)
 app.command()(evaluate)
+app.command()(report)
 app.command()(load)
 app.command()(serve)
 app.command()(recommend)

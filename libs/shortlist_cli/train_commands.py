@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from shortlist_data.dataset import Dataset
     from shortlist_trainer.config import TrainConfig
+    from shortlist_trainer.evaluation.results import Evaluation
     from shortlist_trainer.train import TrainResult
 
 _STORE = Path("var/bundles")
@@ -108,11 +109,12 @@ def _finish(dataset: Dataset, result: TrainResult, folder: Path, store: Path, pu
     bundles = BundleStore(store)
     bundle = add_bundle(bundles, dataset, result)
     remember_bundle(folder, store, bundle)
-    track(folder, bundle.bundle_id, result)
+    stages = _stages(dataset, folder)
+    track(folder, bundle.bundle_id, result, stages)
     size = sum(entry.size_bytes for entry in bundle.manifest.files.values())
     console.print(
         f"bundle {bundle.bundle_id} ({size / 1e6:.1f} MB) in {result.seconds['total']:.0f} s, "
-        f"peak memory {result.peak_memory_bytes / 1e6:,.0f} MB; evaluation in {folder / 'evaluation.json'}",
+        f"peak memory {result.peak_memory_bytes / 1e6:,.0f} MB; report in {folder / 'report.html'}",
         highlight=False,
     )
     for model, share in result.utilisation.items():
@@ -120,3 +122,17 @@ def _finish(dataset: Dataset, result: TrainResult, folder: Path, store: Path, pu
     if publish:
         release = publish_bundle(bundles, bundle)
         console.print(f"published as generation {release.generation} in {store}", highlight=False)
+
+
+def _stages(dataset: Dataset, folder: Path) -> Evaluation:
+    """Evaluate the bundle stage by stage as serving would, and write that and the report into the run's folder."""
+    from shortlist_cli.evaluate.bundles import Numbers, bundle_of_run, evaluate_bundle
+    from shortlist_cli.evaluate.show import progress_bar
+    from shortlist_trainer.evaluation.results import write, write_text
+    from shortlist_trainer.pages.run_page import REPORT, STAGES, read_run, run_page
+
+    with progress_bar() as report:
+        found = evaluate_bundle(dataset, bundle_of_run(folder, None), Numbers(), report)
+    write(found, folder / STAGES)
+    write_text(run_page(read_run(folder)), folder / REPORT)
+    return found

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist_evaluation.intervals import bootstrap_columns
+from shortlist_evaluation.intervals import Interval, bootstrap_columns
 from shortlist_evaluation.report import MetricRow, MetricTable
 
 GROUPS = 10
@@ -15,6 +15,9 @@ GROUPS = 10
 
 COLD = 0
 """Group of the items without a known event."""
+
+LEAST_USERS = 10
+"""Users that a slice needs for an interval: one drawn from fewer would look surer than it is."""
 
 
 def popularity_groups(counts: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -44,6 +47,8 @@ def sliced(
 ) -> MetricTable:
     """Return one metric of several lists in every slice that has anything in it; the columns are the slices.
 
+    Slices of fewer than :data:`LEAST_USERS` users have means without intervals.
+
     Args:
         title: Which metric, and what the slices are.
         baseline: Key of ``values`` that the others are compared with.
@@ -66,7 +71,10 @@ def sliced(
             continue
         inside = {name: np.asarray(each, np.float64)[mask] for name, each in values.items()}
         columns = [*inside.values(), *(inside[name] - inside[baseline] for name in others)]
-        found = bootstrap_columns(np.stack(columns, axis=1), seed, resamples, groups[mask])
+        if len(np.unique(groups[mask])) < LEAST_USERS:
+            found = [Interval(float(column.mean()), float("nan"), float("nan")) for column in columns]
+        else:
+            found = bootstrap_columns(np.stack(columns, axis=1), seed, resamples, groups[mask])
         heading = f"{label} ({int(mask.sum()):,})"
         for at, name in enumerate(values):
             difference = {heading: found[len(values) + others.index(name)]} if name in others else {}

@@ -6,7 +6,7 @@ import json
 import platform
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -21,6 +21,7 @@ from shortlist_trainer.checkpoints import Checkpoints
 from shortlist_trainer.choose import Choices
 from shortlist_trainer.cold_start import cold_slices
 from shortlist_trainer.config import TrainConfig
+from shortlist_trainer.curves import Curves
 from shortlist_trainer.devices import CPU, described
 from shortlist_trainer.evaluate import (
     Pipeline,
@@ -64,6 +65,9 @@ class TrainResult:
     utilisation: dict[str, float] = field(default_factory=dict)
     """Share of the fitting, by model, in which it did not wait for batches."""
 
+    curves: Mapping[str, list[list[float]]] = field(default_factory=dict)
+    """By part, ``[step, loss]`` as the training went; of the part after the checkpoint where a run was resumed."""
+
 
 def train(
     dataset: Dataset,
@@ -93,6 +97,7 @@ def train(
     work_dir.mkdir(parents=True, exist_ok=True)
     (work_dir / "config.json").write_text(config.model_dump_json(indent=1), encoding="utf-8")
     clock = Clock()
+    report = curves = Curves(report)
     with _deterministic(config.threads, device):
         checkpoints = Checkpoints(work_dir / "checkpoints", fingerprint(dataset, config), resume)
         fitted = fit(dataset, config, checkpoints, report, clock, device)
@@ -113,6 +118,7 @@ def train(
         peak_memory_bytes=_peak_memory_bytes(),
         device=described(device),
         utilisation=fitted.utilisation,
+        curves=curves.to_json(),
     )
     (work_dir / EVALUATION).write_text(
         json.dumps(evaluation(dataset, config, choices, result), indent=1, ensure_ascii=False), encoding="utf-8"
@@ -142,6 +148,7 @@ def evaluation(dataset: Dataset, config: TrainConfig, choices: Choices, result: 
                 "prevalence": choices.prevalence,
             },
         },
+        "curves": dict(result.curves),
         "seconds": {name: round(value, 1) for name, value in result.seconds.items()},
         "peak_memory_mb": round(result.peak_memory_bytes / 1e6),
         "utilisation": {name: round(share, 3) for name, share in result.utilisation.items()},

@@ -179,6 +179,15 @@ class TestSlices:
         assert b.differences["first (2)"].mean == 0.5
         assert not a.differences
 
+    def test_a_slice_of_few_users_has_no_interval(self) -> None:
+        users = np.repeat(np.arange(12), 2)
+        masks = {"few": users < 9, "enough": users < 10}
+        table = sliced("t", "a", {"a": np.arange(24.0)}, masks, seed=1, groups=users, resamples=20)
+        few, enough = table.rows[0].metrics.values()
+        assert few.mean == np.arange(18.0).mean()
+        assert np.isnan(few.low)
+        assert enough.low < enough.mean < enough.high
+
     def test_an_unknown_baseline_is_refused(self) -> None:
         with pytest.raises(ValueError, match="baseline"):
             sliced("t", "c", {"a": np.zeros(2)}, {}, seed=1, groups=np.arange(2))

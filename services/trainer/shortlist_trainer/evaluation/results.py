@@ -64,9 +64,18 @@ def write(evaluation: Evaluation, path: Path) -> None:
     Raises:
         OSError: It cannot be written.
     """
+    write_text(evaluation.to_json(), path)
+
+
+def write_text(content: str, path: Path) -> None:
+    """Write a file; folders are made, an older file is replaced as a whole.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.new")
-    aside.write_text(evaluation.to_json(), encoding="utf-8")
+    aside.write_text(content, encoding="utf-8")
     aside.replace(path)
 
 
