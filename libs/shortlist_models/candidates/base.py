@@ -57,11 +57,13 @@ class Histories:
             None if self.categories is None else self.categories[begin:end],
         )
 
-    def matrix(self, *, is_weighted: bool = False) -> Any:
-        """Return who met what, a ``scipy`` CSR matrix float32 ``(b, n)``.
+    def matrix(self, *, is_weighted: bool = False, half_life_s: float | None = None) -> Any:
+        """Return who met what, a ``scipy`` CSR matrix float32 ``(b, n)``; of repeated events the last one counts.
 
         Args:
-            is_weighted: Entries are the values, the last one where a user met an item repeatedly; else they are 1.
+            is_weighted: Entries are the values; else they are 1.
+            half_life_s: Entries are multiplied by ``0.5 ** (age / half_life_s)``, ages counted from the latest event of
+                the same user, so that a user who pauses keeps a history; ``None``: they are not.
         """
         owner = np.repeat(np.arange(len(self)), np.diff(self.indptr))
         pair = owner.astype(np.int64) * self.n_items + self.rows
@@ -69,6 +71,10 @@ class Histories:
         _, first = np.unique(pair[::-1], return_index=True)
         kept = len(pair) - 1 - first
         data = self.values[kept] if is_weighted else np.ones(len(kept), np.float32)
+        if half_life_s is not None and len(kept):
+            # Users without events own none of the entries; their place may hold anything.
+            latest = self.times_s[np.maximum(self.indptr[1:] - 1, 0)]
+            data = data * np.exp2((self.times_s - latest[owner])[kept] / half_life_s)
         shape = (len(self), self.n_items)
         return sparse.csr_matrix((data.astype(np.float32), (owner[kept], self.rows[kept])), shape=shape)
 

@@ -18,16 +18,23 @@ class ItemItem:
 
     Args:
         is_weighted: A history's entries are the values of its events; else 1.
+        half_life_s: Seconds before the latest event of a history at which another one counts half in scoring;
+            ``None``: all count alike. Weights are fitted on whole histories either way.
+
+    Raises:
+        ValueError: ``half_life_s`` is not positive.
     """
 
-    def __init__(self, *, is_weighted: bool = False) -> None:
-        self.is_weighted = is_weighted
+    def __init__(self, *, is_weighted: bool = False, half_life_s: float | None = None) -> None:
+        if half_life_s is not None and not half_life_s > 0.0:
+            raise ValueError(f"half_life_s {half_life_s} must be positive")
+        self.is_weighted, self.half_life_s = is_weighted, half_life_s
         self._weights: Any = None
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
         """Return ``x B`` for the users' rows ``x``."""
         require_catalogue(histories, 0 if self._weights is None else self._weights.shape[0])
-        scores = histories.matrix(is_weighted=self.is_weighted) @ self._weights
+        scores = histories.matrix(is_weighted=self.is_weighted, half_life_s=self.half_life_s) @ self._weights
         dense: NDArray[np.float32] = scores.toarray() if sparse.issparse(scores) else scores
         return np.asarray(dense, np.float32)
 
@@ -54,10 +61,11 @@ class ItemKnn(ItemItem):
     Args:
         most: Neighbours kept per item.
         shrinkage: Takes weight from pairs that few users support.
+        half_life_s: As of :class:`ItemItem`.
     """
 
-    def __init__(self, most: int = 100, shrinkage: float = 10.0) -> None:
-        super().__init__()
+    def __init__(self, most: int = 100, shrinkage: float = 10.0, *, half_life_s: float | None = None) -> None:
+        super().__init__(half_life_s=half_life_s)
         self.most, self.shrinkage = most, shrinkage
 
     def fit(self, histories: Histories) -> None:
@@ -85,6 +93,7 @@ class Ease(ItemItem):
         dropout: ``p`` in [0, 1).
         popularity_exponent: Scores of item ``j`` are divided by ``count_j ** exponent``; 0 leaves them.
         is_weighted: A history's entries are values instead of 1.
+        half_life_s: As of :class:`ItemItem`.
 
     Raises:
         ValueError: A parameter is out of its range.
@@ -97,8 +106,9 @@ class Ease(ItemItem):
         popularity_exponent: float = 0.0,
         *,
         is_weighted: bool = False,
+        half_life_s: float | None = None,
     ) -> None:
-        super().__init__(is_weighted=is_weighted)
+        super().__init__(is_weighted=is_weighted, half_life_s=half_life_s)
         if not regularisation > 0.0 or not 0.0 <= dropout < 1.0:
             raise ValueError(f"regularisation {regularisation} must be above 0 and dropout {dropout} in [0, 1)")
         self.regularisation, self.dropout, self.popularity_exponent = regularisation, dropout, popularity_exponent

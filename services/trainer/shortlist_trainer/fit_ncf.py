@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from shortlist_data.errors import DataRefused
 from shortlist_models.ncf import NCF_MODELS, Gmf, Interaction, Mlp, NcfShape, NeuMf
@@ -36,6 +37,9 @@ class NcfConfig:
     """Decoupled, as in AdamW."""
 
     dropout: float = 0.0
+    averaging: float = 0.0
+    """As of :class:`shortlist_trainer.fit_fields.FieldsConfig`; NeuMF starts from averages too."""
+
     positives_per_batch: int = 1024
     pretraining: bool = True
     """NeuMF starts from a GMF and an MLP that are fitted first with the same settings."""
@@ -131,7 +135,9 @@ def _fit(
     epochs, rate = pace
     device = next(model.parameters()).device
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=config.weight_decay, fused=True)
-    state: dict[str, Stateful] = {"model": model, "optimizer": optimizer}
+    average = get_ema_multi_avg_fn(config.averaging)  # type: ignore[no-untyped-call]
+    averaged = AveragedModel(model, multi_avg_fn=average)
+    state: dict[str, Stateful] = {"model": model, "averaged": averaged, "optimizer": optimizer}
     per_epoch = -(-len(positives.users) // config.positives_per_batch)
     total = per_epoch * epochs
     done = checkpoints.restore(name, state)
@@ -147,10 +153,12 @@ def _fit(
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
+            averaged.update_parameters(model)
             step += 1
             recent = smoothed(recent, loss)
             report(name, step, total, recent)
         checkpoints.save(name, epoch + 1, state)
+    model.load_state_dict(averaged.module.state_dict())
 
 
 def _loss(model: Interaction, users: Tensor, items: Tensor) -> Tensor:

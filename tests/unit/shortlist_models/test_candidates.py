@@ -302,3 +302,17 @@ def test_ials_alternates_until_neither_side_wants_to_move() -> None:
 
     users = solved(items, x)
     np.testing.assert_allclose(users @ solved(users, x.T).T, users @ items.T, atol=0.02)
+
+
+@pytest.mark.parametrize("model", [Ease(1.0, half_life_s=10.0), ItemKnn(half_life_s=10.0)], ids=["ease", "item_knn"])
+def test_earlier_events_count_less_by_their_distance_to_the_latest_one_of_the_same_user(model: Ease | ItemKnn) -> None:
+    model.fit(histories())
+    asked = of((0, 1), (0, 2), (1, 3), n_items=N_ITEMS)
+    asked = replace(asked, times_s=np.array([70.0, 90.0, 5.0]))
+    alone = [model.score(of((0, item), n_items=N_ITEMS))[0] for item in (1, 2, 3)]
+    np.testing.assert_allclose(model.score(asked), [0.25 * alone[0] + alone[1], alone[2]], atol=1e-6)
+
+
+def test_a_half_life_is_positive() -> None:
+    with pytest.raises(ValueError, match="half_life_s 0.0 must be positive"):
+        Ease(half_life_s=0.0)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from shortlist_models.ncf import Interaction
 from shortlist_trainer.benchmarks.candidates import candidate
 from shortlist_trainer.benchmarks.histories import histories_of, only
 from shortlist_trainer.benchmarks.table import Entry, Predictor, Published, Run, Sealed, Table, Values
-from shortlist_trainer.benchmarks.towers import two_tower
+from shortlist_trainer.benchmarks.towers import EVERY_EVENT, two_tower
 from shortlist_trainer.checkpoints import Checkpoints
 from shortlist_trainer.fit_ncf import NcfConfig, Positives, fit_ncf, negatives_of
 
@@ -144,16 +143,6 @@ def _scorer(model: Interaction) -> Callable[[Lists], NDArray[np.float32]]:
     return score
 
 
-_TOWER: Mapping[str, Any] = {
-    "history_length": 200,
-    "share": 1.0,
-    "far_share": 0.0,
-    "visit_share": 0.0,
-    "encoder": "transformer",
-    "layers": 2,
-    "epochs": 10,
-}
-
 TABLE: Table[LeaveOneOut] = Table(
     name="ncf",
     title="ml-1m, NCF split, 99 given negatives",
@@ -183,7 +172,11 @@ TABLE: Table[LeaveOneOut] = Table(
             "NeuMF, 32 factors, pre-trained", "neumf", NcfConfig(epochs=7, pretrained_epochs=3, weight_decay=0.1)
         ),
         "two_tower_transformer": listed(
-            two_tower("two-tower, causal transformer, full softmax", _TOWER, is_ordered=True)
+            two_tower(
+                "two-tower, causal transformer, full softmax",
+                {**EVERY_EVENT, "encoder": "transformer", "layers": 2},
+                is_ordered=True,
+            )
         ),
     },
     to_reach={"hit@10": 0.80, "ndcg@10": 0.55},

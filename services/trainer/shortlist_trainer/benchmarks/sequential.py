@@ -14,20 +14,11 @@ from shortlist_models.candidates import Ease, ItemKnn, Popularity
 from shortlist_trainer.benchmarks.candidates import candidate
 from shortlist_trainer.benchmarks.histories import HeldOut, held_out_of, only, scored
 from shortlist_trainer.benchmarks.table import Predictor, Published, Sealed, Table, Values
-from shortlist_trainer.benchmarks.towers import two_tower
+from shortlist_trainer.benchmarks.towers import EVERY_EVENT, two_tower
 from shortlist_trainer.holdouts import last_of_each_user
 
 _REPRO = "as listed in the README of blondered/bert4rec_repro"
 _HSTU = "HSTU tutorial of MobileTeleSystems/RecTools"
-
-_TOWER = {
-    "history_length": 200,
-    "share": 1.0,
-    "far_share": 0.0,
-    "visit_share": 0.0,
-    "epochs": 25,
-}
-"""Every event is a target of its predecessors, as in the publications; the rest was chosen on validation."""
 
 
 def cut(whole: Dataset, seed: int) -> tuple[Dataset, Sealed[HeldOut]]:
@@ -71,11 +62,11 @@ TABLE: Table[Dataset] = Table(
         "item_knn": candidate("cosine", ItemKnn, {}),
         "ease": candidate("EASE", Ease, {"regularisation": 500.0}),
         "two_tower_gru": two_tower(
-            "two-tower, GRU over the events, full softmax", {**_TOWER, "encoder": "gru"}, is_ordered=True
+            "two-tower, GRU over the events, full softmax", {**EVERY_EVENT, "encoder": "gru"}, is_ordered=True
         ),
         "two_tower_transformer": two_tower(
             "two-tower, causal transformer, full softmax",
-            {**_TOWER, "encoder": "transformer", "layers": 2},
+            {**EVERY_EVENT, "encoder": "transformer", "layers": 2},
             is_ordered=True,
         ),
     },

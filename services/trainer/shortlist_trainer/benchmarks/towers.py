@@ -11,6 +11,16 @@ from shortlist_trainer.benchmarks.table import Entry, Predictor, Run
 from shortlist_trainer.config import TwoTowerConfig
 from shortlist_trainer.two_tower_model import TwoTower
 
+EVERY_EVENT: Mapping[str, Any] = {
+    "history_length": 200,
+    "share": 1.0,
+    "far_share": 0.0,
+    "visit_share": 0.0,
+    "epochs": 25,
+}
+"""Every event is a target of its predecessors, as in publications on sequences; the rest was chosen on the validation
+of ml-1m-sequential."""
+
 
 def two_tower(note: str, settings: Mapping[str, Any], *, is_ordered: bool = False) -> Entry:
     """Return the entry of a two-tower model.
