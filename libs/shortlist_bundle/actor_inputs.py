@@ -63,8 +63,17 @@ def _history(actor: ActorFeatures, length: int) -> ModelInputs:
     if n:
         rows[0, -n:] = np.frombuffer(actor.history_rows, np.uint32)[-n:]
         values[0, -n:] = _finite(np.frombuffer(actor.history_values, np.float32)[-n:])
-        ages[0, -n:] = _finite(np.maximum(actor.now_s - np.frombuffer(actor.history_times_s, np.float64)[-n:], 0.0))
+        ages[0, -n:] = recent_ages_s(actor, n)
     return {"history_rows": rows, "history_values": values, "history_ages_s": ages}
+
+
+def recent_ages_s(actor: ActorFeatures, length: int) -> NDArray[np.float32]:
+    """Return the seconds between the latest ``length`` events and the request, float32 ``(l,)``, oldest first.
+
+    Never negative, and 0 where an age is not a finite number.
+    """
+    times_s = np.frombuffer(actor.history_times_s, np.float64)[-length:]
+    return _finite(np.maximum(actor.now_s - times_s, 0.0)).astype(np.float32)
 
 
 def _finite(values: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -1,6 +1,7 @@
 """The feature list of a bundle: what its models expect, by name and in order."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -51,9 +52,15 @@ class FeatureList:
     """Share of the candidates that each retrieval source is guaranteed, by source name; what the evaluation in the
     manifest was made with. At most 1 together."""
 
+    neighbour_half_life_s: float | None = None
+    """Seconds before the latest event at which another counts half in ``neighbour_score``; ``None``: all count 1."""
+
     def __post_init__(self) -> None:
         if not 1 <= self.history_length <= 1000:
             raise BundleInvalid(f"history_length {self.history_length} is not in [1, 1000]")
+        half_life = self.neighbour_half_life_s
+        if half_life is not None and not 0.0 < half_life < math.inf:
+            raise BundleInvalid(f"neighbour_half_life_s {half_life} must be a positive number")
         shares = self.source_quotas
         if not set(shares) <= set(Source) or not all(0.0 <= q <= 1.0 for q in shares.values()):
             raise BundleInvalid(f"source_quotas {dict(shares)} must be shares in [0, 1] of {[s.value for s in Source]}")
@@ -82,6 +89,7 @@ class FeatureList:
         """
         try:
             raw = json.loads(content)
+            half_life = raw.get("neighbour_half_life_s")  # bundles of before do without
             return cls(
                 history_length=int(raw["history_length"]),
                 user_categories=tuple(Vocabulary(v["name"], tuple(v["values"])) for v in raw["user_categories"]),
@@ -91,6 +99,7 @@ class FeatureList:
                 item_columns=tuple(raw["item_columns"]),
                 head_weights={str(k): float(v) for k, v in raw["head_weights"].items()},
                 source_quotas={str(k): float(v) for k, v in raw["source_quotas"].items()},
+                neighbour_half_life_s=None if half_life is None else float(half_life),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BundleInvalid(f"feature list cannot be read: {error!r}") from error

@@ -54,6 +54,18 @@ class ItemItem:
             scores[item, : len(order)] = weights.data[mine][order]
         return {"rows": rows, "scores": scores}
 
+    def strongest(self, most: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return for each item the ``most`` that an event on it speaks for, best first, the lower row among equals.
+
+        Returns:
+            Rows int32 and weights float32, ``(n, most)``; -1 and 0 where fewer have a weight above zero.
+        """
+        weights = self._weights.toarray() if sparse.issparse(self._weights) else self._weights
+        most = max(1, min(most, weights.shape[1] - 1))
+        order = np.argsort(-weights, axis=1, kind="stable")[:, :most]
+        best = np.maximum(np.take_along_axis(weights, order, axis=1), 0.0)
+        return np.where(best > 0.0, order, -1).astype(np.int32), best.astype(np.float32)
+
 
 class ItemKnn(ItemItem):
     """Item neighbours by cosine, as :func:`shortlist_models.item_neighbours.item_neighbours`.

@@ -15,7 +15,7 @@ from shortlist_bundle.bundle import Bundle
 from shortlist_bundle.chosen_values import load_chosen_values
 from shortlist_bundle.feature_list import FeatureList
 from shortlist_bundle.item_table import load_counters
-from shortlist_bundle.neighbours import load_neighbours, neighbour_scores_of
+from shortlist_bundle.neighbours import actor_neighbour_scores, load_neighbours
 from shortlist_bundle.request_checks import check_golden_actor, row_violations
 from shortlist_bundle.session import Session
 from shortlist_domain.errors import BundleInvalid, UpstreamFailed
@@ -84,8 +84,8 @@ class LoadedRanker:
         columns = []
         for name in self.features.item_numbers:
             if name == NEIGHBOUR_SCORE:
-                recent = np.frombuffer(actor.history_rows, np.uint32)[-self.features.history_length :].astype(np.int64)
-                columns.append(neighbour_scores_of(recent, self.neighbour_rows, self.neighbour_scores, self.n_items))
+                lists = (self.neighbour_rows, self.neighbour_scores)
+                columns.append(actor_neighbour_scores(actor, self.features, *lists, self.n_items))
             else:
                 columns.append(self.counters.columns[name])
         return columns

@@ -44,6 +44,7 @@ def feature_list(prepared: Prepared, config: TrainConfig, choices: Choices) -> F
         item_numbers=ITEM_NUMBERS,
         item_columns=prepared.item_columns,
         head_weights={"click": choices.weights.click, "rating": choices.weights.rating},
+        neighbour_half_life_s=config.neighbours.half_life_s,
         source_quotas=config.fusion.shares(has_content=prepared.content is not None),
     )
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shortlist_bundle.chosen_values import mean_vector
 from shortlist_bundle.fusion import fuse
-from shortlist_bundle.neighbours import batch_neighbour_scores
+from shortlist_bundle.neighbours import batch_neighbour_scores, fading
 from shortlist_bundle.ordering import batch_best_first
 from shortlist_trainer.actors import Moments, history_inputs
 from shortlist_trainer.chosen_values import chosen_vectors
@@ -33,6 +33,8 @@ class Neighbours:
 
     rows: NDArray[np.int32]
     scores: NDArray[np.float32]
+    half_life_s: float | None = None
+    """As of :class:`shortlist_bundle.feature_list.FeatureList`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,8 @@ class Retrieval:
             ).numpy()
         if moments.chosen is not None:
             embedding = embedding + self._shift(moments.chosen, rows[:, -1] >= 0)
-        near = batch_neighbour_scores(rows, self._neighbours.rows, self._neighbours.scores, self._prepared.n_items)
+        lists, weights = self._neighbours, fading(ages, self._neighbours.half_life_s)
+        near = batch_neighbour_scores(rows, lists.rows, lists.scores, self._prepared.n_items, weights)
         scores = {
             "two_tower": embedding @ self.table.T,
             "item_neighbours": np.where(near > 0.0, near, np.float32(-np.inf)),

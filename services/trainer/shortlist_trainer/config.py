@@ -149,8 +149,23 @@ class OnboardingConfig(_Section):
 class NeighboursConfig(_Section):
     """Item neighbours."""
 
+    model: Literal["cosine", "ease"] = "cosine"
+    """``cosine`` of the sets of users that met two items, or the weights of EASE that are above zero."""
+
     most: int = Field(default=100, ge=1, le=1000)
     shrinkage: float = Field(default=10.0, ge=0)
+    """Of the cosine: takes weight from pairs that few users support."""
+
+    regularisation: float = Field(default=1000.0, gt=0)
+    """Of EASE; the more, the nearer its weights are to counts of users in common."""
+
+    half_life_days: float | None = Field(default=None, gt=0)
+    """Days before the latest event at which another one counts half; ``None``: all events count alike."""
+
+    @property
+    def half_life_s(self) -> float | None:
+        """The half-life in seconds."""
+        return None if self.half_life_days is None else self.half_life_days * 86_400.0
 
 
 class PopularConfig(_Section):

@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 
 from shortlist_data.dataset import Dataset
-from shortlist_models.item_neighbours import item_neighbours
 from shortlist_trainer.candidates import Neighbours, Retrieval
 from shortlist_trainer.checkpoints import Checkpoints
 from shortlist_trainer.choose import Choices, choose
 from shortlist_trainer.config import TrainConfig
 from shortlist_trainer.devices import CPU
 from shortlist_trainer.evaluate import Pipeline, Weights, held_out_places
+from shortlist_trainer.fit_neighbours import fit_neighbours
 from shortlist_trainer.fit_ranker import fit_ranker
 from shortlist_trainer.fit_towers import Report, Towers, fit_towers
 from shortlist_trainer.popular_lists import PopularLists, popular_lists
@@ -75,7 +75,7 @@ def fit(
     """
     prepared = prepare(dataset, config.split, config.content)
     clock.lap("prepare")
-    neighbours = _neighbours(prepared, config)
+    neighbours = fit_neighbours(prepared, config.neighbours)
     popular = popular_lists(prepared, config.popular)
     clock.lap("neighbours")
     towers = fit_towers(prepared, config.two_tower, config.seed, checkpoints, report, device)
@@ -99,19 +99,6 @@ def fit(
 def fingerprint(dataset: Dataset, config: TrainConfig) -> str:
     """Return what tells one run's data and settings from another's, evaluation aside."""
     return f"{fingerprint_of(dataset)} {config.model_dump_json(exclude={'evaluation'})}"
-
-
-def _neighbours(prepared: Prepared, config: TrainConfig) -> Neighbours:
-    dataset, until = prepared.dataset, prepared.fit_end
-    rows, scores = item_neighbours(
-        dataset.user_rows[:until],
-        dataset.item_rows[:until],
-        len(dataset.user_ids),
-        prepared.n_items,
-        config.neighbours.most,
-        config.neighbours.shrinkage,
-    )
-    return Neighbours(rows, scores)
 
 
 def _validation_places(prepared: Prepared, config: TrainConfig) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from shortlist_bundle import layout
 from shortlist_bundle.actor_inputs import ModelInputs, actor_inputs
 from shortlist_bundle.feature_list import FeatureList
 from shortlist_bundle.golden import GoldenRequest
-from shortlist_bundle.neighbours import neighbour_scores_of
+from shortlist_bundle.neighbours import actor_neighbour_scores
 from shortlist_bundle.session import Session
 from shortlist_domain.features import item_numbers, user_numbers
 from shortlist_domain.stages import ActorFeatures
@@ -40,9 +40,7 @@ def golden_requests(
     for actor in actors:
         inputs = actor_inputs(actor, features)
         (embedding,) = tower.run(inputs)
-        click, rating = ranker.run(
-            {**inputs, "user_embedding": embedding, **_item_side(rows, inputs, features, arrays)}
-        )
+        click, rating = ranker.run({**inputs, "user_embedding": embedding, **_item_side(rows, actor, features, arrays)})
         requests.append(
             GoldenRequest(
                 actor,
@@ -107,10 +105,11 @@ def _actor(prepared: Prepared, user: int, now_s: float, *, attributes: bool) -> 
 
 
 def _item_side(
-    rows: NDArray[np.int64], inputs: ModelInputs, features: FeatureList, arrays: Mapping[str, NDArray[np.generic]]
+    rows: NDArray[np.int64], actor: ActorFeatures, features: FeatureList, arrays: Mapping[str, NDArray[np.generic]]
 ) -> ModelInputs:
-    near = neighbour_scores_of(
-        np.asarray(inputs["history_rows"][0], np.int64),
+    near = actor_neighbour_scores(
+        actor,
+        features,
         arrays[layout.NEIGHBOUR_ROWS].astype(np.int32),
         arrays[layout.NEIGHBOUR_SCORES].astype(np.float32),
         len(arrays[layout.ITEM_FEATURES]),

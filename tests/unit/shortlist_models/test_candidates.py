@@ -314,5 +314,17 @@ def test_earlier_events_count_less_by_their_distance_to_the_latest_one_of_the_sa
 
 
 def test_a_half_life_is_positive() -> None:
-    with pytest.raises(ValueError, match="half_life_s 0.0 must be positive"):
+    with pytest.raises(ValueError, match=r"half_life_s 0\.0 must be positive"):
         Ease(half_life_s=0.0)
+
+
+def test_the_strongest_are_the_positive_weights_best_first() -> None:
+    model = Ease(2.0)
+    model.fit(histories())
+    rows, weights = model.strongest(5)
+    exported = from_export("ease", model.export(), of(*((item, item) for item in range(N_ITEMS)), n_items=N_ITEMS))
+    for item in range(N_ITEMS):
+        expected = np.argsort(-exported[item], kind="stable")[:5]
+        expected = np.where(exported[item, expected] > 0.0, expected, -1)
+        np.testing.assert_array_equal(rows[item], expected)
+        np.testing.assert_allclose(weights[item], np.where(expected >= 0, exported[item, expected], 0.0), atol=1e-6)

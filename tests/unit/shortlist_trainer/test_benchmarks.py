@@ -17,10 +17,10 @@ from shortlist_data.errors import DataRefused
 from shortlist_models.candidates import Histories, Popularity
 from shortlist_trainer.benchmarks import TABLES, results
 from shortlist_trainer.benchmarks.candidates import blend, candidate
-from shortlist_trainer.benchmarks.histories import HeldOut, histories_of, only, scored
 from shortlist_trainer.benchmarks.run import UnknownModel, remember, run_table
 from shortlist_trainer.benchmarks.table import Entry, Predictor, Run, Sealed, Table, TestIsSealed
 from shortlist_trainer.benchmarks.towers import two_tower
+from shortlist_trainer.histories import HeldOut, histories_of, only, scored
 
 TEST_DATA = Path(os.environ.get("SHORTLIST_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
 ON_DATASETS = sorted(TABLES.keys() - {"ncf", "ml-1m-ctr"})

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from shortlist_bundle.session import Session
 from shortlist_data.dataset import Dataset
 from shortlist_models.candidates import CANDIDATE_MODELS, Histories, ModelRefused
-from shortlist_trainer.benchmarks.histories import histories_of
 from shortlist_trainer.candidate_models import MODELS, NoSuchModel, Setup, make_model
 from shortlist_trainer.checkpoints import CheckpointRefused
+from shortlist_trainer.histories import histories_of
 from shortlist_trainer.two_tower_model import actor_columns
 
 from .conftest import dataset_of, quick

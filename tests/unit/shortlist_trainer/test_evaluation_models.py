@@ -13,11 +13,11 @@ from sklearn.metrics import mean_absolute_error, roc_auc_score, root_mean_square
 from shortlist_data.dataset import Dataset
 from shortlist_data.simulate import simulate
 from shortlist_models.candidates import Biases, Ease
-from shortlist_trainer.benchmarks.histories import histories_of
 from shortlist_trainer.candidate_models import Setup
 from shortlist_trainer.evaluation.models import Options, evaluate_models
 from shortlist_trainer.evaluation.protocols import Rules
 from shortlist_trainer.evaluation.results import Evaluation
+from shortlist_trainer.histories import histories_of
 
 from .conftest import quick
 from .test_evaluation_protocols import evaluated, mean, opened, quiet

@@ -16,7 +16,6 @@ from shortlist_evaluation.report import MetricTable
 from shortlist_models.candidates import Histories, Popularity
 from shortlist_trainer.benchmarks import TABLES
 from shortlist_trainer.benchmarks.candidates import candidate
-from shortlist_trainer.benchmarks.histories import only
 from shortlist_trainer.benchmarks.run import run_table
 from shortlist_trainer.benchmarks.table import Sealed, TestIsSealed
 from shortlist_trainer.candidate_models import NoSuchModel, Setup
@@ -25,6 +24,7 @@ from shortlist_trainer.evaluation.models import Options, evaluate_models
 from shortlist_trainer.evaluation.protocols import PROTOCOLS, Rules, Test, cut, described, text_of
 from shortlist_trainer.evaluation.results import Evaluation
 from shortlist_trainer.evaluation.scoring import sampled_negatives
+from shortlist_trainer.histories import only
 
 from .conftest import dataset_of, quick
 

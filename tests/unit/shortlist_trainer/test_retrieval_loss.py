@@ -17,8 +17,8 @@ from shortlist_data.simulate import simulate
 from shortlist_models.candidates import Histories, Popularity
 from shortlist_models.losses import LOSSES, Contrast, LossOptions, Sample
 from shortlist_models.negatives import NEGATIVES
-from shortlist_trainer.benchmarks.histories import histories_of, only
 from shortlist_trainer.config import LossName, NegativeSource, TwoTowerConfig
+from shortlist_trainer.histories import histories_of, only
 from shortlist_trainer.presets import ConfigRefused, load_config
 from shortlist_trainer.retrieval_loss import with_kept
 from shortlist_trainer.two_tower_model import TwoTower

@@ -27,6 +27,7 @@ from shortlist_rpc.executor import BoundedExecutor
 from shortlist_trainer.actors import frozen_at, known_until
 from shortlist_trainer.bundle_files import bundle_files
 from shortlist_trainer.checkpoints import Checkpoints
+from shortlist_trainer.config import TrainConfig
 from shortlist_trainer.fit import Clock, Fitted, fit
 from shortlist_trainer.publish import add_bundle
 from shortlist_trainer.train import TrainResult
@@ -34,7 +35,12 @@ from shortlist_trainer.train import TrainResult
 from .conftest import quick, with_content
 
 CANDIDATES = 40
-CONFIG = quick("two_tower.epochs=4", f"fusion.candidates={CANDIDATES}", f"fusion.per_source={CANDIDATES}")
+FEW = ("two_tower.epochs=4", f"fusion.candidates={CANDIDATES}", f"fusion.per_source={CANDIDATES}")
+CONFIGS = {
+    "attributes": quick(*FEW),
+    "attributes and content": quick(*FEW),
+    "neighbours by EASE, fading": quick(*FEW, "neighbours.model=ease", "neighbours.half_life_days=2"),
+}
 
 
 class Holding:
@@ -47,20 +53,30 @@ class Holding:
         return self._loaded
 
 
-@pytest.fixture(scope="module", params=["attributes", "attributes and content"])
-def data(request: pytest.FixtureRequest, world: Dataset) -> Dataset:
-    return world if request.param == "attributes" else with_content(world)
+@pytest.fixture(scope="module", params=CONFIGS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def fitted(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+def config(kind: str) -> TrainConfig:
+    return CONFIGS[kind]
+
+
+@pytest.fixture(scope="module")
+def data(kind: str, world: Dataset) -> Dataset:
+    return with_content(world) if "content" in kind else world
+
+
+@pytest.fixture(scope="module")
+def fitted(data: Dataset, config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
     checkpoints = Checkpoints(tmp_path_factory.mktemp("checkpoints"), "", resume=False)
-    return fit(data, CONFIG, checkpoints, lambda *_: None, Clock())
+    return fit(data, config, checkpoints, lambda *_: None, Clock())
 
 
 @pytest.fixture(scope="module")
-def bundle(data: Dataset, fitted: Fitted, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    files, _ = bundle_files(fitted, CONFIG, build_index)
+def bundle(data: Dataset, config: TrainConfig, fitted: Fitted, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    files, _ = bundle_files(fitted, config, build_index)
     result = TrainResult(files, {}, (), {}, {}, 0)
     return add_bundle(BundleStore(tmp_path_factory.mktemp("store")), data, result)
 
@@ -119,17 +135,19 @@ async def test_the_engines_give_the_evaluated_list_of_every_actor(
     assert (proposed_by_content > 100) == has_content
 
 
-def test_content_is_part_of_the_items_columns_and_of_the_shares(data: Dataset, fitted: Fitted, bundle: Bundle) -> None:
+def test_content_is_part_of_the_items_columns_and_of_the_shares(
+    data: Dataset, config: TrainConfig, fitted: Fitted, bundle: Bundle
+) -> None:
     features = load_shelf(bundle).bundle.features
     columns = [name for name in features.item_columns if name.startswith("content_")]
     if not data.content:
         assert columns == []
-        assert features.source_quotas == CONFIG.fusion.quotas
+        assert features.source_quotas == config.fusion.quotas
         assert layout.CONTENT_EMBEDDINGS not in bundle.manifest.files
         return
     assert columns == [*(f"content_text_{number:02d}" for number in range(7)), "content_text_missing"]
-    assert features.source_quotas["content"] == CONFIG.fusion.content
-    assert sum(features.source_quotas.values()) == pytest.approx(sum(CONFIG.fusion.quotas.values()))
+    assert features.source_quotas["content"] == config.fusion.content
+    assert sum(features.source_quotas.values()) == pytest.approx(sum(config.fusion.quotas.values()))
     new = fitted.prepared.item_features[:1]
     tower = Session(bundle.read(layout.ITEM_TOWER), ("item_features",), ("embedding",))
     changed = new.copy()

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist_bundle.neighbours import neighbour_scores_of
+from shortlist_bundle.actor_inputs import recent_ages_s
+from shortlist_bundle.neighbours import fading, neighbour_scores_of
 from shortlist_bundle.ordering import best_first
 from shortlist_domain.stages import Source
 from shortlist_retrieval.loading import LoadedBundle
@@ -23,24 +24,34 @@ class ItemNeighboursSource:
 
         The anchor of a candidate is the event whose item contributed most to its score, the latest where several did.
         """
-        length = self._bundle.features.history_length
-        recent = np.frombuffer(query.actor.history_rows, np.uint32)[-length:].astype(np.int64)
-        seeds = query.anchors if len(query.anchors) else recent
+        seeds, weights = self._seeds(query)
         if not len(seeds):
             return Proposals(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.uint32))
         lists, similarities = self._bundle.neighbour_rows, self._bundle.neighbour_scores
-        scores = neighbour_scores_of(seeds, lists, similarities, self._bundle.n_items)
+        scores = neighbour_scores_of(seeds, lists, similarities, self._bundle.n_items, weights)
         scores[~query.selection.mask] = 0.0
         found = np.flatnonzero(scores > 0.0)
         rows = best_first(scores[found], found, query.k)
-        return Proposals(rows.astype(np.int32), scores[rows], seeds[self._strongest(seeds)[rows]].astype(np.uint32))
-
-    def _strongest(self, seeds: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return for every row of the catalogue the position in ``seeds`` that is most similar to it."""
-        # The bits of a float32 that is not negative sort like the float: similarity above position, one pass for both.
-        similarities = (
-            np.maximum(self._bundle.neighbour_scores.take(seeds, axis=0), 0.0).view(np.uint32).astype(np.uint64)
+        return Proposals(
+            rows.astype(np.int32), scores[rows], seeds[self._strongest(seeds, weights)[rows]].astype(np.uint32)
         )
+
+    def _seeds(self, query: Query) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
+        """Return the items to find neighbours of, and what each counts."""
+        if len(query.anchors):
+            return query.anchors, None
+        features = self._bundle.features
+        recent = np.frombuffer(query.actor.history_rows, np.uint32)[-features.history_length :].astype(np.int64)
+        ages_s = recent_ages_s(query.actor, features.history_length)
+        return recent, fading(ages_s, features.neighbour_half_life_s)
+
+    def _strongest(self, seeds: NDArray[np.int64], weights: NDArray[np.float64] | None) -> NDArray[np.int64]:
+        """Return for every row of the catalogue the position in ``seeds`` that gives it most."""
+        given = np.maximum(self._bundle.neighbour_scores.take(seeds, axis=0), 0.0)
+        if weights is not None:
+            given = (given * weights[:, None]).astype(np.float32)
+        # The bits of a float32 that is not negative sort like the float: similarity above position, one pass for both.
+        similarities = given.view(np.uint32).astype(np.uint64)
         keys = (similarities << np.uint64(32)) | np.arange(len(seeds), dtype=np.uint64)[:, None]
         rows = self._bundle.neighbour_rows.take(seeds, axis=0).ravel()
         best = np.zeros(self._bundle.n_items + 1, np.uint64)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from shortlist_data.dataset import Dataset
 from shortlist_models.candidates import CandidateModel, Histories
-from shortlist_trainer.benchmarks.histories import histories_of
 from shortlist_trainer.benchmarks.table import Entry, Predictor, Run
+from shortlist_trainer.histories import histories_of
 
 
 def candidate(

@@ -14,10 +14,10 @@ from shortlist_data.features import item_static
 from shortlist_data.movielens import get_movielens
 from shortlist_evaluation.probabilities import log_losses, placements
 from shortlist_trainer.actors import categories_of
-from shortlist_trainer.benchmarks.histories import only
 from shortlist_trainer.benchmarks.table import Entry, Predictor, Published, Run, Sealed, Table, Values
 from shortlist_trainer.checkpoints import Checkpoints
 from shortlist_trainer.fit_fields import Fields, FieldsConfig, fit_fields, probabilities
+from shortlist_trainer.histories import only
 
 LEFT_OUT = 3.0
 LIKED = 4.0

@@ -11,11 +11,11 @@ from shortlist_data.movielens import get_movielens
 from shortlist_evaluation.metrics import list_metrics
 from shortlist_models.candidates import Ease, Ials, ItemKnn, Popularity
 from shortlist_trainer.benchmarks.candidates import blend, candidate
-from shortlist_trainer.benchmarks.histories import HeldOut, held_out_of, only, scored
 from shortlist_trainer.benchmarks.pipelines import pipeline
 from shortlist_trainer.benchmarks.table import Predictor, Published, Sealed, Table, Values
 from shortlist_trainer.benchmarks.towers import two_tower
 from shortlist_trainer.candidates import best
+from shortlist_trainer.histories import HeldOut, held_out_of, only, scored
 from shortlist_trainer.holdouts import latest
 
 POSITIVE = 3.0

@@ -17,11 +17,11 @@ from shortlist_evaluation.ranks import rank_of
 from shortlist_models.candidates import Ease, Histories, Ials, ItemKnn, Popularity
 from shortlist_models.ncf import Interaction
 from shortlist_trainer.benchmarks.candidates import candidate
-from shortlist_trainer.benchmarks.histories import histories_of, only
 from shortlist_trainer.benchmarks.table import Entry, Predictor, Published, Run, Sealed, Table, Values
 from shortlist_trainer.benchmarks.towers import EVERY_EVENT, two_tower
 from shortlist_trainer.checkpoints import Checkpoints
 from shortlist_trainer.fit_ncf import NcfConfig, Positives, fit_ncf, negatives_of
+from shortlist_trainer.histories import histories_of, only
 
 NEGATIVES = 99
 _AT_ONCE = 512

@@ -12,9 +12,9 @@ from shortlist_evaluation.metrics import event_metrics
 from shortlist_evaluation.ranks import concatenated, rank_of
 from shortlist_models.candidates import Ease, ItemKnn, Popularity
 from shortlist_trainer.benchmarks.candidates import candidate
-from shortlist_trainer.benchmarks.histories import HeldOut, held_out_of, only, scored
 from shortlist_trainer.benchmarks.table import Predictor, Published, Sealed, Table, Values
 from shortlist_trainer.benchmarks.towers import EVERY_EVENT, two_tower
+from shortlist_trainer.histories import HeldOut, held_out_of, only, scored
 from shortlist_trainer.holdouts import last_of_each_user
 
 _REPRO = "as listed in the README of blondered/bert4rec_repro"

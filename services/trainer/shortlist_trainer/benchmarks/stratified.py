@@ -11,9 +11,9 @@ from shortlist_data.movielens import get_movielens
 from shortlist_evaluation.metrics import list_metrics
 from shortlist_models.candidates import Ease, Ials, ItemKnn, Popularity
 from shortlist_trainer.benchmarks.candidates import blend, candidate
-from shortlist_trainer.benchmarks.histories import HeldOut, held_out_of, only, scored
 from shortlist_trainer.benchmarks.table import Predictor, Published, Sealed, Table, Values
 from shortlist_trainer.candidates import best
+from shortlist_trainer.histories import HeldOut, held_out_of, only, scored
 from shortlist_trainer.holdouts import share_of_each_user
 
 KNOWN_SHARE = 0.75

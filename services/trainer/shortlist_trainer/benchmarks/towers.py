@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from shortlist_data.dataset import Dataset
-from shortlist_trainer.benchmarks.histories import histories_of
 from shortlist_trainer.benchmarks.table import Entry, Predictor, Run
 from shortlist_trainer.config import TwoTowerConfig
+from shortlist_trainer.histories import histories_of
 from shortlist_trainer.two_tower_model import TwoTower
 
 EVERY_EVENT: Mapping[str, Any] = {

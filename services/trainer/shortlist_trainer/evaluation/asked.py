@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist_data.dataset import Dataset
-from shortlist_trainer.benchmarks.histories import HeldOut, histories_of
+from shortlist_trainer.histories import HeldOut, histories_of
 
 
 @dataclass(frozen=True, slots=True)

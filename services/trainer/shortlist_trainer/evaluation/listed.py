@@ -14,7 +14,7 @@ from shortlist_data.dataset import Dataset
 from shortlist_data.errors import DataRefused
 from shortlist_evaluation.metrics import list_metrics
 from shortlist_evaluation.report import MetricTable, compared
-from shortlist_trainer.benchmarks.histories import histories_of
+from shortlist_trainer.histories import histories_of
 from shortlist_trainer.evaluation import protocols
 from shortlist_trainer.evaluation.heads import Heads, head_tables, reliability
 from shortlist_trainer.evaluation.outcomes import Listed

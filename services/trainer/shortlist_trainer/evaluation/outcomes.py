@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shortlist_evaluation.expected import areas, expected_metrics
 from shortlist_evaluation.full_ranking import Standings
 from shortlist_evaluation.metrics import ListMetrics, list_metrics
-from shortlist_trainer.benchmarks.histories import HeldOut
+from shortlist_trainer.histories import HeldOut
 
 Columns = dict[str, NDArray[np.float64]]
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from shortlist_data.dataset import Dataset
 from shortlist_data.errors import DataRefused
-from shortlist_trainer.benchmarks.histories import HeldOut, only
 from shortlist_trainer.benchmarks.table import Sealed
+from shortlist_trainer.histories import HeldOut, only
 from shortlist_trainer.holdouts import last_of_each_user, latest, latest_of_each_user, share_of_each_user
 
 

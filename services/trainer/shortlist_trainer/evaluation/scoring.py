@@ -13,8 +13,8 @@ from shortlist_data.dataset import Dataset
 from shortlist_data.errors import DataRefused
 from shortlist_evaluation.full_ranking import Standings, joined, standings
 from shortlist_models.candidates import CandidateModel, Histories, RatingModel
-from shortlist_trainer.benchmarks.histories import HeldOut, histories_of
 from shortlist_trainer.evaluation.protocols import Test
+from shortlist_trainer.histories import HeldOut, histories_of
 
 _SCORES_AT_ONCE = 4_000_000
 

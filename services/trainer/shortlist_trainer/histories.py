@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +12,6 @@ from shortlist_data.dataset import Dataset
 from shortlist_data.errors import DataRefused
 from shortlist_models.candidates import Histories
 from shortlist_trainer.actors import categories_of
-from shortlist_trainer.benchmarks.table import Predictor
 
 _SCORES_AT_ONCE = 4_000_000
 
@@ -97,7 +96,9 @@ def histories_of(
     )
 
 
-def scored(known: Dataset, held_out: HeldOut, predictor: Predictor) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+def scored(
+    known: Dataset, held_out: HeldOut, predictor: Callable[[Histories], NDArray[np.float32]]
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
     """Yield scores of the whole catalogue for the users held out, minus infinity for what they have seen."""
     histories = histories_of(known, held_out.users, held_out.now_s)
     block = max(1, _SCORES_AT_ONCE // histories.n_items)
