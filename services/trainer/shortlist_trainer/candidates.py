@@ -136,8 +136,8 @@ class Retrieval:
             ).numpy()
         if moments.chosen is not None:
             embedding = embedding + self._shift(moments.chosen, rows[:, -1] >= 0)
-        lists, weights = self._neighbours, fading(ages, self._neighbours.half_life_s)
-        near = batch_neighbour_scores(rows, lists.rows, lists.scores, self._prepared.n_items, weights)
+        neighbours, weights = self._neighbours, fading(ages, self._neighbours.half_life_s)
+        near = batch_neighbour_scores(rows, neighbours.rows, neighbours.scores, self._prepared.n_items, weights)
         scores = {
             "two_tower": embedding @ self.table.T,
             "item_neighbours": np.where(near > 0.0, near, np.float32(-np.inf)),

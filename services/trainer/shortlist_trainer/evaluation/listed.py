@@ -14,7 +14,6 @@ from shortlist_data.dataset import Dataset
 from shortlist_data.errors import DataRefused
 from shortlist_evaluation.metrics import list_metrics
 from shortlist_evaluation.report import MetricTable, compared
-from shortlist_trainer.histories import histories_of
 from shortlist_trainer.evaluation import protocols
 from shortlist_trainer.evaluation.heads import Heads, head_tables, reliability
 from shortlist_trainer.evaluation.outcomes import Listed
@@ -22,6 +21,7 @@ from shortlist_trainer.evaluation.protocols import Test
 from shortlist_trainer.evaluation.results import Evaluation, dataset_facts
 from shortlist_trainer.evaluation.scoring import known_counts
 from shortlist_trainer.evaluation.tables import Measured, tables_of
+from shortlist_trainer.histories import histories_of
 
 DEPTHS = (10, 20, 50, 100, 200, 500, 1000)
 """Where the funnel is looked at."""
