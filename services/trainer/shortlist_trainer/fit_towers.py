@@ -18,6 +18,7 @@ from shortlist_trainer.config import TwoTowerConfig
 from shortlist_trainer.devices import CPU, on
 from shortlist_trainer.prefetch import Utilisation, prefetched
 from shortlist_trainer.prepare import Prepared
+from shortlist_trainer.presets import ConfigRefused
 from shortlist_trainer.retrieval_loss import RetrievalLoss
 
 GRADIENT_NORM = 5.0
@@ -72,6 +73,9 @@ def fit_towers(
 
     Every epoch draws from a generator of its own, so a run that resumes ends like one that never stopped. On a GPU the
     towers run in mixed precision, the loss does not.
+
+    Raises:
+        ConfigRefused: The settings ask for what the fit is too short for.
     """
     torch.manual_seed(seed)
     shape = shape_of(prepared, config)
@@ -89,6 +93,11 @@ def fit_towers(
     chunks = Chunks(prepared.sequences, prepared.fit_end, config.history_length)
     per_epoch = max(1, round(len(places) * config.share / config.queries_per_batch))
     total = per_epoch * config.epochs
+    if config.negative_source == "cross_batch" and config.queue_warm_up >= total:
+        raise ConfigRefused(
+            f"two_tower.queue_warm_up={config.queue_warm_up} is not below the {total} steps of the fit, so cross_batch "
+            "would never use its queue; lower it, or raise two_tower.epochs"
+        )
     features = on(device, prepared.item_features)
     loss_of = RetrievalLoss(config, counts, features, on(device, prepared.categories.index))
     state: dict[str, Stateful] = {"items": items, "users": users, "optimizer": optimizer}

@@ -145,6 +145,14 @@ def test_what_does_not_fit_together_is_refused_in_one_line_that_says_what_does(
     assert "\n" not in str(refused.value)
 
 
+def test_a_queue_that_would_never_be_warm_is_refused(small: Dataset) -> None:
+    config = TwoTowerConfig.model_validate(
+        {**SMALL, "loss": "sampled_softmax", "negative_source": "cross_batch", "queue_warm_up": 88}
+    )
+    with pytest.raises(ConfigRefused, match=r"queue_warm_up=88 is not below the 88 steps of the fit"):
+        TwoTower(small, config, 1).fit(last_out(small)[0])
+
+
 def test_by_itself_the_loss_is_the_full_softmax_up_to_a_size_and_sampled_above_it() -> None:
     config = TwoTowerConfig(full_softmax_up_to=100)
     assert [config.loss_for(n) for n in (100, 101)] == ["full_softmax", "sampled_softmax"]
