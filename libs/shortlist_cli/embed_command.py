@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from shortlist_content.embed import Embedded, Report
+    from shortlist_content.embed import Embedded
+    from shortlist_content.pinned_wheels import Report
 
 
 def embed(
@@ -51,7 +52,7 @@ def embed(
 
     Texts are the columns and the file together, columns first. An item without a text or a picture has no content and
     is known by its attributes alone. Kinds that are not asked for stay as they are. With the same inputs and encoders
-    nothing is computed again.
+    nothing is computed again. Getting or importing the data set anew leaves content behind.
 
     \b
     Examples:

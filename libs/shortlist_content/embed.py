@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from shortlist_content.encoder import Encoder, Unreadable
 from shortlist_content.inputs import Pictures
+from shortlist_content.pinned_wheels import Report
 from shortlist_data.content import Content, ContentKind
 from shortlist_data.dataset import Dataset
 from shortlist_data.errors import DataRefused
@@ -20,9 +21,6 @@ BAD_SHARE = 0.05
 """Share of the inputs that may be unreadable."""
 
 _SAMPLES = 3
-
-Report = Callable[[str, int, int], None]
-"""Called with what is done, how many are, and how many there are."""
 
 
 @dataclass(frozen=True, slots=True)

