@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     import torch
 
     from shortlist_data.dataset import Dataset
+    from shortlist_trainer.cluster import Cluster
     from shortlist_trainer.config import TrainConfig
     from shortlist_trainer.evaluation.results import Evaluation
     from shortlist_trainer.train import TrainResult
@@ -35,6 +37,13 @@ def train(
         Literal["auto", "cpu", "cuda"],
         typer.Option(help="cpu, cuda, or auto: the GPU where there is one. It fits neural models."),
     ] = "auto",
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="Prepare and fit the two towers on Ray: host:port of a cluster, or local for one of its own."
+        ),
+    ] = None,
+    ray_workers: Annotated[int, typer.Option(min=1, max=1000, help="Workers on Ray, one processor each.")] = 2,
 ) -> None:
     """Train retrieval and ranking, evaluate them on later events, and publish a bundle.
 
@@ -44,6 +53,8 @@ def train(
       shortlist train var/data/ml-1m --set two_tower.encoder=transformer --set two_tower.epochs=5
 
       shortlist train var/data/ml-1m --config settings.yaml --seed 7 --resume --no-publish
+
+      shortlist train var/data/ml-1m --ray 10.0.0.5:6379 --ray-workers 8
     """
     from shortlist_data.prepared import load
     from shortlist_data.summary import warnings
@@ -57,7 +68,8 @@ def train(
         for warning in warnings(dataset):
             typer.secho(f"train: {warning}", fg="yellow", err=True)
         folder = out or Path("var/runs") / dataset.name
-        result = _run(dataset, settings, folder, resume, device_named(device))
+        with _cluster(ray, ray_workers, folder) as cluster:
+            result = _run(dataset, settings, folder, resume, device_named(device), cluster)
         _finish(dataset, result, folder, store, publish)
     except (ShortlistError, OSError) as error:
         typer.secho(f"train: {error}", fg="red", err=True)
@@ -67,7 +79,23 @@ def train(
         raise typer.Exit(130) from stop
 
 
-def _run(dataset: Dataset, settings: TrainConfig, folder: Path, resume: bool, device: torch.device) -> TrainResult:
+def _cluster(address: str | None, workers: int, folder: Path) -> AbstractContextManager[Cluster | None]:
+    """Return the cluster to run on, ``None`` for this process."""
+    if address is None:
+        return nullcontext()
+    from shortlist_trainer.ray_cluster import ray_cluster
+
+    return ray_cluster(address, workers, folder / "ray")
+
+
+def _run(
+    dataset: Dataset,
+    settings: TrainConfig,
+    folder: Path,
+    resume: bool,
+    device: torch.device,
+    cluster: Cluster | None,
+) -> TrainResult:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     from shortlist_retrieval.index import build_index
@@ -88,7 +116,7 @@ def _run(dataset: Dataset, settings: TrainConfig, folder: Path, resume: bool, de
                 tasks[part] = bar.add_task(part, total=total, loss="")
             bar.update(tasks[part], completed=done, total=total, loss=f"loss {loss:.4f}" if loss else "")
 
-        return run(dataset, settings, folder, build_index, report, resume=resume, device=device)
+        return run(dataset, settings, folder, build_index, report, resume=resume, device=device, cluster=cluster)
 
 
 def _finish(dataset: Dataset, result: TrainResult, folder: Path, store: Path, publish: bool) -> None:

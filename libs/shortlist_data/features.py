@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,6 +14,15 @@ from shortlist_data.content import ContentKind
 from shortlist_data.content_features import content_columns
 from shortlist_data.dataset import Dataset
 from shortlist_domain.features import FEATURE_BY_NAME
+
+Mapped = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Sequence[Any]]
+"""Applies a function to each tuple of arguments, somewhere, and returns the results in their order."""
+
+
+def in_process(function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Return the results of ``function``, one after the other, in this process."""
+    return [function(*each) for each in arguments]
+
 
 MAX_VALUES_PER_ATTRIBUTE = 200
 """Most frequent values of an item attribute that get a column; rarer ones have none."""
@@ -49,10 +59,19 @@ class PointInTime:
         return column
 
 
-def point_in_time(dataset: Dataset) -> PointInTime:
-    """Return the features of every event of ``dataset``; linear in the number of events but for one sort."""
-    user_count, user_mean, user_deviation = _running(dataset.user_rows, dataset.values, dataset.times_s)
-    item_count, item_mean, _ = _running(dataset.item_rows, dataset.values, dataset.times_s)
+def point_in_time(dataset: Dataset, mapped: Mapped = in_process, partitions: int = 1) -> PointInTime:
+    """Return the features of every event of ``dataset``; linear in the number of events but for one sort.
+
+    Statistics of users are pure functions of a partition of the users, those of items of one of the items: where they
+    are computed, and in how many parts, changes no digit.
+
+    Args:
+        dataset: Its events.
+        mapped: Where the partitions are worked on.
+        partitions: How many of users, and of items; at least 1.
+    """
+    user_count, user_mean, user_deviation = _by_partition(dataset, dataset.user_rows, mapped, partitions)
+    item_count, item_mean, _ = _by_partition(dataset, dataset.item_rows, mapped, partitions)
     hour, day = _clock(dataset.times_s)
     return PointInTime(
         user_count=_filled("user_count", user_count, user_count),
@@ -117,10 +136,30 @@ def item_static(
     return (np.stack(columns, axis=1) if columns else np.zeros((n, 0), np.float32)), tuple(names)
 
 
-def _running(
+def _by_partition(
+    dataset: Dataset, rows: NDArray[np.int32], mapped: Mapped, partitions: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return :func:`running` of all events, computed for the rows of each residue apart."""
+    if partitions == 1:
+        return running(rows, dataset.values, dataset.times_s)
+    parts = [np.flatnonzero(rows % partitions == part) for part in range(partitions)]
+    found = mapped(running, [(rows[part], dataset.values[part], dataset.times_s[part]) for part in parts])
+    whole = np.empty((3, len(rows)))
+    for part, columns in zip(parts, found, strict=True):
+        whole[:, part] = columns
+    return whole[0], whole[1], whole[2]
+
+
+def running(
     rows: NDArray[np.int32], values: NDArray[np.float32], times_s: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return count, mean and population deviation over earlier events of the same row, in the order of events."""
+    """Return count, mean and population deviation over earlier events of the same row, in the order of events.
+
+    Args:
+        rows: Users or items, ``(m,)``, in order of time.
+        values: ``(m,)``.
+        times_s: ``(m,)``.
+    """
     m = len(rows)
     if m == 0:
         empty = np.zeros(0)

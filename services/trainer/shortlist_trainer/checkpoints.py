@@ -53,9 +53,25 @@ class Checkpoints:
         Raises:
             CheckpointRefused: It is damaged, or of a run with other data or settings.
         """
+        content = self.content(part)
+        if content is None:
+            return 0
+        try:
+            for name, holder in state.items():
+                holder.load_state_dict(content["state"][name])
+            return int(content["epochs"])
+        except Exception as error:  # torch raises whatever its modules raise
+            raise self._unreadable(part, error) from error
+
+    def content(self, part: str) -> dict[str, Any] | None:
+        """Return what is kept of ``part``, ``epochs`` and ``state`` by name; ``None`` where nothing is to be resumed.
+
+        Raises:
+            CheckpointRefused: As :meth:`restore`.
+        """
         path = self._path(part)
         if not self._resume or path is None or not path.is_file():
-            return 0
+            return None
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
             if content["fingerprint"] != self._fingerprint:
@@ -65,16 +81,19 @@ class Checkpoints:
                     f"{path} is of a run with other data or settings{is_other}; train without --resume or into another "
                     "folder"
                 )
-            for name, holder in state.items():
-                holder.load_state_dict(content["state"][name])
-            return int(content["epochs"])
+            return {"epochs": int(content["epochs"]), "state": content["state"]}
         except CheckpointRefused:
             raise
         except Exception as error:  # torch raises whatever its unpickler and zip reader raise
-            raise CheckpointRefused(f"{path} cannot be read: {error}; delete it or train without --resume") from error
+            raise self._unreadable(part, error) from error
 
     def save(self, part: str, epochs: int, state: Mapping[str, Stateful]) -> None:
         """Replace the state of ``part``; a kill leaves the old one or the new one."""
+        if self._folder is not None:
+            self.keep(part, epochs, {name: holder.state_dict() for name, holder in state.items()})
+
+    def keep(self, part: str, epochs: int, state: Mapping[str, dict[str, Any]]) -> None:
+        """Replace what is kept of ``part`` by states that were taken already."""
         path = self._path(part)
         if path is None:
             return
@@ -83,10 +102,13 @@ class Checkpoints:
             "fingerprint": self._fingerprint,
             "made_from": self._made_from,
             "epochs": epochs,
-            "state": {name: holder.state_dict() for name, holder in state.items()},
+            "state": dict(state),
         }
         torch.save(content, aside)
         aside.replace(path)
+
+    def _unreadable(self, part: str, error: Exception) -> CheckpointRefused:
+        return CheckpointRefused(f"{self._path(part)} cannot be read: {error}; delete it or train without --resume")
 
     def _path(self, part: str) -> Path | None:
         return None if self._folder is None else self._folder / f"{part}.pt"

@@ -92,13 +92,17 @@ class Chunks:
         """Return the number of pieces."""
         return len(self._piece_first)
 
-    def batches(self, queries: int, targets: Targets, random: np.random.Generator) -> Iterator[Batch]:
-        """Yield one epoch.
+    def batches(
+        self, queries: int, targets: Targets, random: np.random.Generator, rank: int = 0, workers: int = 1
+    ) -> Iterator[Batch]:
+        """Yield one epoch, or the share of it that one of several workers takes.
 
         Args:
             queries: About how many queries a batch has.
             targets: What is asked for.
-            random: Source of all choices.
+            random: Source of all choices; workers that share an epoch bring equal ones.
+            rank: Which worker it is, in [0, workers).
+            workers: How many share the epoch. Together they yield each of its batches once.
         """
         # Pieces of like length share a batch, so little of it is padding; which ones do is random.
         noise = random.random(len(self)) * 0.2 + 1.0
@@ -108,7 +112,11 @@ class Chunks:
         sizes = np.add.reduceat(taken, self._bounds[:-1], dtype=np.int64)[by_length]
         number = np.floor(np.cumsum(sizes) / queries).astype(np.int64)
         groups = np.split(by_length, np.flatnonzero(np.diff(number)) + 1)
-        for group in random.permutation(len(groups)):
+        order = random.permutation(len(groups))
+        if workers > 1:
+            # What is drawn within a batch is the worker's own; what is drawn for the epoch is everybody's.
+            random = random.spawn(workers)[rank]
+        for group in order[rank::workers]:
             batch = self._batch(groups[group], taken, targets, random)
             if len(batch.target):
                 yield batch

@@ -13,6 +13,7 @@ from shortlist_data.dataset import Dataset
 from shortlist_trainer.candidates import Neighbours, Retrieval
 from shortlist_trainer.checkpoints import Checkpoints
 from shortlist_trainer.choose import Choices, choose
+from shortlist_trainer.cluster import Cluster
 from shortlist_trainer.config import TrainConfig
 from shortlist_trainer.devices import CPU
 from shortlist_trainer.evaluate import Pipeline, Weights, held_out_places
@@ -66,19 +67,26 @@ def fit(
     report: Report,
     clock: Clock,
     device: torch.device = CPU,
+    cluster: Cluster | None = None,
 ) -> Fitted:
-    """Fit all models, the neural ones on ``device``.
+    """Fit all models, the neural ones on ``device``; a ``cluster`` prepares the data and fits the two towers.
 
     Raises:
         DataRefused: Too few events for a part of it.
         CheckpointRefused: A checkpoint to resume from is damaged or of another run.
     """
-    prepared = prepare(dataset, config.split, config.content)
+    if cluster is None:
+        prepared = prepare(dataset, config.split, config.content)
+    else:
+        prepared = prepare(dataset, config.split, config.content, cluster.mapped, cluster.workers)
     clock.lap("prepare")
     neighbours = fit_neighbours(prepared, config.neighbours)
     popular = popular_lists(prepared, config.popular)
     clock.lap("neighbours")
-    towers = fit_towers(prepared, config.two_tower, config.seed, checkpoints, report, device)
+    if cluster is None:
+        towers = fit_towers(prepared, config.two_tower, config.seed, checkpoints, report, device)
+    else:
+        towers = cluster.fit_towers(prepared, config.two_tower, config.seed, checkpoints, report)
     clock.lap("two_tower")
     retrieval = Retrieval(prepared, towers, neighbours, popular, config.fusion, config.onboarding)
     samples = draw_samples(prepared, retrieval, config.ranker, config.seed, report)

@@ -20,6 +20,7 @@ from shortlist_trainer.prefetch import Utilisation, prefetched
 from shortlist_trainer.prepare import Prepared
 from shortlist_trainer.presets import ConfigRefused
 from shortlist_trainer.retrieval_loss import RetrievalLoss
+from shortlist_trainer.workers import Alone, Workers
 
 GRADIENT_NORM = 5.0
 
@@ -68,15 +69,19 @@ def fit_towers(
     checkpoints: Checkpoints,
     report: Report,
     device: torch.device = CPU,
+    workers: Workers | None = None,
 ) -> Towers:
     """Fit the towers on the events before ``prepared.fit_end``.
 
     Every epoch draws from a generator of its own, so a run that resumes ends like one that never stopped. On a GPU the
-    towers run in mixed precision, the loss does not.
+    towers run in mixed precision, the loss does not. Several workers share the batches of each epoch, which are smaller
+    by their number, so that a step is over as many queries as with one; dropout, draws and kept negatives are each
+    one's own.
 
     Raises:
         ConfigRefused: The settings ask for what the fit is too short for.
     """
+    workers = workers or Alone()
     torch.manual_seed(seed)
     shape = shape_of(prepared, config)
     items, users = ItemTower(shape), UserTower(shape)
@@ -107,22 +112,28 @@ def fit_towers(
     utilisation = Utilisation()
     step = done * per_epoch
     for epoch in range(done, config.epochs):
-        torch.manual_seed(seed * 100_003 + epoch)
-        made = chunks.batches(config.queries_per_batch, targets, np.random.default_rng([seed, epoch]))
-        random = np.random.default_rng([seed, epoch, 1])
+        torch.manual_seed(seed * 100_003 + epoch + 10_007 * workers.rank)
+        shared = np.random.default_rng([seed, epoch])
+        queries = -(-config.queries_per_batch // workers.count)
+        made = prefetched(chunks.batches(queries, targets, shared, workers.rank, workers.count), utilisation)
+        random = np.random.default_rng([seed, epoch, 1, *([workers.rank] if workers.rank else [])])
         recent = 0.0
         if loss_of.negatives is not None:
             loss_of.negatives.begin()
-        for batch in prefetched(made, utilisation):
+        while True:
+            batch = next(made, None)
+            optimizer.zero_grad(set_to_none=True)
+            if batch is not None:
+                loss = loss_of(items, users, batch, random)
+                loss.backward()  # type: ignore[no-untyped-call]
+                recent = smoothed(recent, loss)
+            if not workers.pool(parameters, 0 if batch is None else len(batch.target)):
+                break
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * _schedule(step / total)
-            loss = loss_of(items, users, batch, random)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(parameters, GRADIENT_NORM)
             optimizer.step()
             step += 1
-            recent = smoothed(recent, loss)
             report("two_tower", min(step, total), total, recent)
         step = (epoch + 1) * per_epoch
         checkpoints.save("two_tower", epoch + 1, state)

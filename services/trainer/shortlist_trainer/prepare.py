@@ -12,7 +12,7 @@ from shortlist_bundle.content import ContentTable, EventWeights
 from shortlist_data.content import ContentKind, describe
 from shortlist_data.content_features import content_vectors
 from shortlist_data.dataset import Dataset
-from shortlist_data.features import item_static
+from shortlist_data.features import Mapped, in_process, item_static
 from shortlist_data.split import TimeSplit, global_time_split
 from shortlist_trainer.actors import Categories, categories_of
 from shortlist_trainer.config import ContentConfig, SplitConfig
@@ -47,13 +47,21 @@ class Prepared:
         return len(self.dataset.item_ids)
 
 
-def prepare(dataset: Dataset, config: SplitConfig, content: ContentConfig | None = None) -> Prepared:
+def prepare(
+    dataset: Dataset,
+    config: SplitConfig,
+    content: ContentConfig | None = None,
+    mapped: Mapped = in_process,
+    partitions: int = 1,
+) -> Prepared:
     """Cut ``dataset`` in time and compute what was known before each event.
 
     Args:
         dataset: Data to learn from.
         config: Where time is cut.
         content: How content is used, where ``dataset`` has any; ``None`` takes the defaults.
+        mapped: Where partitions of users and items are worked on.
+        partitions: How many; what comes out does not depend on it.
 
     Raises:
         DataRefused: Too little is left for one of the parts.
@@ -71,12 +79,14 @@ def prepare(dataset: Dataset, config: SplitConfig, content: ContentConfig | None
             "test": (split.validation_end, dataset.events),
         },
     )
-    return _prepared(dataset, split, fit_end, content or ContentConfig())
+    sequences = sequences_of(dataset, mapped, partitions)
+    return _prepared(dataset, sequences, split, fit_end, content or ContentConfig())
 
 
 def prepare_whole(dataset: Dataset) -> Prepared:
     """Return all events of ``dataset`` as the part that retrieval is fitted on; nothing is left for the others."""
-    return _prepared(dataset, TimeSplit(dataset.events, dataset.events), dataset.events, ContentConfig())
+    end = dataset.events
+    return _prepared(dataset, sequences_of(dataset), TimeSplit(end, end), end, ContentConfig())
 
 
 def fingerprint_of(dataset: Dataset) -> str:
@@ -90,7 +100,9 @@ def fingerprint_of(dataset: Dataset) -> str:
     return f"{dataset.name}: {told}\n{digest.hexdigest()}{describe(dataset.content)}"
 
 
-def _prepared(dataset: Dataset, split: TimeSplit, fit_end: int, content: ContentConfig) -> Prepared:
+def _prepared(
+    dataset: Dataset, sequences: Sequences, split: TimeSplit, fit_end: int, content: ContentConfig
+) -> Prepared:
     components = {ContentKind.TEXT: content.text_components, ContentKind.IMAGE: content.image_components}
     features, columns = item_static(dataset, components)
     if not columns:
@@ -98,7 +110,7 @@ def _prepared(dataset: Dataset, split: TimeSplit, fit_end: int, content: Content
         features, columns = np.ones((len(dataset.item_ids), 1), np.float32), (NO_ATTRIBUTES,)
     return Prepared(
         dataset,
-        sequences_of(dataset),
+        sequences,
         categories_of(dataset),
         features,
         columns,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist_data.dataset import Dataset
-from shortlist_data.features import point_in_time
+from shortlist_data.features import Mapped, in_process, point_in_time
 from shortlist_models.inputs import CONTEXT_NUMBERS, USER_NUMBERS
 
 PAUSE_S = 6 * 3600.0
@@ -65,8 +65,8 @@ class Sequences:
         return ordered
 
 
-def sequences_of(dataset: Dataset) -> Sequences:
-    """Return the events of ``dataset`` by user."""
+def sequences_of(dataset: Dataset, mapped: Mapped = in_process, partitions: int = 1) -> Sequences:
+    """Return the events of ``dataset`` by user; the last two as in :func:`shortlist_data.features.point_in_time`."""
     order = np.argsort(dataset.user_rows, kind="stable")
     users, times = dataset.user_rows[order], dataset.times_s[order]
     start = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=len(dataset.user_ids)))]).astype(np.int64)
@@ -75,7 +75,7 @@ def sequences_of(dataset: Dataset) -> Sequences:
     new[1:] = (users[1:] != users[:-1]) | (times[1:] != times[:-1])
     back = np.ones(m, np.bool_)
     back[1:] = (users[1:] != users[:-1]) | (times[1:] - times[:-1] > PAUSE_S)
-    features = point_in_time(dataset)
+    features = point_in_time(dataset, mapped, partitions)
     return Sequences(
         start=start,
         users=users,

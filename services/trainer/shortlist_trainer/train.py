@@ -19,6 +19,7 @@ from shortlist_evaluation.report import MetricTable
 from shortlist_trainer.bundle_files import BuildIndex, bundle_files
 from shortlist_trainer.checkpoints import Checkpoints
 from shortlist_trainer.choose import Choices
+from shortlist_trainer.cluster import Cluster
 from shortlist_trainer.cold_start import cold_slices
 from shortlist_trainer.config import TrainConfig
 from shortlist_trainer.curves import Curves
@@ -78,6 +79,7 @@ def train(
     *,
     resume: bool = False,
     device: torch.device = CPU,
+    cluster: Cluster | None = None,
 ) -> TrainResult:
     """Train, evaluate, and return everything that goes into a bundle.
 
@@ -89,6 +91,7 @@ def train(
         report: Told of the progress.
         resume: Continue from the newest checkpoints in ``work_dir``.
         device: Where neural models are fitted. Equal files are promised for the CPU alone.
+        cluster: Prepares the data and fits the two towers; ``None``: this process does.
 
     Raises:
         DataRefused: Too few events for a part of the run.
@@ -100,7 +103,7 @@ def train(
     report = curves = Curves(report)
     with _deterministic(config.threads, device):
         checkpoints = Checkpoints(work_dir / "checkpoints", fingerprint(dataset, config), resume)
-        fitted = fit(dataset, config, checkpoints, report, clock, device)
+        fitted = fit(dataset, config, checkpoints, report, clock, device, cluster)
         tables, metrics = _evaluate(fitted.pipeline, config, report)
         clock.lap("evaluation")
         files, facts = bundle_files(fitted, config, build_index)
