@@ -116,7 +116,7 @@ def _published(model: str, auc: float, logloss: float) -> Published:
     return Published(model, {"auc": auc, "logloss": logloss}, _SOURCE)
 
 
-_SETTINGS = FieldsConfig(width=32, embedding_decay=0.01)
+_SETTINGS = FieldsConfig(width=32, embedding_decay=0.01, averaging=0.999)
 
 TABLE: Table[Rows] = Table(
     name="ml-1m-ctr",
