@@ -65,6 +65,11 @@ _ENTRIES = {
         "iALS of the library implicit", Ials, {"factors": 4, "regularisation": 10.0, "weight": 1.0}, is_random=True
     ),
     "ease": candidate("EASE", Ease, {"regularisation": 40_000.0}),
+    "ease_fading": candidate(
+        "EASE on ratings, an event counts half 8 days before the latest",
+        Ease,
+        {"regularisation": 400_000.0, "is_weighted": True, "half_life_s": 8 * _DAY},
+    ),
     "two_tower": two_tower("two-tower, GRU over the events, full softmax", {}),
     "pipeline": pipeline("two-tower, item neighbours and popular, fused and ranked by DCN-V2", {}),
 }
