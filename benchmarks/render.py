@@ -137,9 +137,10 @@ def _table(table: dict[str, Any]) -> Iterator[str]:
         yield f"| `{name}`: {rows[0]['note']} | " + " | ".join(cells) + f" | {len(rows)} | {seconds:.0f} s |"
     yield ""
     wanted = ", ".join(f"{metric} {value}" for metric, value in table["to_reach"].items())
+    aim = f", to reach: {wanted}" if wanted else ""
     machine, versions = table["rows"][0]["machine"], table["rows"][0]["versions"]
     yield (
-        f"`{table['command']}`, to reach: {wanted}; {machine['cores']} cores of {machine['processor']}, one thread a model; "
+        f"`{table['command']}`{aim}; {machine['cores']} cores of {machine['processor']}, one thread a model; "
         + ", ".join(f"{name} {version}" for name, version in versions.items())
         + "."
     )

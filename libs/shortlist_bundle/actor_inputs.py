@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,18 @@ def actor_inputs(actor: ActorFeatures, features: FeatureList, wanted: Collection
         inputs["user_numbers"] = _numbers(actor.numbers, features.user_numbers)
         inputs["context"] = _numbers(context_numbers(actor.now_s), features.context_numbers)
     return inputs
+
+
+def history_embeddings(rows: NDArray[Any], embeddings: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the embeddings ``(1, L, d)`` of the items in ``history_rows``, 0 where there is padding.
+
+    Args:
+        rows: As :func:`actor_inputs` gives them, ``(1, L)``.
+        embeddings: Of all items, float32 ``(n, d)``.
+    """
+    found: NDArray[np.float32] = embeddings.take(np.maximum(rows, 0), axis=0)
+    found[rows == PADDING_ROW] = 0.0
+    return found
 
 
 def _history(actor: ActorFeatures, length: int) -> ModelInputs:

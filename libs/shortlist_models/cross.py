@@ -21,6 +21,16 @@ class FullCross(nn.Module):
         out: Tensor = x0 * self.layer(x) + x
         return out
 
+    def first(self, user: Tensor, item: Tensor, x0: Tensor) -> Tensor:
+        """Return the first layer's output, with the user's half of ``W x0`` computed once per user.
+
+        Args:
+            user: ``(.., 1, u)``.
+            item: ``(.., c, v)``.
+            x0: ``[user; item]``, ``(.., c, u + v)``.
+        """
+        return x0 * split_product(self.layer, user, item) + x0
+
 
 class LowRankCross(nn.Module):
     """One low-rank cross layer.

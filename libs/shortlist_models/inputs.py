@@ -31,6 +31,7 @@ class NumberInputs(nn.Module):
 
     def __init__(self, names: tuple[str, ...]) -> None:
         super().__init__()
+        self.columns = len(names)
         self.register_buffer("is_log", torch.tensor([name in LOGARITHMIC for name in names]))
         self.register_buffer("mean", torch.zeros(len(names)))
         self.register_buffer("deviation", torch.ones(len(names)))

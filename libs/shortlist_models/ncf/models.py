@@ -7,7 +7,7 @@ pair that one weight vector ``h`` turns into a number (eq. 8, 10 and 12 end in `
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -18,11 +18,17 @@ EMBEDDING_DEVIATION = 0.01
 """Of the normal distribution that embeddings start from (He et al. 2017, section 4.1)."""
 
 
+Vectors = Callable[[int, int], nn.Module]
+"""Makes what turns users or items into vectors: number of users or items, and width, to a module."""
+
+
 @dataclass(frozen=True, slots=True)
 class NcfShape:
     """Sizes of a model."""
 
     n_users: int
+    """Rows of the users' table; columns of their feature vectors, where vectors are projections (eq. 3)."""
+
     n_items: int
     factors: int = 32
     """Predictive factors f, the size that the publication compares models by. The layers of the MLP halve from
@@ -50,11 +56,16 @@ class Interaction(nn.Module, ABC):
 
     Args:
         shape: Sizes.
+        vectors: What makes vectors of users and items; left out, tables of embeddings. A projection reads feature
+            vectors, ``(.., n_users)`` and ``(.., n_items)``, where the methods speak of rows.
     """
 
-    def __init__(self, shape: NcfShape) -> None:
+    head: nn.Linear
+
+    def __init__(self, shape: NcfShape, vectors: Vectors | None = None) -> None:
         super().__init__()
         self.shape = shape
+        self.vectors = vectors or _embedding
         self.dropout = nn.Dropout(shape.dropout)
 
     @abstractmethod
@@ -69,10 +80,10 @@ class Interaction(nn.Module, ABC):
 class Gmf(Interaction):
     """Generalised matrix factorisation: ``h' (p_u * q_i) + b`` (eq. 8 and 9), a weighted inner product."""
 
-    def __init__(self, shape: NcfShape) -> None:
-        super().__init__(shape)
-        self.user = _embedding(shape.n_users, shape.factors)
-        self.item = _embedding(shape.n_items, shape.factors)
+    def __init__(self, shape: NcfShape, vectors: Vectors | None = None) -> None:
+        super().__init__(shape, vectors)
+        self.user = self.vectors(shape.n_users, shape.factors)
+        self.item = self.vectors(shape.n_items, shape.factors)
         self.head = _head(shape.factors)
 
     def factors(self, users: Tensor, items: Tensor) -> Tensor:
@@ -93,13 +104,13 @@ class Mlp(Interaction):
     is computed once.
     """
 
-    def __init__(self, shape: NcfShape) -> None:
-        super().__init__(shape)
+    def __init__(self, shape: NcfShape, vectors: Vectors | None = None) -> None:
+        super().__init__(shape, vectors)
         widths = shape.widths
         # Without hidden layers the factors are the two embeddings side by side (MLP-0).
         width = widths[0] // 2 if shape.hidden else shape.factors
-        self.user = _embedding(shape.n_users, width)
-        self.item = _embedding(shape.n_items, width)
+        self.user = self.vectors(shape.n_users, width)
+        self.item = self.vectors(shape.n_items, width)
         self.first = _layer(widths[0], widths[1]) if shape.hidden else None
         self.layers = nn.ModuleList(_layer(a, b) for a, b in pairwise(widths[1:]))
         self.head = _head(shape.factors if shape.hidden else 2 * width)
@@ -126,10 +137,10 @@ class Mlp(Interaction):
 class NeuMf(Interaction):
     """Neural matrix factorisation: one head on the factors of a GMF and an MLP, each with its embeddings (eq. 12)."""
 
-    def __init__(self, shape: NcfShape) -> None:
-        super().__init__(shape)
-        self.gmf = Gmf(shape)
-        self.mlp = Mlp(shape)
+    def __init__(self, shape: NcfShape, vectors: Vectors | None = None) -> None:
+        super().__init__(shape, vectors)
+        self.gmf = Gmf(shape, vectors)
+        self.mlp = Mlp(shape, vectors)
         self.head = _head(self.gmf.head.in_features + self.mlp.head.in_features)
         del self.gmf.head, self.mlp.head
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist_bundle import golden, layout
-from shortlist_bundle.actor_inputs import ModelInputs, actor_inputs
+from shortlist_bundle.actor_inputs import ACTOR_INPUTS, ModelInputs, actor_inputs, history_embeddings
 from shortlist_bundle.arrays import map_array
 from shortlist_bundle.bundle import Bundle
 from shortlist_bundle.chosen_values import load_chosen_values
@@ -24,7 +24,8 @@ from shortlist_ranking.calibration import load_calibration
 
 TOWER_INPUTS = ("history_rows", "history_values", "history_ages_s", "user_categories", "user_numbers", "context")
 ITEM_INPUTS = ("item_rows", "item_features", "item_numbers", "item_embeddings")
-RANKER_INPUTS = (*TOWER_INPUTS, "has_history", "age_s", "user_embedding", *ITEM_INPUTS)
+HISTORY_EMBEDDINGS = "history_embeddings"
+RANKER_INPUTS = (*TOWER_INPUTS, "has_history", "age_s", "user_embedding", HISTORY_EMBEDDINGS, *ITEM_INPUTS)
 HEADS = ("click", "rating")
 NEIGHBOUR_SCORE = "neighbour_score"
 
@@ -59,6 +60,10 @@ class LoadedRanker:
         self.inputs = self._ranker.inputs
         """Inputs that the ranker reads."""
 
+        self._reads_history = HISTORY_EMBEDDINGS in self.inputs
+        # The embeddings are found by the rows, which a graph that masks nothing might not read.
+        self._actor_inputs = (*self.inputs, "history_rows") if self._reads_history else self.inputs
+
         self._check_golden(golden.from_json(bundle.read(layout.GOLDEN)))
 
     def user_side(self, actor: ActorFeatures, embedding: NDArray[np.float32] | None) -> ModelInputs:
@@ -71,13 +76,17 @@ class LoadedRanker:
         Raises:
             UpstreamFailed: The tower's output is not finite.
         """
-        if "user_embedding" not in self.inputs or embedding is not None:
-            inputs = actor_inputs(actor, self.features, self.inputs)
-            return inputs if embedding is None else {**inputs, "user_embedding": embedding.reshape(1, -1)}
-        inputs = actor_inputs(actor, self.features)
-        tower = _finite(layout.USER_TOWER, self._tower.run(inputs))[0]
-        shift = self._chosen.of(actor) if self._chosen is not None else None
-        return {**inputs, "user_embedding": tower if shift is None else tower + shift}
+        runs_tower = embedding is None and "user_embedding" in self.inputs
+        inputs = actor_inputs(actor, self.features, ACTOR_INPUTS if runs_tower else self._actor_inputs)
+        if runs_tower:
+            tower = _finite(layout.USER_TOWER, self._tower.run(inputs))[0]
+            shift = self._chosen.of(actor) if self._chosen is not None else None
+            inputs["user_embedding"] = tower if shift is None else tower + shift
+        elif embedding is not None:
+            inputs["user_embedding"] = embedding.reshape(1, -1)
+        if self._reads_history:
+            inputs[HISTORY_EMBEDDINGS] = history_embeddings(inputs["history_rows"], self.embeddings)
+        return inputs
 
     def number_columns(self, actor: ActorFeatures) -> list[NDArray[np.float32]]:
         """Return the columns of ``item_numbers`` for every item, ``(n,)`` each, live counters included."""

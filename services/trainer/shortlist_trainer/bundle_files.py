@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import numpy as np
 import polars as pl
-import torch
 from numpy.typing import NDArray
 
 from shortlist_bundle import blob_table, golden, layout
@@ -16,16 +15,14 @@ from shortlist_bundle.arrays import array_bytes
 from shortlist_bundle.content import content_files
 from shortlist_bundle.feature_list import FeatureList, Vocabulary
 from shortlist_data.features import item_totals
-from shortlist_models.dcn import ServedRanker
-from shortlist_models.export import to_onnx
 from shortlist_models.inputs import CONTEXT_NUMBERS, ITEM_NUMBERS, USER_NUMBERS
+from shortlist_models.rankers.served import ranker_file
 from shortlist_trainer.choose import CALIBRATION_MEANING, Choices
 from shortlist_trainer.config import TrainConfig
 from shortlist_trainer.fit import Fitted
-from shortlist_trainer.fit_ranker import Scorer
 from shortlist_trainer.golden_requests import golden_requests
 from shortlist_trainer.prepare import Prepared
-from shortlist_trainer.tower_files import actor_examples, item_tower_file, user_tower_file
+from shortlist_trainer.tower_files import item_tower_file, user_tower_file
 
 BuildIndex = Callable[[NDArray[np.float32]], tuple[bytes, dict[str, float]]]
 """Embeddings ``(n, d)`` to a serialized index and facts about it."""
@@ -82,7 +79,7 @@ def bundle_files(
         layout.INDEX: index,
         layout.USER_TOWER: user_tower_file(towers, len(features.user_categories)),
         layout.ITEM_TOWER: item_tower_file(towers),
-        layout.RANKER: _ranker(fitted.pipeline.scorer, features, table.shape[1]),
+        layout.RANKER: ranker_file(fitted.pipeline.scorer.ranker, features.history_length),
         layout.CALIBRATION: _json(calibration),
     }
     if (chosen := fitted.pipeline.retrieval.chosen_vectors) is not None:
@@ -91,19 +88,6 @@ def bundle_files(
         files |= content_files(prepared.content)
     files[layout.GOLDEN] = golden.to_json(golden_requests(prepared, features, choices.calibrated.calibration, files))
     return files, facts
-
-
-def _ranker(scorer: Scorer, features: FeatureList, embedding_width: int) -> bytes:
-    actor = actor_examples(features.history_length, len(features.user_categories))
-    user = {name: value for name, value in actor.items() if not name.startswith("history")}
-    last_event = {"has_history": torch.ones(1, dtype=torch.bool), "age_s": torch.zeros(1)}
-    item_side = {
-        "item_features": torch.zeros(3, len(features.item_columns)),
-        "item_numbers": torch.zeros(3, len(features.item_numbers)),
-        "item_embeddings": torch.zeros(3, embedding_width),
-    }
-    inputs = {"user_embedding": torch.zeros(1, embedding_width), **last_event, **user, **item_side}
-    return to_onnx(ServedRanker(scorer.ranker), inputs, ("click", "rating"), (*item_side, "click", "rating"))
 
 
 def _display(items: pl.DataFrame) -> list[bytes]:

@@ -62,6 +62,9 @@ class Candidates:
     age_s: NDArray[np.float32]
     """Seconds since it, ``(q,)``."""
 
+    history: tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]
+    """Rows, values and ages of the latest events, as :func:`shortlist_trainer.actors.history_inputs` gives them."""
+
 
 class LiveCounters:
     """Totals of all items as time goes by."""
@@ -159,7 +162,7 @@ class Retrieval:
                 of_row["popular"] = segment
             together = fuse(of_row, quotas, self._config.candidates)
             fused[row, : len(together)] = together
-        return Candidates(lists, fused, embedding, near, counters, rows[:, -1], ages[:, -1])
+        return Candidates(lists, fused, embedding, near, counters, rows[:, -1], ages[:, -1], (rows, values, ages))
 
     def _segment(self, user: int) -> NDArray[np.int32] | None:
         """Return what serving takes for popular where there is no event to go by."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -203,8 +203,26 @@ class FusionConfig(_Section):
         return {**{s: q * (1.0 - self.content) for s, q in self.quotas.items()}, "content": self.content}
 
 
+RankerName = Literal["dcn_low_rank", "dcn", "gmf", "mlp", "neumf"]
+
+
 class RankerConfig(_Section):
     """The ranker."""
+
+    model: RankerName = "dcn_low_rank"
+    """DCN-V2 with low-rank or full cross layers, or one of the NCF family on the embeddings of the two towers."""
+
+    structure: Literal["parallel", "stacked"] = "parallel"
+    """Of DCN: deep layers beside the cross layers, or after them."""
+
+    attention: bool = False
+    """Whether candidates attend to the events of the history."""
+
+    pretraining: bool = False
+    """Whether NeuMF starts from a GMF and an MLP that are fitted first with the same settings."""
+
+    pretraining_share: float = Field(default=0.5, ge=0, le=1)
+    """What the GMF's head weighs in it, the MLP's being the rest."""
 
     queries: int = Field(default=30_000, ge=1)
     """Training moments, drawn from the events after those that retrieval was fitted on."""
@@ -224,14 +242,25 @@ class RankerConfig(_Section):
     projected: int = Field(default=32, ge=1, le=512)
     cross_layers: int = Field(default=2, ge=1, le=8)
     rank: int = Field(default=16, ge=1, le=256)
-    hidden: tuple[int, ...] = Field(default=(64, 32), min_length=1, max_length=4)
+    """Of the low-rank cross layers."""
+
+    hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(default=(64, 32), min_length=1, max_length=4)
+    """Sizes of the deep layers. Of the NCF family, the last is the number of predictive factors, to which as many
+    layers as there are entries halve down."""
+
     dropout: float = Field(default=0.1, ge=0, lt=1)
     epochs: int = Field(default=3, ge=1, le=1000)
     learning_rate: float = Field(default=0.002, gt=0, le=1)
     weight_decay: float = Field(default=1e-4, ge=0, le=1)
     queries_per_batch: int = Field(default=128, ge=1, le=100_000)
+    retrieval_weight: float = Field(default=1.0, ge=0, le=100)
+    """Weight of the softmax over each list, of the three parts of the loss the one that orders candidates."""
+
     rating_weight: float = Field(default=0.5, ge=0, le=100)
-    """Weight of the rating's loss beside that of the click."""
+    """Weight of the squared error of the positives' ratings (alpha)."""
+
+    click_weight: float = Field(default=0.0, ge=0, le=100)
+    """Weight of the binary cross-entropy of each positive and negative for itself (beta)."""
 
 
 CalibrationMethod = Literal["platt", "isotonic", "best"]

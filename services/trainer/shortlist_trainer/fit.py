@@ -18,7 +18,7 @@ from shortlist_trainer.config import TrainConfig
 from shortlist_trainer.devices import CPU
 from shortlist_trainer.evaluate import Pipeline, Weights, held_out_places
 from shortlist_trainer.fit_neighbours import fit_neighbours
-from shortlist_trainer.fit_ranker import fit_ranker
+from shortlist_trainer.fit_ranker import RankerFit, fit_ranker
 from shortlist_trainer.fit_towers import Report, Towers, fit_towers
 from shortlist_trainer.popular_lists import PopularLists, popular_lists
 from shortlist_trainer.prefetch import Utilisation
@@ -93,7 +93,7 @@ def fit(
     clock.lap("ranker samples")
     fed = Utilisation()
     scorer = fit_ranker(
-        prepared, retrieval.table, samples, config.ranker, config.seed, checkpoints, report, device, fed
+        RankerFit(prepared, retrieval.table, samples, config.ranker, config.seed, checkpoints, report, device, fed)
     )
     clock.lap("ranker")
     pipeline = Pipeline(prepared, retrieval, scorer, Weights(1.0, 0.0))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist_bundle import layout
-from shortlist_bundle.actor_inputs import ModelInputs, actor_inputs
+from shortlist_bundle.actor_inputs import ModelInputs, actor_inputs, history_embeddings
 from shortlist_bundle.feature_list import FeatureList
 from shortlist_bundle.golden import GoldenRequest
 from shortlist_bundle.neighbours import actor_neighbour_scores
@@ -34,13 +34,16 @@ def golden_requests(
     actors = golden_actors(prepared)
     names = tuple(actor_inputs(actors[0], features))
     tower = Session(files[layout.USER_TOWER], names, ("embedding",))
-    ranker = Session(files[layout.RANKER], (*names, "user_embedding", *RANKER_ITEM_SIDE), ("click", "rating"))
+    ranker_names = (*names, "user_embedding", "history_embeddings", *RANKER_ITEM_SIDE)
+    ranker = Session(files[layout.RANKER], ranker_names, ("click", "rating"))
     rows = np.unique(np.linspace(0, prepared.n_items - 1, CANDIDATES).astype(np.int64))
     requests = []
     for actor in actors:
         inputs = actor_inputs(actor, features)
         (embedding,) = tower.run(inputs)
-        click, rating = ranker.run({**inputs, "user_embedding": embedding, **_item_side(rows, actor, features, arrays)})
+        history = history_embeddings(inputs["history_rows"], arrays[layout.ITEM_EMBEDDINGS])
+        item_side = _item_side(rows, actor, features, arrays)
+        click, rating = ranker.run({**inputs, "user_embedding": embedding, "history_embeddings": history, **item_side})
         requests.append(
             GoldenRequest(
                 actor,

@@ -10,7 +10,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from shortlist_domain.errors import ShortlistError
-from shortlist_trainer.config import TrainConfig
+from shortlist_models.rankers import STRUCTURED
+from shortlist_trainer.config import RankerConfig, TrainConfig
 
 
 class ConfigRefused(ShortlistError):
@@ -93,7 +94,19 @@ def load_config(
         raise ConfigRefused(f"fusion: the shares {config.fusion.quotas} must be at most 1 together")
     if config.split.train + config.split.validation >= 1.0:
         raise ConfigRefused("split: train and validation must leave a share for the test")
+    _check_ranker(config.ranker)
     return config
+
+
+def _check_ranker(config: RankerConfig) -> None:
+    if config.structure != "parallel" and config.model not in STRUCTURED:
+        raise ConfigRefused(f"ranker.structure={config.structure} is for {' and '.join(sorted(STRUCTURED))}")
+    if config.pretraining and (config.model != "neumf" or config.attention):
+        raise ConfigRefused("ranker.pretraining is for ranker.model=neumf without ranker.attention")
+    if config.retrieval_weight == 0.0 and config.click_weight == 0.0:
+        raise ConfigRefused(
+            "ranker.retrieval_weight and ranker.click_weight are both 0: nothing would teach the order of candidates"
+        )
 
 
 def _read(file: Path) -> dict[str, Any]:

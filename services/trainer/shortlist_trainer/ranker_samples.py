@@ -31,22 +31,24 @@ class RankerInputs:
     item_numbers: NDArray[np.float32]
     """``(q, c, 3)``."""
 
+    history_rows: NDArray[np.int32]
+    """Items of the latest events, oldest first, padded on the left with -1, ``(q, l)``; ``l`` is 0 where the ranker has
+    no attention."""
+
+    history_values: NDArray[np.float32]
+    history_ages_s: NDArray[np.float32]
+
     def take(self, index: NDArray[np.integer] | slice) -> RankerInputs:
         """Return a selection of the moments."""
-        return RankerInputs(
-            self.embedding[index],
-            self.has_history[index],
-            self.age_s[index],
-            self.users[index],
-            self.numbers[index],
-            self.context[index],
-            self.rows[index],
-            self.item_numbers[index],
-        )
+        return RankerInputs(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
 
 
-def ranker_inputs(moments: Moments, candidates: Candidates, rows: NDArray[np.int32]) -> RankerInputs:
+def ranker_inputs(
+    moments: Moments, candidates: Candidates, rows: NDArray[np.int32], *, with_history: bool = True
+) -> RankerInputs:
     """Return the inputs to score the items ``rows`` ``(q, c)`` at ``moments``; padding is scored as item 0."""
+    of_history = slice(None) if with_history else slice(0)
+    history_rows, history_values, history_ages_s = candidates.history
     rows = np.maximum(rows, 0)
     query = np.arange(len(moments))[:, None]
     totals = candidates.counters[query % len(candidates.counters), rows]
@@ -62,6 +64,9 @@ def ranker_inputs(moments: Moments, candidates: Candidates, rows: NDArray[np.int
         moments.context,
         rows,
         np.stack([count, mean, near], axis=-1).astype(np.float32),
+        history_rows[:, of_history].astype(np.int32),
+        history_values[:, of_history],
+        history_ages_s[:, of_history],
     )
 
 
@@ -129,7 +134,7 @@ def draw_samples(prepared: Prepared, retrieval: Retrieval, config: RankerConfig,
         )
         rows = np.concatenate([positive[:, None], negatives], axis=1).astype(np.int32)
         proposed = (fused == positive[:, None]).any(axis=1)
-        parts.append(ranker_inputs(here, candidates, rows).take(proposed))
+        parts.append(ranker_inputs(here, candidates, rows, with_history=config.attention).take(proposed))
         kept.append(proposed)
         report("ranker samples", part.stop, len(moments), 0.0)
     if not np.concatenate(kept).any():

@@ -16,12 +16,13 @@ import torch
 
 from shortlist_data.dataset import Dataset
 from shortlist_evaluation.report import MetricTable
+from shortlist_models.rankers import STRUCTURED
 from shortlist_trainer.bundle_files import BuildIndex, bundle_files
 from shortlist_trainer.checkpoints import Checkpoints
 from shortlist_trainer.choose import Choices
 from shortlist_trainer.cluster import Cluster
 from shortlist_trainer.cold_start import cold_slices
-from shortlist_trainer.config import TrainConfig
+from shortlist_trainer.config import RankerConfig, TrainConfig
 from shortlist_trainer.curves import Curves
 from shortlist_trainer.devices import CPU, described
 from shortlist_trainer.evaluate import (
@@ -230,8 +231,18 @@ def _models(config: TrainConfig, sources: tuple[str, ...]) -> dict[str, str]:
     return {
         "retrieval": f"two_tower({config.two_tower.encoder}, {config.two_tower.width}), {others}",
         "index": "as built by the retrieval stage",
-        "ranker": f"dcn_v2(cross {config.ranker.cross_layers}, rank {config.ranker.rank})",
+        "ranker": _ranker(config.ranker),
     }
+
+
+def _ranker(config: RankerConfig) -> str:
+    """Return the ranker by its name in the settings, with what tells it from others of that name."""
+    said = [f"{config.structure}", f"cross {config.cross_layers}"] if config.model in STRUCTURED else []
+    said += [f"rank {config.rank}"] if config.model == "dcn_low_rank" else []
+    said += [f"hidden {'-'.join(str(width) for width in config.hidden)}"]
+    said += ["pretrained"] if config.pretraining else []
+    said += ["attention"] if config.attention else []
+    return f"{config.model}({', '.join(said)})"
 
 
 def _peak_memory_bytes() -> int:

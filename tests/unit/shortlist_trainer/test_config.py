@@ -38,6 +38,14 @@ def test_an_override_wins_over_the_file_and_the_file_over_the_preset(tmp_path: P
         ("two_tower.width=[", "the value cannot be read"),
         ("fusion.popular=0.9", "must be at most 1 together"),
         ("split.validation=0.3", "must leave a share for the test"),
+        ("ranker.model=dcnv3", "ranker.model='dcnv3': Input should be 'dcn_low_rank', 'dcn', 'gmf', 'mlp' or 'neumf'"),
+        ("ranker={model: gmf, structure: stacked}", "ranker.structure=stacked is for dcn and dcn_low_rank"),
+        ("ranker.pretraining=true", "ranker.pretraining is for ranker.model=neumf without ranker.attention"),
+        ("ranker={model: neumf, pretraining: true, attention: true}", "without ranker.attention"),
+        ("ranker.retrieval_weight=0", "nothing would teach the order of candidates"),
+        ("ranker.click_weight=-1", "ranker.click_weight=-1: Input should be greater than or equal to 0"),
+        ("ranker.hidden=[0]", "ranker.hidden.0=0: Input should be greater than or equal to 1"),
+        ("calibration.method=beta", "calibration.method='beta': Input should be 'platt', 'isotonic' or 'best'"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_value_and_range(override: str, message: str) -> None:
