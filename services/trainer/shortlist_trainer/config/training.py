@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from shortlist_models.losses import LOSSES
+from shortlist_trainer.config.ranking import CalibrationConfig, RankerConfig
+from shortlist_trainer.config.section import Section
 
 LossName = Literal[
     "auto",
@@ -20,11 +22,7 @@ LossName = Literal[
 NegativeSource = Literal["auto", "mixed", "uniform", "popularity", "in_batch", "hard", "cross_batch"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SplitConfig(_Section):
+class SplitConfig(Section):
     """Where time is cut."""
 
     train: float = Field(default=0.8, gt=0, lt=1)
@@ -38,7 +36,7 @@ class SplitConfig(_Section):
     sees retrieval scores as they are for events that retrieval was not fitted on."""
 
 
-class TwoTowerConfig(_Section):
+class TwoTowerConfig(Section):
     """The two-tower retrieval model."""
 
     encoder: Literal["mean", "gru", "transformer"] = "gru"
@@ -118,7 +116,7 @@ class TwoTowerConfig(_Section):
         return self
 
 
-class ContentConfig(_Section):
+class ContentConfig(Section):
     """Embeddings of items' texts and images, where a data set has them."""
 
     text_components: int = Field(default=32, ge=0, le=1000)
@@ -138,7 +136,7 @@ class ContentConfig(_Section):
     """Number of later events after which an event counts half in the content source."""
 
 
-class OnboardingConfig(_Section):
+class OnboardingConfig(Section):
     """What actors without events chose to like."""
 
     chosen_weight: float = Field(default=4.0, ge=0, le=1000)
@@ -146,7 +144,7 @@ class OnboardingConfig(_Section):
     from the mean of all items to that of the items that have the value."""
 
 
-class NeighboursConfig(_Section):
+class NeighboursConfig(Section):
     """Item neighbours."""
 
     model: Literal["cosine", "ease"] = "cosine"
@@ -168,7 +166,7 @@ class NeighboursConfig(_Section):
         return None if self.half_life_days is None else self.half_life_days * 86_400.0
 
 
-class PopularConfig(_Section):
+class PopularConfig(Section):
     """Popular lists."""
 
     overall: int = Field(default=1000, ge=1, le=100_000)
@@ -177,7 +175,7 @@ class PopularConfig(_Section):
     """Users that a segment needs at least to have a list of its own."""
 
 
-class FusionConfig(_Section):
+class FusionConfig(Section):
     """How candidates of the sources become one list."""
 
     candidates: int = Field(default=500, ge=10, le=10_000)
@@ -203,78 +201,7 @@ class FusionConfig(_Section):
         return {**{s: q * (1.0 - self.content) for s, q in self.quotas.items()}, "content": self.content}
 
 
-RankerName = Literal["dcn_low_rank", "dcn", "gmf", "mlp", "neumf"]
-
-
-class RankerConfig(_Section):
-    """The ranker."""
-
-    model: RankerName = "dcn_low_rank"
-    """DCN-V2 with low-rank or full cross layers, or one of the NCF family on the embeddings of the two towers."""
-
-    structure: Literal["parallel", "stacked"] = "parallel"
-    """Of DCN: deep layers beside the cross layers, or after them."""
-
-    attention: bool = False
-    """Whether candidates attend to the events of the history."""
-
-    pretraining: bool = False
-    """Whether NeuMF starts from a GMF and an MLP that are fitted first with the same settings."""
-
-    pretraining_share: float = Field(default=0.5, ge=0, le=1)
-    """What the GMF's head weighs in it, the MLP's being the rest."""
-
-    queries: int = Field(default=30_000, ge=1)
-    """Training moments, drawn from the events after those that retrieval was fitted on."""
-
-    negatives: int = Field(default=100, ge=1, le=5_000)
-    """Candidates shown beside the positive, drawn from those that retrieval proposes."""
-
-    visit_share: float = Field(default=0.4, ge=0, le=1)
-    """Share of moments that stand at the beginning of the visit, with any of its events to be ranked first."""
-
-    far_share: float = Field(default=0.5, ge=0, le=1)
-    """Share of the others at which the history stops some events before the one to be ranked first."""
-
-    horizon: int = Field(default=100, ge=1, le=100_000)
-    """How many events before at most."""
-
-    projected: int = Field(default=32, ge=1, le=512)
-    cross_layers: int = Field(default=2, ge=1, le=8)
-    rank: int = Field(default=16, ge=1, le=256)
-    """Of the low-rank cross layers."""
-
-    hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(default=(64, 32), min_length=1, max_length=4)
-    """Sizes of the deep layers. Of the NCF family, the last is the number of predictive factors, to which as many
-    layers as there are entries halve down."""
-
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-    epochs: int = Field(default=3, ge=1, le=1000)
-    learning_rate: float = Field(default=0.002, gt=0, le=1)
-    weight_decay: float = Field(default=1e-4, ge=0, le=1)
-    queries_per_batch: int = Field(default=128, ge=1, le=100_000)
-    retrieval_weight: float = Field(default=1.0, ge=0, le=100)
-    """Weight of the softmax over each list, of the three parts of the loss the one that orders candidates."""
-
-    rating_weight: float = Field(default=0.5, ge=0, le=100)
-    """Weight of the squared error of the positives' ratings (alpha)."""
-
-    click_weight: float = Field(default=0.0, ge=0, le=100)
-    """Weight of the binary cross-entropy of each positive and negative for itself (beta)."""
-
-
-CalibrationMethod = Literal["platt", "isotonic", "best"]
-
-
-class CalibrationConfig(_Section):
-    """How click logits become probabilities. The order of the candidates does not depend on it."""
-
-    method: CalibrationMethod = "platt"
-    """``platt`` (two parameters), ``isotonic`` (any ascending form; needs 20 positives, and more to be good), or
-    ``best``: the one with the lower log loss on validation."""
-
-
-class EvaluationConfig(_Section):
+class EvaluationConfig(Section):
     """How much of the validation and test events is looked at."""
 
     validation_events: int = Field(default=4_000, ge=10)
@@ -290,7 +217,7 @@ class EvaluationConfig(_Section):
     """Bootstrap resamples behind each interval."""
 
 
-class TrainConfig(_Section):
+class TrainConfig(Section):
     """Everything that decides what comes out of a run. Two runs with equal settings give the same bundle."""
 
     seed: int = Field(default=1, ge=0, lt=2**31)

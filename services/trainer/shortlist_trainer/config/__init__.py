@@ -1,0 +1,34 @@
+"""Settings of a training run, with their ranges."""
+
+from shortlist_trainer.config.ranking import CalibrationConfig, CalibrationMethod, RankerConfig, RankerName
+from shortlist_trainer.config.training import (
+    ContentConfig,
+    EvaluationConfig,
+    FusionConfig,
+    LossName,
+    NegativeSource,
+    NeighboursConfig,
+    OnboardingConfig,
+    PopularConfig,
+    SplitConfig,
+    TrainConfig,
+    TwoTowerConfig,
+)
+
+__all__ = [
+    "CalibrationConfig",
+    "CalibrationMethod",
+    "ContentConfig",
+    "EvaluationConfig",
+    "FusionConfig",
+    "LossName",
+    "NegativeSource",
+    "NeighboursConfig",
+    "OnboardingConfig",
+    "PopularConfig",
+    "RankerConfig",
+    "RankerName",
+    "SplitConfig",
+    "TrainConfig",
+    "TwoTowerConfig",
+]
