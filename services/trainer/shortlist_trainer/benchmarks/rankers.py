@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from shortlist_data.dataset import Dataset
 from shortlist_data.movielens import get_movielens
-from shortlist_trainer.benchmarks.histories import only
 from shortlist_trainer.benchmarks.pipelines import rolling_pipeline
 from shortlist_trainer.benchmarks.table import Predictor, Sealed, Table, Values
 from shortlist_trainer.evaluate import rank_metrics
+from shortlist_trainer.histories import only
 
 KNOWN_SHARE = 0.9
 
