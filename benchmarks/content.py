@@ -48,6 +48,9 @@ def main() -> int:
     is_new = np.bincount(dataset.item_rows[: prepared.fit_end], minlength=prepared.n_items) == 0
     new = places[is_new[sequences.items[places]]]
     for name, chosen in (("all", sampled(places, EVENTS, SEED)), ("new items", new)):
+        if not len(chosen):
+            print(f"{name}: no event to evaluate")
+            continue
         values = rolling_values(pipeline, chosen, RECALL_AT, lambda *_: None)
         title = f"{dataset.name}, validation, {name}, content: {', '.join(sorted(dataset.content)) or 'none'}"
         table = table_of(title, values, sequences.users[chosen], SEED, RESAMPLES, 0, ())
