@@ -20,7 +20,7 @@ from shortlist_models.rankers import RANKERS, STRUCTURED, RankerShape
 from shortlist_models.rankers.base import HISTORY_INPUTS, ITEM_INPUTS, USER_INPUTS
 from shortlist_models.rankers.served import HEADS, ranker_file
 
-CANDIDATES, LENGTH, ROUNDS, WARM_UP = 500, 50, 2_000, 50
+CANDIDATES, LENGTH, ROUNDS, WARM_UP = 500, 50, 500, 20
 SHAPE = {"embedding_width": 65, "feature_columns": 20, "category_sizes": (2, 7, 21)}
 
 
