@@ -152,15 +152,24 @@ def _finish(dataset: Dataset, result: TrainResult, folder: Path, store: Path, pu
         console.print(f"published as generation {release.generation} in {store}", highlight=False)
 
 
-def _stages(dataset: Dataset, folder: Path) -> Evaluation:
-    """Evaluate the bundle stage by stage as serving would, and write that and the report into the run's folder."""
+def _stages(dataset: Dataset, folder: Path) -> Evaluation | None:
+    """Evaluate the bundle stage by stage as serving would, and write that and the report into the run's folder.
+
+    Where too little is held out for it, the report goes without: a bundle that is trained is published.
+    """
     from shortlist_cli.evaluate.bundles import Numbers, bundle_of_run, evaluate_bundle
     from shortlist_cli.evaluate.show import progress_bar
+    from shortlist_data.errors import DataRefused
     from shortlist_trainer.evaluation.results import write, write_text
     from shortlist_trainer.pages.run_page import REPORT, STAGES, read_run, run_page
 
-    with progress_bar() as report:
-        found = evaluate_bundle(dataset, bundle_of_run(folder, None), Numbers(), report)
-    write(found, folder / STAGES)
+    (folder / STAGES).unlink(missing_ok=True)
+    found = None
+    try:
+        with progress_bar() as report:
+            found = evaluate_bundle(dataset, bundle_of_run(folder, None), Numbers(), report)
+        write(found, folder / STAGES)
+    except DataRefused as error:
+        typer.secho(f"train: the stages of the bundle are not evaluated: {error}", fg="yellow", err=True)
     write_text(run_page(read_run(folder)), folder / REPORT)
     return found

@@ -119,6 +119,15 @@ def test_lists_are_described(found: Evaluation) -> None:
     assert np.isnan(next(r for r in lists.rows).metrics["gini@5"].low), "one number has no interval"
 
 
+def test_without_attributes_diversity_does_not_apply_and_it_is_said(wide: Dataset) -> None:
+    bare = replace(wide, item_attributes=(), item_numbers=())
+    found = evaluated(bare, RULES, replace(OPTIONS, liked_from=None))
+    lists = found.tables[table(found, "lists")]
+    assert "novelty@5" in lists.metrics
+    assert not any(metric.startswith("diversity") for metric in lists.metrics)
+    assert any(note.startswith("diversity does not apply") for note in found.notes)
+
+
 def test_the_results_are_plain_json_with_all_that_was_chosen(found: Evaluation) -> None:
     content = json.loads(found.to_json())
     assert content["settings"]["rules"]["protocol"] == "global-time"

@@ -62,6 +62,22 @@ def test_a_run_publishes_a_bundle_and_says_so(data: Path, tmp_path: Path, monkey
         assert f"{model}: the model waited for batches {1.0 - share:.1%} of the time" in output
 
 
+def test_a_bundle_whose_stages_cannot_be_evaluated_is_published_all_the_same(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise DataRefused("1 user with held-out items can be evaluated, 2 are needed")
+
+    monkeypatch.setattr("shortlist_cli.evaluate.bundles.evaluate_bundle", refused)
+    changes = [part for change in QUICK for part in ("--set", change)]
+    code, output = invoke(data, "--out", tmp_path / "out", "--store", tmp_path / "store", *changes)
+    assert code == 0, output
+    assert "stages of the bundle are not evaluated: 1 user" in output
+    assert "published as generation 1" in output
+    assert (tmp_path / "out" / "report.html").is_file()
+    assert not (tmp_path / "out" / "stages.json").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

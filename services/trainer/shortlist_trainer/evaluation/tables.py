@@ -101,7 +101,7 @@ def tables_of(
     notes: list[str] = []
     if not measured.negatives:
         tables.append(_list_table(measured, ks, against, seed, resamples))
-        if tables[-1].evaluated == 0:
+        if not any(name.startswith("diversity") for name in tables[-1].metrics):
             notes.append("diversity does not apply: the items have no attributes to be alike or unlike in.")
     else:
         notes.append("coverage, gini, novelty and diversity do not apply to rankings of sampled items.")
