@@ -35,8 +35,8 @@ _TOWER = {
 _COMPARED = {
     "full_softmax": ("",),
     "sampled_softmax": ("mixed", "uniform", "popularity", "in_batch", "hard", "cross_batch"),
-    "logq_softmax": ("mixed", "in_batch"),
-    "refined_logq_softmax": ("mixed",),
+    "logq_softmax": ("mixed", "popularity", "in_batch"),
+    "refined_logq_softmax": ("mixed", "uniform"),
     "uncorrected_softmax": ("in_batch",),
     "gbce": ("uniform",),
 }
