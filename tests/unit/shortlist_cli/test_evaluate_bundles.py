@@ -143,6 +143,21 @@ def test_popularity_is_as_it_was_at_the_cut(world: Dataset, trained: Trained) ->
     assert expected.tolist() != free[np.argsort(-after[free], kind="stable")][:60].tolist()
 
 
+def test_items_that_the_bundle_does_not_have_are_counted_and_never_rated(world: Dataset, trained: Trained) -> None:
+    at = global_time_split(world).validation_end
+    known, sealed = cut_at(world, at)
+    sealed.unseal()
+    who = asked_of(known, sealed.read().held_out)[0]
+    engines = StageEngines(trained.bundle, [*world.item_ids, "zzz-new"], 60)
+    try:
+        ratings = engines.ratings(who, np.array([0, len(world.item_ids)]))
+    finally:
+        engines.close()
+    assert engines.absent == 1
+    assert np.isfinite(ratings[0])
+    assert np.isnan(ratings[1])
+
+
 def _column(who: Asked) -> array[int]:
     return array("I", np.sort(who.seen_rows).tolist())
 
