@@ -65,6 +65,18 @@ def held_out_of(dataset: Dataset, held: NDArray[np.bool_], users: NDArray[np.int
     return HeldOut(present.astype(np.int32), times[first], indptr, rows)
 
 
+def apart(dataset: Dataset, held: NDArray[np.bool_]) -> tuple[Dataset, HeldOut]:
+    """Return the events that are not ``held``, and of those that are the ones of users and items among the others.
+
+    Raises:
+        DataRefused: There are none of these.
+    """
+    users = np.unique(dataset.user_rows[~held])
+    met = np.zeros(len(dataset.item_ids), np.bool_)
+    met[dataset.item_rows[~held]] = True
+    return only(dataset, ~held), held_out_of(dataset, held & met[dataset.item_rows], users)
+
+
 def histories_of(
     dataset: Dataset, users: NDArray[np.integer] | None = None, now_s: NDArray[np.float64] | None = None
 ) -> Histories:

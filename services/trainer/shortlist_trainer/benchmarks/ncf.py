@@ -167,9 +167,11 @@ TABLE: Table[LeaveOneOut] = Table(
         "ease": listed(candidate("EASE", Ease, {"regularisation": 500.0})),
         "ials": listed(candidate("iALS of the library implicit", Ials, {"factors": 128}, is_random=True)),
         "gmf": ncf("GMF, 32 factors", "gmf", NcfConfig(epochs=20, weight_decay=0.1)),
-        "mlp": ncf("MLP-3, 32 factors", "mlp", NcfConfig(epochs=7, weight_decay=0.1)),
+        "mlp": ncf("MLP-3, 32 factors", "mlp", NcfConfig(epochs=10, weight_decay=0.1, averaging=0.999)),
         "neumf": ncf(
-            "NeuMF, 32 factors, pre-trained", "neumf", NcfConfig(epochs=7, pretrained_epochs=3, weight_decay=0.1)
+            "NeuMF, 32 factors, pre-trained",
+            "neumf",
+            NcfConfig(epochs=10, pretrained_epochs=3, weight_decay=0.1, averaging=0.999),
         ),
         "two_tower_transformer": listed(
             two_tower(
