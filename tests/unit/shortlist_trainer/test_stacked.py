@@ -18,7 +18,7 @@ from shortlist_trainer.benchmarks.table import Entry, Predictor, Run
 from shortlist_trainer.histories import apart, histories_of
 from shortlist_trainer.holdouts import latest
 
-CONFIG = StackedConfig(cuts=(0.4, 0.6, 0.8), candidates=20, networks=2, hidden=8, epochs=10)
+CONFIG = StackedConfig(cuts=(0.5, 0.7), candidates=20, networks=2, hidden=8, epochs=6)
 
 
 def quiet(part: str, done: int, total: int, loss: float) -> None:
@@ -52,23 +52,19 @@ def hits(scores: NDArray[np.float32], asked: Histories, after: list[NDArray[np.i
     return float(np.mean(found))
 
 
-def test_a_part_that_knows_nothing_does_little_harm_and_equal_seeds_give_equal_scores(
-    world: Dataset, tmp_path: Path
-) -> None:
+def test_a_part_that_knows_nothing_does_little_harm(world: Dataset, tmp_path: Path) -> None:
     known, held_out = apart(world, latest(world, 0.2))
     asked = histories_of(known, held_out.users)
     after = np.split(held_out.rows, held_out.indptr[1:-1])
     run = Run(1, tmp_path, quiet)
-    first = stacked("", PARTS, CONFIG).fit(known, run)(asked)
-    again = stacked("", PARTS, CONFIG).fit(known, run)(asked)
-    np.testing.assert_array_equal(first, again)
-    assert np.isfinite(first).all()
+    scores = stacked("", PARTS, CONFIG).fit(known, run)(asked)
+    assert np.isfinite(scores).all()
     drawn = hits(noise(known, run)(asked), asked, after)
     popular = hits(PARTS["popularity"].fit(known, run)(asked), asked, after)
-    assert hits(first, asked, after) > max(1.2 * drawn, 0.9 * popular)
+    assert hits(scores, asked, after) > max(1.2 * drawn, 0.9 * popular)
 
 
-def test_nothing_after_the_known_part_changes_what_is_learnt(world: Dataset, tmp_path: Path) -> None:
+def test_equal_known_parts_give_equal_scores_whatever_comes_later(world: Dataset, tmp_path: Path) -> None:
     known, held_out = apart(world, latest(world, 0.2))
     later = ~np.isin(np.arange(world.events), np.arange(known.events))
     turned = replace(world, item_rows=np.where(later, world.item_rows[::-1], world.item_rows))
