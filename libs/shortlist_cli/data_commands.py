@@ -81,9 +81,8 @@ def get(
     ] = Source.AUTO,
     cache: Annotated[Path, typer.Option("--cache", help="Folder that keeps downloads.")] = Path("var/data/downloads"),
 ) -> None:
-    r"""Get a MovieLens data set and prepare it.
+    """Get a MovieLens data set and prepare it.
 
-    \b
     Examples:
       shortlist data get ml-100k
       shortlist data get ml-1m --archive ~/Downloads/ml-1m.zip --out var/data/ml-1m
@@ -120,9 +119,8 @@ def import_tables(
     schema: Annotated[Path, typer.Argument(help="Schema file (YAML); see `shortlist data --help`.")],
     out: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
 ) -> None:
-    r"""Import your own tables, CSV or Parquet, as a schema file describes them.
+    """Import your own tables, CSV or Parquet, as a schema file describes them.
 
-    \b
     Example:
       shortlist data import bookshop/schema.yaml --out var/data/bookshop
     """
@@ -142,9 +140,8 @@ def import_tables(
 def check(
     path: Annotated[Path, typer.Argument(help="Prepared folder, or schema file of tables to try without writing.")],
 ) -> None:
-    r"""Show what a data set holds: counts, time span, and rows left out, by reason.
+    """Show what a data set holds: counts, time span, and rows left out, by reason.
 
-    \b
     Examples:
       shortlist data check var/data/ml-100k
       shortlist data check bookshop/schema.yaml

@@ -48,13 +48,12 @@ def embed(
     ] = None,
     cache: Annotated[Path, typer.Option("--cache", help="Folder that keeps downloads.")] = Path("var/data/downloads"),
 ) -> None:
-    r"""Embed what is said and shown of items; training then uses it, for new items most of all.
+    """Embed what is said and shown of items; training then uses it, for new items most of all.
 
     Texts are the columns and the file together, columns first. An item without a text or a picture has no content and
     is known by its attributes alone. Kinds that are not asked for stay as they are. With the same inputs and encoders
     nothing is computed again. Getting or importing the data set anew leaves content behind.
 
-    \b
     Examples:
       shortlist data embed var/data/bookshop --text title --text-file blurbs.csv --images covers.zip
       shortlist data embed var/data/ml-1m --archive ml-1m-content.zip --archive ml-1m-posters.zip
