@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,8 @@ def trained(data: Path, folder: Path, *arguments: str) -> tuple[dict[str, float]
         text=True,
         timeout=560,
         check=False,
+        # A cluster that is set, or was left behind, is not what `local` asks for.
+        env={**os.environ, "RAY_ADDRESS": "127.0.0.1:1"},
     )
     assert done.returncode == 0, done.stdout + done.stderr
     release = BundleStore(folder / "bundles").current()

@@ -188,7 +188,10 @@ def ray_cluster(address: str, workers: int, folder: Path) -> Iterator[RayCluster
             f"--ray needs Ray with its training part ({error}): pip install 'shortlist[ray]'"
         ) from error
     is_local = address == LOCAL
-    where: dict[str, Any] = {"num_cpus": workers + 1, "include_dashboard": False} if is_local else {"address": address}
+    # Ray's own "local" is a new one, also where RAY_ADDRESS names another or one was left behind.
+    where: dict[str, Any] = {"address": "local" if is_local else address}
+    if is_local:
+        where |= {"num_cpus": workers + 1, "include_dashboard": False}
     if is_local or address.rpartition(":")[0] in ("127.0.0.1", "localhost"):
         where["_node_ip_address"] = "127.0.0.1"
     try:
