@@ -28,6 +28,12 @@ def fading(ages_s: NDArray[np.float32], half_life_s: float | None) -> NDArray[np
     return weights
 
 
+def recent_events(actor: ActorFeatures, features: FeatureList) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
+    """Return the items of the events that the models see, oldest first, ``(l,)``, and what each counts."""
+    recent = np.frombuffer(actor.history_rows, np.uint32)[-features.history_length :].astype(np.int64)
+    return recent, fading(recent_ages_s(actor, features.history_length), features.neighbour_half_life_s)
+
+
 def actor_neighbour_scores(
     actor: ActorFeatures,
     features: FeatureList,
@@ -36,8 +42,7 @@ def actor_neighbour_scores(
     n_items: int,
 ) -> NDArray[np.float32]:
     """Return the feature ``neighbour_score`` of every item for one actor, ``(n_items,)``."""
-    recent = np.frombuffer(actor.history_rows, np.uint32)[-features.history_length :].astype(np.int64)
-    weights = fading(recent_ages_s(actor, features.history_length), features.neighbour_half_life_s)
+    recent, weights = recent_events(actor, features)
     return neighbour_scores_of(recent, neighbour_rows, neighbour_scores, n_items, weights)
 
 

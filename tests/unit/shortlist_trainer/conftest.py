@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from shortlist_data.assemble import assemble
 from shortlist_data.content import Content, ContentKind
 from shortlist_data.dataset import Dataset, ReadReport
 from shortlist_data.simulate import simulate
+from shortlist_domain.features import user_numbers
+from shortlist_domain.stages import ActorFeatures
 from shortlist_trainer.config import TrainConfig
 from shortlist_trainer.presets import load_config
 from shortlist_trainer.train import TrainResult, train
@@ -93,3 +96,16 @@ def run(world: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("run")
     config = load_config("tiny", overrides=("threads=1",))
     return Run(world, config, folder, train(world, config, folder, flat_index))
+
+
+def actor(dataset: Dataset, user: int, now_s: float, known: int | None = None) -> ActorFeatures:
+    """Return what serving would know of a user by the first ``known`` events, or by all."""
+    mine = np.flatnonzero(dataset.user_rows == user)[:known]
+    return ActorFeatures(
+        now_s=now_s,
+        attributes={name: dataset.users[name][user] for name in dataset.user_attributes},
+        numbers=user_numbers(dataset.values[mine].tolist()),
+        history_rows=array("I", dataset.item_rows[mine].tolist()),
+        history_values=array("f", dataset.values[mine].tolist()),
+        history_times_s=array("d", dataset.times_s[mine].tolist()),
+    )

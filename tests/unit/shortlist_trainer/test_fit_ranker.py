@@ -14,8 +14,7 @@ from shortlist_bundle.store import BundleStore
 from shortlist_data.dataset import Dataset
 from shortlist_data.features import item_totals
 from shortlist_domain.deadline import Deadline
-from shortlist_domain.features import user_numbers
-from shortlist_domain.stages import ActorFeatures, RankRequest
+from shortlist_domain.stages import RankRequest
 from shortlist_models.rankers import RANKERS, STRUCTURED
 from shortlist_ranking.engine import RankingEngine
 from shortlist_ranking.loading import LoadedRanker
@@ -33,7 +32,7 @@ from shortlist_trainer.publish import add_bundle
 from shortlist_trainer.ranker_samples import Samples, draw_samples, ranker_inputs
 from shortlist_trainer.train import TrainResult, _ranker
 
-from .conftest import flat_index
+from .conftest import actor, flat_index
 
 VARIANTS = {
     **{name: (f"ranker.model={name}",) for name in RANKERS},
@@ -103,18 +102,6 @@ def made(request: pytest.FixtureRequest, world: Dataset, base: Fitted, samples: 
     files, _ = bundle_files(fitted, config, flat_index)
     result = TrainResult(files, {}, (), {"ranker": _ranker(config.ranker)}, {}, 0)
     return Made(fitted, LoadedRanker(add_bundle(BundleStore(tmp_path / "store"), world, result)))
-
-
-def actor(dataset: Dataset, user: int, now_s: float, known: int | None = None) -> ActorFeatures:
-    mine = np.flatnonzero(dataset.user_rows == user)[:known]
-    return ActorFeatures(
-        now_s=now_s,
-        attributes={name: dataset.users[name][user] for name in dataset.user_attributes},
-        numbers=user_numbers(dataset.values[mine].tolist()),
-        history_rows=array("I", dataset.item_rows[mine].tolist()),
-        history_values=array("f", dataset.values[mine].tolist()),
-        history_times_s=array("d", dataset.times_s[mine].tolist()),
-    )
 
 
 async def test_every_ranker_scores_in_serving_as_in_evaluation_and_beats_popularity(world: Dataset, made: Made) -> None:

@@ -16,7 +16,6 @@ from shortlist_bundle.store import BundleStore
 from shortlist_data.dataset import Dataset
 from shortlist_data.features import item_totals
 from shortlist_domain.deadline import Deadline
-from shortlist_domain.features import user_numbers
 from shortlist_domain.stages import ActorFeatures, RankRequest, RetrieveRequest
 from shortlist_ranking.engine import RankingEngine
 from shortlist_ranking.loading import LoadedRanker
@@ -32,7 +31,7 @@ from shortlist_trainer.fit import Clock, Fitted, fit
 from shortlist_trainer.publish import add_bundle
 from shortlist_trainer.train import TrainResult
 
-from .conftest import quick, with_content
+from .conftest import actor, quick, with_content
 
 CANDIDATES = 40
 FEW = ("two_tower.epochs=4", f"fusion.candidates={CANDIDATES}", f"fusion.per_source={CANDIDATES}")
@@ -79,18 +78,6 @@ def bundle(data: Dataset, config: TrainConfig, fitted: Fitted, tmp_path_factory:
     files, _ = bundle_files(fitted, config, build_index)
     result = TrainResult(files, {}, (), {}, {}, 0)
     return add_bundle(BundleStore(tmp_path_factory.mktemp("store")), data, result)
-
-
-def actor(dataset: Dataset, user: int, now_s: float) -> ActorFeatures:
-    mine = np.flatnonzero(dataset.user_rows == user)
-    return ActorFeatures(
-        now_s=now_s,
-        attributes={name: dataset.users[name][user] for name in dataset.user_attributes},
-        numbers=user_numbers(dataset.values[mine].tolist()),
-        history_rows=array("I", dataset.item_rows[mine].tolist()),
-        history_values=array("f", dataset.values[mine].tolist()),
-        history_times_s=array("d", dataset.times_s[mine].tolist()),
-    )
 
 
 async def test_the_engines_give_the_evaluated_list_of_every_actor(

@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist_bundle.actor_inputs import recent_ages_s
-from shortlist_bundle.neighbours import fading, neighbour_scores_of
+from shortlist_bundle.neighbours import neighbour_scores_of, recent_events
 from shortlist_bundle.ordering import best_first
 from shortlist_domain.stages import Source
 from shortlist_retrieval.loading import LoadedBundle
@@ -24,7 +23,8 @@ class ItemNeighboursSource:
 
         The anchor of a candidate is the event whose item contributed most to its score, the latest where several did.
         """
-        seeds, weights = self._seeds(query)
+        anchored = len(query.anchors) > 0
+        seeds, weights = (query.anchors, None) if anchored else recent_events(query.actor, self._bundle.features)
         if not len(seeds):
             return Proposals(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.uint32))
         lists, similarities = self._bundle.neighbour_rows, self._bundle.neighbour_scores
@@ -35,15 +35,6 @@ class ItemNeighboursSource:
         return Proposals(
             rows.astype(np.int32), scores[rows], seeds[self._strongest(seeds, weights)[rows]].astype(np.uint32)
         )
-
-    def _seeds(self, query: Query) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
-        """Return the items to find neighbours of, and what each counts."""
-        if len(query.anchors):
-            return query.anchors, None
-        features = self._bundle.features
-        recent = np.frombuffer(query.actor.history_rows, np.uint32)[-features.history_length :].astype(np.int64)
-        ages_s = recent_ages_s(query.actor, features.history_length)
-        return recent, fading(ages_s, features.neighbour_half_life_s)
 
     def _strongest(self, seeds: NDArray[np.int64], weights: NDArray[np.float64] | None) -> NDArray[np.int64]:
         """Return for every row of the catalogue the position in ``seeds`` that gives it most."""

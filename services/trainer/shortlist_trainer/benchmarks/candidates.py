@@ -51,12 +51,17 @@ def blend(note: str, weights: Mapping[str, float], entries: Mapping[str, Entry])
         def score(histories: Histories) -> NDArray[np.float32]:
             total = np.zeros((len(histories), histories.n_items), np.float32)
             for name, predictor in fitted.items():
-                scores = predictor(histories)
-                spread = np.maximum(scores.std(axis=1, keepdims=True), 1e-12)
-                total += weights[name] * (scores - scores.mean(axis=1, keepdims=True)) / spread
+                total += weights[name] * standardised(predictor(histories))
             return total
 
         return score
 
     settings = {"weights": dict(weights), **{name: dict(part.settings) for name, part in parts.items()}}
     return Entry(note, settings, fit, any(part.is_random for part in parts.values()))
+
+
+def standardised(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return scores ``(b, n)`` with mean 0 and deviation 1 over each row; a row of equal scores is 0."""
+    spread = np.maximum(scores.std(axis=1, keepdims=True), 1e-12)
+    out: NDArray[np.float32] = (scores - scores.mean(axis=1, keepdims=True)) / spread
+    return out

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from shortlist_data.dataset import Dataset
 from shortlist_data.errors import DataRefused
 from shortlist_models.candidates import Histories
+from shortlist_trainer.benchmarks.candidates import standardised
 from shortlist_trainer.benchmarks.table import Entry, Predictor, Run
 from shortlist_trainer.candidates import best
 from shortlist_trainer.histories import HeldOut, apart, histories_of
@@ -104,7 +105,7 @@ class _Parts:
 
     def __call__(self, histories: Histories) -> Lists:
         """Return the candidates of the users: items they have not met."""
-        scores = np.stack([_standardised(part(histories)) for part in self._fitted], axis=-1)
+        scores = np.stack([standardised(part(histories)) for part in self._fitted], axis=-1)
         together = scores.sum(axis=-1)
         together[np.repeat(np.arange(len(histories)), np.diff(histories.indptr)), histories.rows] = -np.inf
         rows = best(together, self._candidates)
@@ -186,12 +187,6 @@ def _relevant(rows: NDArray[np.int32], after: HeldOut) -> NDArray[np.bool_]:
         np.isin(mine, after.rows[after.indptr[user] : after.indptr[user + 1]]) for user, mine in enumerate(rows)
     ]
     return np.stack(parts)
-
-
-def _standardised(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    spread = np.maximum(scores.std(axis=1, keepdims=True), 1e-12)
-    out: NDArray[np.float32] = (scores - scores.mean(axis=1, keepdims=True)) / spread
-    return out
 
 
 def _user_columns(histories: Histories, now_s: float) -> NDArray[np.float32]:
