@@ -24,6 +24,11 @@ class Source(StrEnum):
     CONTENT = "content"
 
 
+IMPRESSION = "impression"
+"""Type of the event that an item was shown. Nothing that the actor did: it is kept apart from the history, is no item's
+count and no model's input."""
+
+
 class Freshness(StrEnum):
     """State of a feature value that was read."""
 

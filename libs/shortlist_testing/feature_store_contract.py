@@ -282,6 +282,24 @@ class FeatureStoreContract:
         erased = await store.erase_actor(KEY, soon())
         assert (erased.events, erased.attributes, erased.verified) == (0, 0, True)
 
+    async def test_impressions_are_kept_apart_from_the_history_and_count_for_no_item(
+        self, make_store: MakeStore
+    ) -> None:
+        store = await make_store(Limits(max_events_per_actor=3, max_impressions_per_actor=2))
+        shown = [event(f"s{at}", ago_s=9 - at, event_id=f"slate:{at}", event_type="impression") for at in range(4)]
+        result = await store.append_events(KEY, [shown[0], event("a", 4.0, ago_s=5), *shown[1:]], soon())
+        assert list(result.added) == [True] * 5
+        assert list((await store.append_events(KEY, shown, soon())).added) == [False] * 4
+        state = await store.read_actor(KEY, result.version, soon())
+        assert history(state) == [("a", "rating", 4.0, 5)]
+        assert state.caught_up
+        kept = await store.read_impressions(KEY, soon())
+        assert history(kept) == [("s2", "impression", 1.0, 7), ("s3", "impression", 1.0, 6)]
+        assert await store.read_items("", ["a", "s3"], soon()) == [ItemDelta("a", 1.0, 4.0), None]
+        erased = await store.erase_actor(KEY, soon())
+        assert (erased.events, erased.verified) == (3, True)
+        assert history(await store.read_impressions(KEY, soon())) == []
+
     async def test_work_whose_time_is_over_is_not_begun(self, make_store: MakeStore) -> None:
         store = await make_store()
         with pytest.raises(BudgetExceeded):

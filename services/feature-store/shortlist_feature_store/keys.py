@@ -5,13 +5,13 @@ from urllib.parse import quote
 from shortlist_domain.stages import ActorKey
 
 
-def events_key(key: ActorKey) -> str:
-    """HASH, event id to packed event."""
-    return f"{_actor_tag(key)}:events"
+def events_key(key: ActorKey, name: str = "events") -> str:
+    """HASH, event id to packed event; ``impressions`` is kept beside ``events``."""
+    return f"{_actor_tag(key)}:{name}"
 
 
 def state_key(key: ActorKey) -> str:
-    """HASH: ``version``, ``floor`` (newest event cut), and ``a:<name>`` for each attribute."""
+    """HASH: ``version``; ``floor`` and ``impressions_floor`` (newest event cut); ``a:<name>`` for each attribute."""
     return f"{_actor_tag(key)}:state"
 
 

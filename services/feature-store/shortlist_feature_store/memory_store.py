@@ -9,7 +9,8 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections import deque
+from array import array
+from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -30,16 +31,34 @@ from shortlist_feature_store.records import (
     unpack_rows,
     wins,
 )
-from shortlist_feature_store.store import UPSTREAM, Erased, Limits, StoreFreshness, WriteResult
+from shortlist_feature_store.store import UPSTREAM, Erased, Kept, Limits, StoreFreshness, WriteResult
 
 _SHARE_FOR_WAITING = 0.8
 
 
 @dataclass(slots=True)
-class _Actor:
+class _List:
     events: dict[str, bytes] = field(default_factory=dict)
-    attributes: dict[str, bytes] = field(default_factory=dict)
     floor: bytes | None = None
+
+    def rows(self) -> list[Row]:
+        return unpack_rows(map(str.encode, self.events), self.events.values())
+
+    def add(self, fresh: Sequence[Event], kept: Kept) -> None:
+        self.events.update((event.event_id, pack_event(event)) for event in fresh)
+        if len(self.events) > kept.trim_above:
+            cut = self.rows()[: -kept.longest]
+            for row in cut:
+                del self.events[row[1].decode()]
+            self.floor = pack_floor(cut[-1])
+
+
+@dataclass(slots=True)
+class _Actor:
+    lists: defaultdict[str, _List] = field(default_factory=lambda: defaultdict(_List))
+    """By the name in :class:`~shortlist_feature_store.store.Kept`."""
+
+    attributes: dict[str, bytes] = field(default_factory=dict)
     version: int = 0
     written: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -47,9 +66,6 @@ class _Actor:
         self.version += 1
         self.written.set()
         self.written = asyncio.Event()
-
-    def rows(self) -> list[Row]:
-        return unpack_rows(map(str.encode, self.events), self.events.values())
 
 
 @dataclass(slots=True)
@@ -89,8 +105,7 @@ class MemoryStore:
                 known = key in self._actors
                 await asyncio.wait_for(actor.written.wait(), waiting.remaining_s() if known else 0.002)
             actor = self._actors.get(key, actor)
-        rows = actor.rows()[-self._limits.max_events_per_actor :]
-        item_ids, event_types, values, times_s = history_columns(rows)
+        item_ids, event_types, values, times_s = _columns(actor, self._limits.history)
         return ActorState(
             attributes={name: attribute_text(packed) for name, packed in actor.attributes.items()},
             item_ids=item_ids,
@@ -109,20 +124,26 @@ class MemoryStore:
         checked = checked_events(events, self._now())
         self._check("appending events", deadline)
         actor = self._actors.get(key, _Actor())
-        added, fresh = fresh_events(checked, actor.events.keys(), actor.floor)
-        if not fresh:
-            return AppendResult(actor.version, added)
-        self._actors[key] = actor
-        actor.events.update((event.event_id, pack_event(event)) for event in fresh)
-        if len(actor.events) > self._limits.trim_above:
-            cut = actor.rows()[: -self._limits.max_events_per_actor]
-            for row in cut:
-                del actor.events[row[1].decode()]
-            actor.floor = pack_floor(cut[-1])
-        actor.wrote()
-        if count_items:
-            self._add(key.tenant, additions_of(fresh), max(event.time_s for event in fresh))
+        added = [False] * len(checked)
+        for kept, positions in self._limits.lists_of(checked):
+            some = actor.lists[kept.name]
+            are_new, fresh = fresh_events([checked[at] for at in positions], some.events.keys(), some.floor)
+            for at, is_new in zip(positions, are_new, strict=True):
+                added[at] = is_new
+            if fresh:
+                self._actors[key] = actor
+                some.add(fresh, kept)
+                actor.wrote()
+                if count_items and kept == self._limits.history:
+                    self._add(key.tenant, additions_of(fresh), max(event.time_s for event in fresh))
         return AppendResult(actor.version, added)
+
+    async def read_impressions(self, key: ActorKey, deadline: Deadline) -> ActorState:
+        """Return the newest impressions of ``key``; see the protocol."""
+        self._check("reading impressions", deadline)
+        columns = _columns(self._actors.get(key, _Actor()), self._limits.impressions)
+        item_ids, event_types, values, times_s = columns
+        return ActorState(item_ids=item_ids, event_types=event_types, values=values, times_s=times_s)
 
     async def write_attributes(
         self, key: ActorKey, attributes: Mapping[str, str], time_s: float, deadline: Deadline
@@ -150,9 +171,11 @@ class MemoryStore:
         """Delete everything of the actor; see the protocol."""
         self._check("erasing an actor", deadline)
         actor = self._actors.pop(key, _Actor())
-        if actor.events:
-            self._add(key.tenant, subtractions_of(actor.rows()), None)
-        return Erased(len(actor.events), len(actor.attributes), key not in self._actors)
+        rows = actor.lists[self._limits.history.name].rows()
+        if rows:
+            self._add(key.tenant, subtractions_of(rows), None)
+        n_events = sum(len(some.events) for some in actor.lists.values())
+        return Erased(n_events, len(actor.attributes), key not in self._actors)
 
     async def add_to_items(
         self, tenant: str, additions: Sequence[ItemDelta], newest_event_s: float | None, deadline: Deadline
@@ -234,3 +257,8 @@ class MemoryStore:
             kept.changes.append((kept.last_change, [addition.item_id for addition in additions]))
             kept.changed.set()
             kept.changed = asyncio.Event()
+
+
+def _columns(actor: _Actor, kept: Kept) -> tuple[list[str], list[str], array[float], array[float]]:
+    """Return the newest events of one of the actor's lists."""
+    return history_columns(actor.lists[kept.name].rows()[-kept.longest :])

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import BudgetExceeded, InvalidRequest, Overloaded, UpstreamFailed
-from shortlist_domain.stages import ActorKey, ActorState, AppendResult, Event, ItemDelta, ItemDeltas
+from shortlist_domain.stages import IMPRESSION, ActorKey, ActorState, AppendResult, Event, ItemDelta, ItemDeltas
 from shortlist_feature_store.additions import additions_of, fresh_events, subtractions_of
 from shortlist_feature_store.keys import events_key, state_key
 from shortlist_feature_store.records import (
@@ -33,7 +33,7 @@ from shortlist_feature_store.records import (
 )
 from shortlist_feature_store.redis_items import RedisItems
 from shortlist_feature_store.redis_link import Command, RedisLink
-from shortlist_feature_store.store import Erased, Limits, StoreFreshness, WriteResult
+from shortlist_feature_store.store import Erased, Kept, Limits, StoreFreshness, WriteResult
 from shortlist_telemetry.catalogue import LogEvent
 from shortlist_telemetry.logging import get_log
 
@@ -88,12 +88,26 @@ class RedisStore:
     ) -> AppendResult:
         """Add ``events`` to the actor's history; see the protocol."""
         checked = checked_events(events, self._now())
+        added = [False] * len(checked)
+        version = 0
         async with self._alone(key, deadline):
-            result = await self._append(key, checked, deadline)
-        if count_items and any(result.added):
-            new = [event for event, is_added in zip(checked, result.added, strict=True) if is_added]
+            for kept, positions in self._limits.lists_of(checked):
+                result = await self._append(key, kept, [checked[at] for at in positions], deadline)
+                version = result.version
+                for at, is_added in zip(positions, result.added, strict=True):
+                    added[at] = is_added
+        new = [e for e, is_added in zip(checked, added, strict=True) if is_added and e.event_type != IMPRESSION]
+        if count_items and new:
             await self._after_write(key.tenant, additions_of(new), max(event.time_s for event in new), deadline)
-        return result
+        return AppendResult(version, added)
+
+    async def read_impressions(self, key: ActorKey, deadline: Deadline) -> ActorState:
+        """Return the newest impressions of ``key``; see the protocol."""
+        kept = self._limits.impressions
+        read: Command = ("HGETALL", events_key(key, kept.name))
+        (raw,) = await self._link.exchange([read], deadline, "reading impressions")
+        item_ids, event_types, values, times_s = history_columns(_rows(raw)[-kept.longest :])
+        return ActorState(item_ids=item_ids, event_types=event_types, values=values, times_s=times_s)
 
     async def write_attributes(
         self, key: ActorKey, attributes: Mapping[str, str], time_s: float, deadline: Deadline
@@ -128,21 +142,23 @@ class RedisStore:
 
     async def erase_actor(self, key: ActorKey, deadline: Deadline) -> Erased:
         """Delete everything of the actor; see the protocol."""
+        shown_key = events_key(key, self._limits.impressions.name)
         commands: list[Command] = [
             ("MULTI",),
             ("HGETALL", events_key(key)),
             ("HKEYS", state_key(key)),
-            ("DEL", events_key(key), state_key(key)),
+            ("HLEN", shown_key),
+            ("DEL", events_key(key), state_key(key), shown_key),
             ("EXEC",),
-            ("EXISTS", events_key(key), state_key(key)),
+            ("EXISTS", events_key(key), state_key(key), shown_key),
         ]
         async with self._alone(key, deadline):
             replies = await self._link.exchange(commands, deadline, "erasing an actor")
-        (flat, fields, _), left = replies[-2:]
+        (flat, fields, n_shown, _), left = replies[-2:]
         rows = _rows(flat)
         if rows:
             await self._after_write(key.tenant, subtractions_of(rows), None, deadline)
-        return Erased(len(rows), sum(1 for field in fields if field.startswith(b"a:")), left == 0)
+        return Erased(len(rows) + n_shown, sum(1 for field in fields if field.startswith(b"a:")), left == 0)
 
     async def add_to_items(
         self, tenant: str, additions: Sequence[ItemDelta], newest_event_s: float | None, deadline: Deadline
@@ -193,14 +209,14 @@ class RedisStore:
             version=int(fields.get(b"version", 0)),
         )
 
-    async def _append(self, key: ActorKey, events: Sequence[Event], deadline: Deadline) -> AppendResult:
-        events_name, state_name = events_key(key), state_key(key)
+    async def _append(self, key: ActorKey, kept: Kept, events: Sequence[Event], deadline: Deadline) -> AppendResult:
+        events_name, state_name = events_key(key, kept.name), state_key(key)
         ids = [event.event_id for event in events]
         async with self._link.session(deadline, "appending events") as session:
             while True:
                 read: list[Command] = [
                     ("WATCH", events_name, state_name),
-                    ("HMGET", state_name, "version", "floor"),
+                    ("HMGET", state_name, "version", kept.floor),
                     ("HLEN", events_name),
                 ]
                 if ids:
@@ -216,12 +232,12 @@ class RedisStore:
                     ("HINCRBY", state_name, "version", 1),
                     ("HSET", events_name, *(part for pair in news.items() for part in pair)),
                 ]
-                if length + len(news) > self._limits.trim_above:
+                if length + len(news) > kept.trim_above:
                     (raw,) = await session.exchange([("HGETALL", events_name)])
                     rows = sorted(_rows(raw) + [unpack_row(event_id.encode(), news[event_id]) for event_id in news])
-                    cut = rows[: len(rows) - self._limits.max_events_per_actor]
+                    cut = rows[: len(rows) - kept.longest]
                     write.append(("HDEL", events_name, *(row[1] for row in cut)))
-                    write.append(("HSET", state_name, "floor", pack_floor(cut[-1])))
+                    write.append(("HSET", state_name, kept.floor, pack_floor(cut[-1])))
                 done = await session.commit(write)
                 if done is not None:
                     return AppendResult(done[0], added)

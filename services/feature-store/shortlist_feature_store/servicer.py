@@ -54,7 +54,10 @@ class FeatureStoreServicer(pb_grpc.FeatureStoreServiceServicer):
 
     async def GetHistory(self, request: pb.GetHistoryRequest, context: Context) -> pb.GetHistoryResponse:  # noqa: N802, D102
         key, limit = wire.actor_key(request.key), wire.history_limit(request)
-        return wire.history_message(await self._store().read_actor(key, 0, current_deadline()), limit)
+        store, deadline = self._store(), current_deadline()
+        if request.impressions:
+            return wire.history_message(await store.read_impressions(key, deadline), limit)
+        return wire.history_message(await store.read_actor(key, 0, deadline), limit)
 
     async def WriteFeatures(self, request: pb.WriteFeaturesRequest, context: Context) -> pb.WriteFeaturesResponse:  # noqa: N802, D102
         key = wire.actor_key(request.key)

@@ -35,10 +35,13 @@ class FeatureStoreSettings(ServerSettings):
     max_events_per_actor: int = Field(default=5_000, ge=1)
     """Longest history kept; the oldest events go first."""
 
+    max_impressions_per_actor: int = Field(default=1_000, ge=1)
+    """Most impressions kept beside the history; the oldest go first."""
+
     item_change_log_length: int = Field(default=10_000, ge=1)
     """Changes of item counters that a watcher may miss and still resume without a snapshot."""
 
     @property
     def limits(self) -> Limits:
         """How much is kept."""
-        return Limits(self.max_events_per_actor, self.item_change_log_length)
+        return Limits(self.max_events_per_actor, self.max_impressions_per_actor, self.item_change_log_length)

@@ -7,10 +7,29 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shortlist_domain.deadline import Deadline
-from shortlist_domain.stages import ActorKey, ActorState, AppendResult, Event, ItemDelta, ItemDeltas
+from shortlist_domain.stages import IMPRESSION, ActorKey, ActorState, AppendResult, Event, ItemDelta, ItemDeltas
 
 UPSTREAM = "redis"
 """Name of the server in :class:`~shortlist_domain.errors.UpstreamFailed`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How one of an actor's lists of events is kept: what the actor did, or what the actor was shown."""
+
+    name: str
+    """Last part of its key."""
+
+    floor: str
+    """Field of the actor's state with the newest event that was cut from it."""
+
+    longest: int
+    """Most events that are shown."""
+
+    @property
+    def trim_above(self) -> int:
+        """Stored events above which it is cut: a tenth more than is shown, so that cutting is rare."""
+        return self.longest + self.longest // 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +39,36 @@ class Limits:
     max_events_per_actor: int = 5_000
     """Longest history. The oldest events go first, never the newest."""
 
+    max_impressions_per_actor: int = 1_000
+    """Most impressions kept beside the history, the newest."""
+
     item_change_log_length: int = 10_000
     """Steps of the item stream that a reader may fall behind before it gets a snapshot; kept roughly."""
 
     def __post_init__(self) -> None:
         if self.max_events_per_actor < 1:
             raise ValueError(f"max_events_per_actor is {self.max_events_per_actor}; at least 1 is needed")
+        if self.max_impressions_per_actor < 1:
+            raise ValueError(f"max_impressions_per_actor is {self.max_impressions_per_actor}; at least 1 is needed")
         if self.item_change_log_length < 1:
             raise ValueError(f"item_change_log_length is {self.item_change_log_length}; at least 1 is needed")
 
     @property
-    def trim_above(self) -> int:
-        """Stored events above which a history is cut: a tenth more than is shown, so that cutting is rare."""
-        return self.max_events_per_actor + self.max_events_per_actor // 10
+    def history(self) -> Kept:
+        """How what an actor did is kept."""
+        return Kept("events", "floor", self.max_events_per_actor)
+
+    @property
+    def impressions(self) -> Kept:
+        """How what an actor was shown is kept."""
+        return Kept("impressions", "impressions_floor", self.max_impressions_per_actor)
+
+    def lists_of(self, events: Sequence[Event]) -> list[tuple[Kept, list[int]]]:
+        """Return the lists that ``events`` belong to, each with their positions; one at least."""
+        shown = [at for at, event in enumerate(events) if event.event_type == IMPRESSION]
+        done = [at for at, event in enumerate(events) if event.event_type != IMPRESSION]
+        lists = [(self.history, done)] if done or not shown else []
+        return [*lists, (self.impressions, shown)] if shown else lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +87,8 @@ class Erased:
     """What was deleted."""
 
     events: int
+    """Events of the history, and impressions."""
+
     attributes: int
     verified: bool
     """Whether nothing was left when looked for afterwards."""
@@ -89,7 +127,9 @@ class FeatureStore(Protocol):
     async def append_events(
         self, key: ActorKey, events: Sequence[Event], deadline: Deadline, *, count_items: bool = True
     ) -> AppendResult:
-        """Add ``events`` to the actor's history, all or none.
+        """Add ``events`` to the actor's history, all or none, and impressions to a list of their own, likewise.
+
+        Impressions change no counter.
 
         An event is not added where its id is already there, or where it is older than all of a history that has been
         cut to its longest: it would be the first to go.
@@ -105,6 +145,10 @@ class FeatureStore(Protocol):
         """
         ...
 
+    async def read_impressions(self, key: ActorKey, deadline: Deadline) -> ActorState:
+        """Return the newest impressions of ``key`` in the columns of a history, oldest first, and nothing else."""
+        ...
+
     async def write_attributes(
         self, key: ActorKey, attributes: Mapping[str, str], time_s: float, deadline: Deadline
     ) -> WriteResult:
@@ -118,7 +162,7 @@ class FeatureStore(Protocol):
         ...
 
     async def erase_actor(self, key: ActorKey, deadline: Deadline) -> Erased:
-        """Delete everything of the actor, and take the stored events out of the item counters."""
+        """Delete everything of the actor, impressions too, and take the stored events out of the item counters."""
         ...
 
     async def add_to_items(

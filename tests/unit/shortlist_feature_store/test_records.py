@@ -92,7 +92,9 @@ def test_the_default_tenant_has_a_hash_tag_too() -> None:
     assert tag(counts_key("")) == "i:"
 
 
-@pytest.mark.parametrize("arguments", [{"max_events_per_actor": 0}, {"item_change_log_length": 0}])
+@pytest.mark.parametrize(
+    "arguments", [{"max_events_per_actor": 0}, {"max_impressions_per_actor": 0}, {"item_change_log_length": 0}]
+)
 def test_limits_that_keep_nothing_are_refused_by_name(arguments: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=next(iter(arguments))):
         Limits(**arguments)

@@ -119,6 +119,11 @@ async def test_history_is_newest_first_and_says_whether_there_is_more(stub: Any)
     assert page.has_more
     page = await stub.GetHistory(pb.GetHistoryRequest(key=KEY))
     assert (len(page.events), page.has_more) == (5, False)
+    shown = [actor_pb2.Event(item_id="7", event_type="impression", event_time=at(NOW_S))]
+    await stub.AppendEvents(pb.AppendEventsRequest(key=KEY, events=shown))
+    page = await stub.GetHistory(pb.GetHistoryRequest(key=KEY, impressions=True))
+    assert [(event.item_id, event.event_type) for event in page.events] == [("7", "impression")]
+    assert len((await stub.GetHistory(pb.GetHistoryRequest(key=KEY))).events) == 5
 
 
 async def test_features_come_in_columns_with_status_and_age(stub: Any) -> None:

@@ -27,17 +27,17 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from shortlist.common.v1 import actor_pb2 as shortlist_dot_common_dot_v1_dot_actor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5shortlist/featurestore/v1/feature_store_service.proto\x12\x19shortlist.featurestore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fshortlist/common/v1/actor.proto\",\n\x08\x41\x63torKey\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x02 \x01(\t\"Y\n\x10ReadActorRequest\x12\x30\n\x03key\x18\x01 \x01(\x0b\x32#.shortlist.featurestore.v1.ActorKey\x12\x13\n\x0bmin_version\x18\x02 \x01(\x03\"\xc2\x01\n\x11ReadActorResponse\x12\r\n\x05known\x18\x01 \x01(\x08\x12\x32\n\nattributes\x18\x02 \x03(\x0b\x32\x1e.shortlist.common.v1.Attribute\x12\x10\n\x08item_ids\x18\x03 \x03(\t\x12\x13\n\x0b\x65vent_types\x18\x04 \x03(\t\x12\x0e\n\x06values\x18\x05 \x01(\x0c\x12\x0f\n\x07times_s\x18\x06 \x01(\x0c\x12\x0f\n\x07version\x18\x07 \x01(\x03\x12\x11\n\tcaught_up\x18\x08 \x01(\x08\"\x89\x01\n\x12GetFeaturesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x38\n\x06\x65ntity\x18\x02 \x01(\x0e\x32(.shortlist.featurestore.v1.FeatureEntity\x12\x12\n\nentity_ids\x18\x03 \x03(\t\x12\x15\n\rfeature_names\x18\x04 \x03(\t\"P\n\x13GetFeaturesResponse\x12\x39\n\x07\x63olumns\x18\x01 \x03(\x0b\x32(.shortlist.featurestore.v1.FeatureColumn\"y\n\rFeatureColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x01(\x0c\x12:\n\x08statuses\x18\x03 \x03(\x0e\x32(.shortlist.featurestore.v1.FeatureStatus\x12\x0e\n\x06\x61ges_s\x18\x04 \x01(\x0c\"\xac\x01\n\x14WriteFeaturesRequest\x12\x30\n\x03key\x18\x01 \x01(\x0b\x32#.shortlist.featurestore.v1.ActorKey\x12\x32\n\nattributes\x18\x02 \x03(\x0b\x32\x1e.shortlist.common.v1.Attribute\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"K\n\x15WriteFeaturesResponse\x12\x0f\n\x07written\x18\x01 \x01(\x05\x12\x10\n\x08outdated\x18\x02 \x01(\x05\x12\x0f\n\x07version\x18\x03 \x01(\x03\"s\n\x13\x41ppendEventsRequest\x12\x30\n\x03key\x18\x01 \x01(\x0b\x32#.shortlist.featurestore.v1.ActorKey\x12*\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1a.shortlist.common.v1.Event\"6\n\x14\x41ppendEventsResponse\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x02 \x03(\x08\"T\n\x11GetHistoryRequest\x12\x30\n\x03key\x18\x01 \x01(\x0b\x32#.shortlist.featurestore.v1.ActorKey\x12\r\n\x05limit\x18\x02 \x01(\x05\"R\n\x12GetHistoryResponse\x12*\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1a.shortlist.common.v1.Event\x12\x10\n\x08has_more\x18\x02 \x01(\x08\"3\n\x11WatchItemsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"p\n\x12WatchItemsResponse\x12\x35\n\x05items\x18\x01 \x03(\x0b\x32&.shortlist.featurestore.v1.ItemCounter\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\x13\n\x0bis_snapshot\x18\x03 \x01(\x08\"@\n\x0bItemCounter\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x01\x12\x11\n\tvalue_sum\x18\x03 \x01(\x01\"\x16\n\x14\x44\x65scribeViewsRequest\"N\n\x15\x44\x65scribeViewsResponse\x12\x35\n\x05views\x18\x01 \x03(\x0b\x32&.shortlist.featurestore.v1.FeatureView\"\xb7\x01\n\x0b\x46\x65\x61tureView\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x38\n\x06\x65ntity\x18\x02 \x01(\x0e\x32(.shortlist.featurestore.v1.FeatureEntity\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x0f\n\x07meaning\x18\x04 \x01(\t\x12\x15\n\rdefault_value\x18\x05 \x01(\x01\x12*\n\x07max_age\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"%\n\x13GetFreshnessRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"x\n\x14GetFreshnessResponse\x12\x30\n\x0cnewest_event\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nlast_write\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"E\n\x11\x45raseActorRequest\x12\x30\n\x03key\x18\x01 \x01(\x0b\x32#.shortlist.featurestore.v1.ActorKey\"J\n\x12\x45raseActorResponse\x12\x0e\n\x06\x65vents\x18\x01 \x01(\x03\x12\x12\n\nattributes\x18\x02 \x01(\x03\x12\x10\n\x08verified\x18\x03 \x01(\x08*a\n\rFeatureEntity\x12\x1e\n\x1a\x46\x45\x41TURE_ENTITY_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46\x45\x41TURE_ENTITY_USER\x10\x01\x12\x17\n\x13\x46\x45\x41TURE_ENTITY_ITEM\x10\x02*\x9f\x01\n\rFeatureStatus\x12\x1e\n\x1a\x46\x45\x41TURE_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x46\x45\x41TURE_STATUS_PRESENT\x10\x01\x12\x1c\n\x18\x46\x45\x41TURE_STATUS_DEFAULTED\x10\x02\x12\x1a\n\x16\x46\x45\x41TURE_STATUS_MISSING\x10\x03\x12\x18\n\x14\x46\x45\x41TURE_STATUS_STALE\x10\x04\x32\xf8\x07\n\x13\x46\x65\x61tureStoreService\x12\x66\n\tReadActor\x12+.shortlist.featurestore.v1.ReadActorRequest\x1a,.shortlist.featurestore.v1.ReadActorResponse\x12l\n\x0bGetFeatures\x12-.shortlist.featurestore.v1.GetFeaturesRequest\x1a..shortlist.featurestore.v1.GetFeaturesResponse\x12r\n\rWriteFeatures\x12/.shortlist.featurestore.v1.WriteFeaturesRequest\x1a\x30.shortlist.featurestore.v1.WriteFeaturesResponse\x12o\n\x0c\x41ppendEvents\x12..shortlist.featurestore.v1.AppendEventsRequest\x1a/.shortlist.featurestore.v1.AppendEventsResponse\x12i\n\nGetHistory\x12,.shortlist.featurestore.v1.GetHistoryRequest\x1a-.shortlist.featurestore.v1.GetHistoryResponse\x12k\n\nWatchItems\x12,.shortlist.featurestore.v1.WatchItemsRequest\x1a-.shortlist.featurestore.v1.WatchItemsResponse0\x01\x12r\n\rDescribeViews\x12/.shortlist.featurestore.v1.DescribeViewsRequest\x1a\x30.shortlist.featurestore.v1.DescribeViewsResponse\x12o\n\x0cGetFreshness\x12..shortlist.featurestore.v1.GetFreshnessRequest\x1a/.shortlist.featurestore.v1.GetFreshnessResponse\x12i\n\nEraseActor\x12,.shortlist.featurestore.v1.EraseActorRequest\x1a-.shortlist.featurestore.v1.EraseActorResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5shortlist/featurestore/v1/feature_store_service.proto\x12\x19shortlist.featurestore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fshortlist/common/v1/actor.proto\",\n\x08\x41\x63torKey\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x02 \x01(\t\"Y\n\x10ReadActorRequest\x12\x30\n\x03key\x18\x01 \x01(\x0b\x32#.shortlist.featurestore.v1.ActorKey\x12\x13\n\x0bmin_version\x18\x02 \x01(\x03\"\xc2\x01\n\x11ReadActorResponse\x12\r\n\x05known\x18\x01 \x01(\x08\x12\x32\n\nattributes\x18\x02 \x03(\x0b\x32\x1e.shortlist.common.v1.Attribute\x12\x10\n\x08item_ids\x18\x03 \x03(\t\x12\x13\n\x0b\x65vent_types\x18\x04 \x03(\t\x12\x0e\n\x06values\x18\x05 \x01(\x0c\x12\x0f\n\x07times_s\x18\x06 \x01(\x0c\x12\x0f\n\x07version\x18\x07 \x01(\x03\x12\x11\n\tcaught_up\x18\x08 \x01(\x08\"\x89\x01\n\x12GetFeaturesRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x38\n\x06\x65ntity\x18\x02 \x01(\x0e\x32(.shortlist.featurestore.v1.FeatureEntity\x12\x12\n\nentity_ids\x18\x03 \x03(\t\x12\x15\n\rfeature_names\x18\x04 \x03(\t\"P\n\x13GetFeaturesResponse\x12\x39\n\x07\x63olumns\x18\x01 \x03(\x0b\x32(.shortlist.featurestore.v1.FeatureColumn\"y\n\rFeatureColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x01(\x0c\x12:\n\x08statuses\x18\x03 \x03(\x0e\x32(.shortlist.featurestore.v1.FeatureStatus\x12\x0e\n\x06\x61ges_s\x18\x04 \x01(\x0c\"\xac\x01\n\x14WriteFeaturesRequest\x12\x30\n\x03key\x18\x01 \x01(\x0b\x32#.shortlist.featurestore.v1.ActorKey\x12\x32\n\nattributes\x18\x02 \x03(\x0b\x32\x1e.shortlist.common.v1.Attribute\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"K\n\x15WriteFeaturesResponse\x12\x0f\n\x07written\x18\x01 \x01(\x05\x12\x10\n\x08outdated\x18\x02 \x01(\x05\x12\x0f\n\x07version\x18\x03 \x01(\x03\"s\n\x13\x41ppendEventsRequest\x12\x30\n\x03key\x18\x01 \x01(\x0b\x32#.shortlist.featurestore.v1.ActorKey\x12*\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1a.shortlist.common.v1.Event\"6\n\x14\x41ppendEventsResponse\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x02 \x03(\x08\"i\n\x11GetHistoryRequest\x12\x30\n\x03key\x18\x01 \x01(\x0b\x32#.shortlist.featurestore.v1.ActorKey\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x13\n\x0bimpressions\x18\x03 \x01(\x08\"R\n\x12GetHistoryResponse\x12*\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1a.shortlist.common.v1.Event\x12\x10\n\x08has_more\x18\x02 \x01(\x08\"3\n\x11WatchItemsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"p\n\x12WatchItemsResponse\x12\x35\n\x05items\x18\x01 \x03(\x0b\x32&.shortlist.featurestore.v1.ItemCounter\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\x13\n\x0bis_snapshot\x18\x03 \x01(\x08\"@\n\x0bItemCounter\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x01\x12\x11\n\tvalue_sum\x18\x03 \x01(\x01\"\x16\n\x14\x44\x65scribeViewsRequest\"N\n\x15\x44\x65scribeViewsResponse\x12\x35\n\x05views\x18\x01 \x03(\x0b\x32&.shortlist.featurestore.v1.FeatureView\"\xb7\x01\n\x0b\x46\x65\x61tureView\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x38\n\x06\x65ntity\x18\x02 \x01(\x0e\x32(.shortlist.featurestore.v1.FeatureEntity\x12\x0c\n\x04unit\x18\x03 \x01(\t\x12\x0f\n\x07meaning\x18\x04 \x01(\t\x12\x15\n\rdefault_value\x18\x05 \x01(\x01\x12*\n\x07max_age\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"%\n\x13GetFreshnessRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\"x\n\x14GetFreshnessResponse\x12\x30\n\x0cnewest_event\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nlast_write\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"E\n\x11\x45raseActorRequest\x12\x30\n\x03key\x18\x01 \x01(\x0b\x32#.shortlist.featurestore.v1.ActorKey\"J\n\x12\x45raseActorResponse\x12\x0e\n\x06\x65vents\x18\x01 \x01(\x03\x12\x12\n\nattributes\x18\x02 \x01(\x03\x12\x10\n\x08verified\x18\x03 \x01(\x08*a\n\rFeatureEntity\x12\x1e\n\x1a\x46\x45\x41TURE_ENTITY_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46\x45\x41TURE_ENTITY_USER\x10\x01\x12\x17\n\x13\x46\x45\x41TURE_ENTITY_ITEM\x10\x02*\x9f\x01\n\rFeatureStatus\x12\x1e\n\x1a\x46\x45\x41TURE_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x46\x45\x41TURE_STATUS_PRESENT\x10\x01\x12\x1c\n\x18\x46\x45\x41TURE_STATUS_DEFAULTED\x10\x02\x12\x1a\n\x16\x46\x45\x41TURE_STATUS_MISSING\x10\x03\x12\x18\n\x14\x46\x45\x41TURE_STATUS_STALE\x10\x04\x32\xf8\x07\n\x13\x46\x65\x61tureStoreService\x12\x66\n\tReadActor\x12+.shortlist.featurestore.v1.ReadActorRequest\x1a,.shortlist.featurestore.v1.ReadActorResponse\x12l\n\x0bGetFeatures\x12-.shortlist.featurestore.v1.GetFeaturesRequest\x1a..shortlist.featurestore.v1.GetFeaturesResponse\x12r\n\rWriteFeatures\x12/.shortlist.featurestore.v1.WriteFeaturesRequest\x1a\x30.shortlist.featurestore.v1.WriteFeaturesResponse\x12o\n\x0c\x41ppendEvents\x12..shortlist.featurestore.v1.AppendEventsRequest\x1a/.shortlist.featurestore.v1.AppendEventsResponse\x12i\n\nGetHistory\x12,.shortlist.featurestore.v1.GetHistoryRequest\x1a-.shortlist.featurestore.v1.GetHistoryResponse\x12k\n\nWatchItems\x12,.shortlist.featurestore.v1.WatchItemsRequest\x1a-.shortlist.featurestore.v1.WatchItemsResponse0\x01\x12r\n\rDescribeViews\x12/.shortlist.featurestore.v1.DescribeViewsRequest\x1a\x30.shortlist.featurestore.v1.DescribeViewsResponse\x12o\n\x0cGetFreshness\x12..shortlist.featurestore.v1.GetFreshnessRequest\x1a/.shortlist.featurestore.v1.GetFreshnessResponse\x12i\n\nEraseActor\x12,.shortlist.featurestore.v1.EraseActorRequest\x1a-.shortlist.featurestore.v1.EraseActorResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shortlist.featurestore.v1.feature_store_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FEATUREENTITY']._serialized_start=2287
-  _globals['_FEATUREENTITY']._serialized_end=2384
-  _globals['_FEATURESTATUS']._serialized_start=2387
-  _globals['_FEATURESTATUS']._serialized_end=2546
+  _globals['_FEATUREENTITY']._serialized_start=2308
+  _globals['_FEATUREENTITY']._serialized_end=2405
+  _globals['_FEATURESTATUS']._serialized_start=2408
+  _globals['_FEATURESTATUS']._serialized_end=2567
   _globals['_ACTORKEY']._serialized_start=182
   _globals['_ACTORKEY']._serialized_end=226
   _globals['_READACTORREQUEST']._serialized_start=228
@@ -59,29 +59,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPENDEVENTSRESPONSE']._serialized_start=1230
   _globals['_APPENDEVENTSRESPONSE']._serialized_end=1284
   _globals['_GETHISTORYREQUEST']._serialized_start=1286
-  _globals['_GETHISTORYREQUEST']._serialized_end=1370
-  _globals['_GETHISTORYRESPONSE']._serialized_start=1372
-  _globals['_GETHISTORYRESPONSE']._serialized_end=1454
-  _globals['_WATCHITEMSREQUEST']._serialized_start=1456
-  _globals['_WATCHITEMSREQUEST']._serialized_end=1507
-  _globals['_WATCHITEMSRESPONSE']._serialized_start=1509
-  _globals['_WATCHITEMSRESPONSE']._serialized_end=1621
-  _globals['_ITEMCOUNTER']._serialized_start=1623
-  _globals['_ITEMCOUNTER']._serialized_end=1687
-  _globals['_DESCRIBEVIEWSREQUEST']._serialized_start=1689
-  _globals['_DESCRIBEVIEWSREQUEST']._serialized_end=1711
-  _globals['_DESCRIBEVIEWSRESPONSE']._serialized_start=1713
-  _globals['_DESCRIBEVIEWSRESPONSE']._serialized_end=1791
-  _globals['_FEATUREVIEW']._serialized_start=1794
-  _globals['_FEATUREVIEW']._serialized_end=1977
-  _globals['_GETFRESHNESSREQUEST']._serialized_start=1979
-  _globals['_GETFRESHNESSREQUEST']._serialized_end=2016
-  _globals['_GETFRESHNESSRESPONSE']._serialized_start=2018
-  _globals['_GETFRESHNESSRESPONSE']._serialized_end=2138
-  _globals['_ERASEACTORREQUEST']._serialized_start=2140
-  _globals['_ERASEACTORREQUEST']._serialized_end=2209
-  _globals['_ERASEACTORRESPONSE']._serialized_start=2211
-  _globals['_ERASEACTORRESPONSE']._serialized_end=2285
-  _globals['_FEATURESTORESERVICE']._serialized_start=2549
-  _globals['_FEATURESTORESERVICE']._serialized_end=3565
+  _globals['_GETHISTORYREQUEST']._serialized_end=1391
+  _globals['_GETHISTORYRESPONSE']._serialized_start=1393
+  _globals['_GETHISTORYRESPONSE']._serialized_end=1475
+  _globals['_WATCHITEMSREQUEST']._serialized_start=1477
+  _globals['_WATCHITEMSREQUEST']._serialized_end=1528
+  _globals['_WATCHITEMSRESPONSE']._serialized_start=1530
+  _globals['_WATCHITEMSRESPONSE']._serialized_end=1642
+  _globals['_ITEMCOUNTER']._serialized_start=1644
+  _globals['_ITEMCOUNTER']._serialized_end=1708
+  _globals['_DESCRIBEVIEWSREQUEST']._serialized_start=1710
+  _globals['_DESCRIBEVIEWSREQUEST']._serialized_end=1732
+  _globals['_DESCRIBEVIEWSRESPONSE']._serialized_start=1734
+  _globals['_DESCRIBEVIEWSRESPONSE']._serialized_end=1812
+  _globals['_FEATUREVIEW']._serialized_start=1815
+  _globals['_FEATUREVIEW']._serialized_end=1998
+  _globals['_GETFRESHNESSREQUEST']._serialized_start=2000
+  _globals['_GETFRESHNESSREQUEST']._serialized_end=2037
+  _globals['_GETFRESHNESSRESPONSE']._serialized_start=2039
+  _globals['_GETFRESHNESSRESPONSE']._serialized_end=2159
+  _globals['_ERASEACTORREQUEST']._serialized_start=2161
+  _globals['_ERASEACTORREQUEST']._serialized_end=2230
+  _globals['_ERASEACTORRESPONSE']._serialized_start=2232
+  _globals['_ERASEACTORRESPONSE']._serialized_end=2306
+  _globals['_FEATURESTORESERVICE']._serialized_start=2570
+  _globals['_FEATURESTORESERVICE']._serialized_end=3586
 # @@protoc_insertion_point(module_scope)

@@ -137,12 +137,14 @@ class AppendEventsResponse(_message.Message):
     def __init__(self, version: _Optional[int] = ..., added: _Optional[_Iterable[bool]] = ...) -> None: ...
 
 class GetHistoryRequest(_message.Message):
-    __slots__ = ("key", "limit")
+    __slots__ = ("key", "limit", "impressions")
     KEY_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    IMPRESSIONS_FIELD_NUMBER: _ClassVar[int]
     key: ActorKey
     limit: int
-    def __init__(self, key: _Optional[_Union[ActorKey, _Mapping]] = ..., limit: _Optional[int] = ...) -> None: ...
+    impressions: bool
+    def __init__(self, key: _Optional[_Union[ActorKey, _Mapping]] = ..., limit: _Optional[int] = ..., impressions: _Optional[bool] = ...) -> None: ...
 
 class GetHistoryResponse(_message.Message):
     __slots__ = ("events", "has_more")

@@ -44,7 +44,9 @@ class FeatureStoreServiceStub:
     WriteFeatures: _grpc.UnaryUnaryMultiCallable[_feature_store_service_pb2.WriteFeaturesRequest, _feature_store_service_pb2.WriteFeaturesResponse]
     """Writes attributes of an actor; the later event time wins, whatever the order of arrival."""
     AppendEvents: _grpc.UnaryUnaryMultiCallable[_feature_store_service_pb2.AppendEventsRequest, _feature_store_service_pb2.AppendEventsResponse]
-    """Adds events to an actor's history. Repeating it with the same event ids is harmless."""
+    """Adds events to an actor's history. Repeating it with the same event ids is harmless. Those of the type `impression`
+    are kept in a list of their own: they are not read with the actor, and count for no item.
+    """
     GetHistory: _grpc.UnaryUnaryMultiCallable[_feature_store_service_pb2.GetHistoryRequest, _feature_store_service_pb2.GetHistoryResponse]
     """Reads an actor's most recent events."""
     WatchItems: _grpc.UnaryStreamMultiCallable[_feature_store_service_pb2.WatchItemsRequest, _feature_store_service_pb2.WatchItemsResponse]
@@ -72,7 +74,9 @@ class FeatureStoreServiceAsyncStub(FeatureStoreServiceStub):
     WriteFeatures: _aio.UnaryUnaryMultiCallable[_feature_store_service_pb2.WriteFeaturesRequest, _feature_store_service_pb2.WriteFeaturesResponse]  # type: ignore[assignment]
     """Writes attributes of an actor; the later event time wins, whatever the order of arrival."""
     AppendEvents: _aio.UnaryUnaryMultiCallable[_feature_store_service_pb2.AppendEventsRequest, _feature_store_service_pb2.AppendEventsResponse]  # type: ignore[assignment]
-    """Adds events to an actor's history. Repeating it with the same event ids is harmless."""
+    """Adds events to an actor's history. Repeating it with the same event ids is harmless. Those of the type `impression`
+    are kept in a list of their own: they are not read with the actor, and count for no item.
+    """
     GetHistory: _aio.UnaryUnaryMultiCallable[_feature_store_service_pb2.GetHistoryRequest, _feature_store_service_pb2.GetHistoryResponse]  # type: ignore[assignment]
     """Reads an actor's most recent events."""
     WatchItems: _aio.UnaryStreamMultiCallable[_feature_store_service_pb2.WatchItemsRequest, _feature_store_service_pb2.WatchItemsResponse]  # type: ignore[assignment]
@@ -121,7 +125,9 @@ class FeatureStoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _feature_store_service_pb2.AppendEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_feature_store_service_pb2.AppendEventsResponse, _abc.Awaitable[_feature_store_service_pb2.AppendEventsResponse]]:
-        """Adds events to an actor's history. Repeating it with the same event ids is harmless."""
+        """Adds events to an actor's history. Repeating it with the same event ids is harmless. Those of the type `impression`
+        are kept in a list of their own: they are not read with the actor, and count for no item.
+        """
 
     @_abc_1.abstractmethod
     def GetHistory(
