@@ -21,7 +21,7 @@ from shortlist_rpc.policy import POLICIES
 from shortlist_rpc.status import STATUSES
 
 ROOT = Path(__file__).parents[2]
-SERVICE_PROTOS = sorted((ROOT / "protos").glob("shortlist/*/v1/*_service.proto"))
+SERVICE_PROTOS = sorted((ROOT / "protos").glob("shortlist/*/v*/*_service.proto"))
 
 
 def descriptors() -> list[FileDescriptor]:

@@ -16,7 +16,7 @@ from shortlist_rpc.policy import POLICIES
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "deploy" / "ghz").glob("*.json"))
-PORTS = {"gateway": 50051, "retrieval": 50052, "ranking": 50053, "featurestore": 50054}
+PORTS = {"gateway": 50051, "retrieval": 50052, "ranking": 50053, "featurestore": 50054, "GRPCInferenceService": 50053}
 TEMPLATES = {
     r"\{\{randomInt (\d+) \d+\}\}": r"\1",
     r"\{\{\.(WorkerID|RequestNumber|UUID)\}\}": "7",
@@ -28,7 +28,7 @@ TEMPLATES = {
 def methods() -> dict[str, tuple[MethodDescriptor, str]]:
     """Return every RPC by file name, with the proto that defines it."""
     found = {}
-    for proto in sorted((ROOT / "protos").glob("shortlist/*/v1/*_service.proto")):
+    for proto in sorted((ROOT / "protos").glob("shortlist/*/v*/*_service.proto")):
         name = str(proto.relative_to(ROOT / "protos").with_suffix("")).replace("/", ".") + "_pb2"
         for service in importlib.import_module(name).DESCRIPTOR.services_by_name.values():
             for method in service.methods:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from shortlist.gateway.v1 import event_service_pb2 as events_pb
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
+from shortlist.inference.v2 import inference_service_pb2 as inference_pb
 from shortlist_testing.platform import Platform, running_platform
 from shortlist_testing.tiny_bundle import item_ids
 
@@ -35,9 +36,12 @@ ALLOWED = {
     grpc.StatusCode.FAILED_PRECONDITION,
 }
 TEXTS = st.one_of(st.text(max_size=12), st.sampled_from([*item_ids(20), "", "u1", "default", "{}", "a\x00"]))
+TENSORS = st.sampled_from(["ranker", "rows", "now_s", "attribute_names", "score", "UINT32", "FP64", "BYTES", ""])
 SCALARS = {
     FieldDescriptor.CPPTYPE_INT32: st.integers(-(2**31), 2**31 - 1) | st.integers(-2, 1001),
     FieldDescriptor.CPPTYPE_INT64: st.integers(-(2**63), 2**63 - 1),
+    FieldDescriptor.CPPTYPE_UINT32: st.integers(0, 2**32 - 1) | st.integers(0, 60),
+    FieldDescriptor.CPPTYPE_UINT64: st.integers(0, 2**64 - 1),
     FieldDescriptor.CPPTYPE_DOUBLE: st.floats(),
     FieldDescriptor.CPPTYPE_FLOAT: st.floats(width=32),
     FieldDescriptor.CPPTYPE_BOOL: st.booleans(),
@@ -46,13 +50,14 @@ SCALARS = {
 
 
 @st.composite
-def messages(draw: st.DrawFn, descriptor: Descriptor, depth: int = 4) -> Message:
-    """Any message of ``descriptor``: each field absent, or with any value of its type."""
+def messages(draw: st.DrawFn, descriptor: Descriptor, depth: int = 4, texts: st.SearchStrategy[str] = TEXTS) -> Message:
+    """Any message of ``descriptor``: each field absent, or with any value of its type; maps stay empty."""
     message: Any = GetMessageClass(descriptor)()
     for field in descriptor.fields:
-        if depth == 0 or draw(st.integers(0, 2)) == 0:
+        is_map = bool(field.message_type and field.message_type.GetOptions().map_entry)
+        if depth == 0 or is_map or draw(st.integers(0, 2)) == 0:
             continue
-        values = draw(st.lists(_values(field, depth), max_size=3 if field.is_repeated else 1))
+        values = draw(st.lists(_values(field, depth, texts), max_size=3 if field.is_repeated else 1))
         if field.is_repeated:
             getattr(message, field.name).extend(values)
         elif values and field.message_type:
@@ -62,11 +67,11 @@ def messages(draw: st.DrawFn, descriptor: Descriptor, depth: int = 4) -> Message
     return message  # type: ignore[no-any-return]
 
 
-def _values(field: FieldDescriptor, depth: int) -> st.SearchStrategy[Any]:
+def _values(field: FieldDescriptor, depth: int, texts: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
     if field.message_type:
-        return messages(field.message_type, depth - 1)
+        return messages(field.message_type, depth - 1, texts)
     if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
-        return st.binary(max_size=8) if field.type == FieldDescriptor.TYPE_BYTES else TEXTS
+        return st.binary(max_size=8) if field.type == FieldDescriptor.TYPE_BYTES else texts
     return SCALARS[field.cpp_type]
 
 
@@ -76,8 +81,13 @@ async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pl
         yield platform
 
 
-async def status_of(platform: Platform, method: str, raw: bytes) -> grpc.StatusCode:
-    call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = platform.channel.unary_unary(method)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ranking(platform: Platform) -> grpc.aio.Channel:
+    return await platform.stage_channel("ranking")
+
+
+async def status_of(channel: grpc.aio.Channel, method: str, raw: bytes) -> grpc.StatusCode:
+    call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
     try:
         await call(raw, timeout=5)
     except grpc.aio.AioRpcError as error:
@@ -90,11 +100,20 @@ async def status_of(platform: Platform, method: str, raw: bytes) -> grpc.StatusC
 @given(data=st.data())
 async def test_any_message_gets_a_documented_status(platform: Platform, method: str, data: st.DataObject) -> None:
     message = data.draw(messages(METHODS[method]))
-    assert await status_of(platform, method, message.SerializeToString()) in ALLOWED
+    assert await status_of(platform.channel, method, message.SerializeToString()) in ALLOWED
 
 
 @pytest.mark.parametrize("method", METHODS)
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(raw=st.binary(max_size=64))
 async def test_any_bytes_get_a_documented_status(platform: Platform, method: str, raw: bytes) -> None:
-    assert await status_of(platform, method, raw) in ALLOWED
+    assert await status_of(platform.channel, method, raw) in ALLOWED
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+async def test_any_inference_gets_a_documented_status(ranking: grpc.aio.Channel, data: st.DataObject) -> None:
+    infer = inference_pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].methods_by_name["ModelInfer"]
+    message = data.draw(messages(infer.input_type, texts=TENSORS))
+    raw = message.SerializeToString()
+    assert await status_of(ranking, "/inference.GRPCInferenceService/ModelInfer", raw) in ALLOWED

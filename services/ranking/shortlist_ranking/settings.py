@@ -16,3 +16,6 @@ class RankingSettings(StageSettings):
 
     step: int = Field(default=512, ge=1, le=2000)
     """Candidates scored between two looks at the deadline."""
+
+    is_open_inference_served: bool = True
+    """Whether clients of the Open Inference Protocol (Triton, KServe) are answered as well."""

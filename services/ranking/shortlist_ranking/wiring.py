@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import grpc
 
+from shortlist.inference.v2 import inference_service_pb2 as inference_pb
+from shortlist.inference.v2.inference_service_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from shortlist.ranking.v1 import ranking_service_pb2 as pb
 from shortlist.ranking.v1.ranking_service_pb2_grpc import add_RankingServiceServicer_to_server
 from shortlist_bundle.host import BundleHost
@@ -15,6 +17,7 @@ from shortlist_bundle.store import BundleStore
 from shortlist_domain.stages import ItemFeed
 from shortlist_ranking.engine import RankingEngine
 from shortlist_ranking.loading import LoadedRanker
+from shortlist_ranking.open_inference import OpenInferenceServicer
 from shortlist_ranking.servicer import RankingServicer
 from shortlist_ranking.settings import RankingSettings
 from shortlist_rpc.channel import open_channel
@@ -57,18 +60,24 @@ class Ranking:
 class RankingService:
     """Ranking as :class:`shortlist_rpc.server.Service`."""
 
-    rpc_names = (pb.DESCRIPTOR.services_by_name["RankingService"].full_name,)
-
     def __init__(self, settings: RankingSettings, metrics: Metrics | None = None) -> None:
         """Make the service. Needs a running event loop."""
         target = settings.feature_store_target
         self._channel = open_channel(target) if target else None
         self._stage = Ranking(settings, ItemFeedClient(self._channel) if self._channel else None, metrics)
+        self._is_open_inference_served = settings.is_open_inference_served
+        served = [pb.DESCRIPTOR.services_by_name["RankingService"]]
+        if settings.is_open_inference_served:
+            served.append(inference_pb.DESCRIPTOR.services_by_name["GRPCInferenceService"])
+        self.rpc_names = tuple(service.full_name for service in served)
 
     def add_to(self, server: grpc.aio.Server) -> None:
-        """Register the servicer."""
+        """Register the servicers."""
         servicer = RankingServicer(self._stage.engine, self._stage.host, self._stage.feed)
         add_RankingServiceServicer_to_server(servicer, server)
+        if self._is_open_inference_served:
+            facade = OpenInferenceServicer(self._stage.engine, self._stage.host)
+            add_GRPCInferenceServiceServicer_to_server(facade, server)
 
     async def start(self) -> None:
         """Begin to load and connect."""
