@@ -64,6 +64,13 @@ class RerankFields(Shown, Surrounded, total=False):
     """Arguments of ``rerank_items`` beside the items and the user."""
 
 
+class WriteFields(Who, total=False):
+    """Arguments of ``write_events`` beside the events and the user."""
+
+    attribution_token: str
+    """From the answer that the events follow; its items count as shown, also without events."""
+
+
 def rating(item_id: str, value: float, *, event_id: str = "", time_s: float | None = None) -> actor_pb2.Event:
     """Return an event of type ``rating``.
 
@@ -117,9 +124,13 @@ def rerank_request(tenant: str, item_ids: Iterable[str], user_id: str, fields: R
     )
 
 
-def write_request(tenant: str, events: Iterable[actor_pb2.Event], user_id: str, fields: Who) -> WriteEventsRequest:
+def write_request(
+    tenant: str, events: Iterable[actor_pb2.Event], user_id: str, fields: WriteFields
+) -> WriteEventsRequest:
     """Return the request of a WriteEvents."""
-    return WriteEventsRequest(actor=_actor(tenant, user_id, fields), events=events)
+    return WriteEventsRequest(
+        actor=_actor(tenant, user_id, fields), events=events, attribution_token=fields.get("attribution_token", "")
+    )
 
 
 def _actor(tenant: str, user_id: str, fields: Who) -> actor_pb2.Actor:

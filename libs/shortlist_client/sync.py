@@ -13,7 +13,7 @@ from shortlist.gateway.v1.event_service_pb2_grpc import EventServiceStub
 from shortlist.gateway.v1.recommendation_service_pb2 import RecommendResponse, RerankItemsResponse, SimilarItemsResponse
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from shortlist_client import messages
-from shortlist_client.messages import DEFAULT_TIMEOUT_S, RecommendFields, RerankFields, Selected, Who
+from shortlist_client.messages import DEFAULT_TIMEOUT_S, RecommendFields, RerankFields, Selected, WriteFields
 from shortlist_rpc.channel import channel_options
 
 
@@ -85,7 +85,7 @@ class Client:
         user_id: str = "",
         *,
         timeout_s: float = 2 * DEFAULT_TIMEOUT_S,
-        **fields: Unpack[Who],
+        **fields: Unpack[WriteFields],
     ) -> WriteEventsResponse:
         """Store what an actor did; :func:`shortlist_client.rating` makes events."""
         request = messages.write_request(self._tenant, events, user_id, fields)

@@ -96,5 +96,8 @@ class LogEvent:
     COUNTS_LOST = "counts_lost"
     """Events were stored, and Redis went away before their items were counted; the counters stay that much too low."""
 
+    NO_SIGNING_KEY = "no_signing_key"
+    """No key to sign tokens with is set. Tokens end with this process, and other replicas refuse them."""
+
     EMBEDDED_STORE = "embedded_store"
     """A Valkey of our own was started, restarted, or could not be."""

@@ -66,25 +66,29 @@ class Platform:
 
 
 @contextlib.asynccontextmanager
-async def running_platform(folder: Path, n_items: int = 60, seed: int = 0) -> AsyncIterator[Platform]:
+async def running_platform(
+    folder: Path, n_items: int = 60, seed: int = 0, **gateway: object
+) -> AsyncIterator[Platform]:
     """Run every stage over a tiny bundle.
 
     Args:
         folder: Where bundles and the Valkey's data go.
         n_items: Catalogue size.
         seed: Another seed is another bundle.
+        gateway: Settings of the gateway that differ.
     """
     bundles = folder / "bundles"
     release = tiny_bundle(bundles, n_items=n_items, seed=seed)
-    async with platform_over(bundles, release.bundle_id) as platform:
+    async with platform_over(bundles, release.bundle_id, **gateway) as platform:
         yield platform
 
 
 @contextlib.asynccontextmanager
-async def platform_over(bundles: Path, bundle_id: str) -> AsyncIterator[Platform]:
+async def platform_over(bundles: Path, bundle_id: str, **gateway: object) -> AsyncIterator[Platform]:
     """Run every stage over a bundle store whose current bundle is ``bundle_id``, with an empty Valkey."""
     with running_valkey() as valkey:
-        settings = GatewaySettings(port=0, bundle_store=bundles, bundle_poll_s=0.05, drain_grace_s=1.0)
+        usual = {"port": 0, "bundle_store": bundles, "bundle_poll_s": 0.05, "drain_grace_s": 1.0}
+        settings = GatewaySettings.model_validate(usual | gateway)
         service = OneProcess(
             FeatureStoreSettings(redis_url=SecretStr(valkey.url)),
             RetrievalSettings(bundle_store=bundles, bundle_poll_s=0.05),

@@ -103,7 +103,11 @@ def containers(objects: list[Json]) -> Iterator[tuple[str, Json, Json]]:
 def variables(container: Json) -> dict[str, str]:
     """Return the environment of a container; a reference to its own CPU limit becomes that number."""
     limit = str(container["resources"]["limits"]["cpu"])
-    return {each["name"]: each.get("value", limit) for each in container.get("env", [])}
+    secret = "some text out of a Secret"
+    return {
+        each["name"]: each.get("value", secret if "secretKeyRef" in each.get("valueFrom", {}) else limit)
+        for each in container.get("env", [])
+    }
 
 
 def check_settings(service: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist_domain.errors import InvalidRequest, Violation
 from shortlist_domain.ids import actor_id, id_violation
-from shortlist_domain.stages import ActorKey, Event
+from shortlist_domain.stages import IMPRESSION, ActorKey, Event
 
 CLOCK_SKEW_S = 300.0
 MAX_LIST_IDS = 1000
@@ -129,8 +129,8 @@ class Checks:
             return ()
         return tuple(dict.fromkeys(self.text(f"{field}[{n}]", value, 1024) for n, value in enumerate(values)))
 
-    def event(self, path: str, event: actor_pb2.Event, now_s: float) -> Event:
-        """Check one event; what the caller left out takes its default."""
+    def event(self, path: str, event: actor_pb2.Event, now_s: float, *, attributable: bool = False) -> Event:
+        """Check one event but for its attribution token; what the caller left out takes its default."""
         self.item_id(f"{path}.item_id", event.item_id)
         for name, most in (("event_id", 256), ("event_type", 64)):
             violation = id_violation(f"{path}.{name}", getattr(event, name), required=False)
@@ -149,7 +149,9 @@ class Checks:
                 self.wrong(
                     f"{path}.event_time", f"lies {time_s - now_s:.0f} s ahead; at most {CLOCK_SKEW_S:.0f} s are allowed"
                 )
-        self.unsupported(event, f"{path}.", ("attribution_token", "surface"))
+        self.unsupported(event, f"{path}.", ("surface",) if attributable else ("attribution_token", "surface"))
+        if event.event_type == IMPRESSION and not attributable:
+            self.wrong(f"{path}.event_type", f"is {IMPRESSION!r}, which is no part of a history; leave the event out")
         return Event(event.item_id, value, time_s, event.event_type or "rating", event.event_id)
 
     def constraints(self, constraints: selection_pb2.Constraints) -> None:

@@ -15,6 +15,7 @@ from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist.gateway.v1 import recommendation_service_pb2_grpc as pb_grpc
 from shortlist_domain.errors import NotFound
 from shortlist_gateway import answers
+from shortlist_gateway.attribution import Attribution
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.events import EventIntake
 from shortlist_gateway.pipeline import Pipeline
@@ -33,11 +34,13 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         self,
         pipeline: Pipeline,
         bundles: ActiveBundle,
+        attribution: Attribution,
         metrics: Metrics,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._pipeline = pipeline
         self._bundles = bundles
+        self._attribution = attribution
         self._metrics = metrics
         self._clock = clock
 
@@ -77,7 +80,9 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         for cause in slate.causes:
             self._metrics.degraded.labels(cause).inc()
         answers.add_results(response, slate, query)
-        response.meta.CopyFrom(answers.meta(slate, query))  # last: it has the warnings of all before
+        meta = answers.meta(slate, query)  # last: it has the warnings of all before
+        meta.attribution_token = self._attribution.token(meta, response.results, query.actor, query.now_s)
+        response.meta.CopyFrom(meta)
 
     def _dry(self, query: Query) -> answer_pb2.AnswerMeta:
         """Answer a validate-only request: nothing is asked of any stage."""

@@ -2,16 +2,21 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from shortlist_rpc.settings import ServerSettings
+
+SHORTEST_KEY = 16
+"""Characters of a key that signs tokens, at least."""
 
 
 class GatewaySettings(ServerSettings):
     """What the gateway needs to know."""
 
-    model_config = SettingsConfigDict(env_prefix="SHORTLIST_GATEWAY_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="SHORTLIST_GATEWAY_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     port: int = Field(default=50051, ge=0, le=65535)
     """Port to listen on; 0 takes a free one."""
@@ -34,6 +39,13 @@ class GatewaySettings(ServerSettings):
     bundle_poll_s: float = Field(default=0.5, gt=0)
     """Seconds between looks for a new release."""
 
+    token_keys: SecretStr = SecretStr("")
+    """Keys that tokens are signed with, comma-separated, 16 characters or more each: the first signs, all are accepted.
+    Empty: one is made up at start, so that tokens end with the process and other replicas refuse them."""
+
+    attribution_ttl_s: float = Field(default=7 * 86_400.0, ge=60, le=90 * 86_400.0)
+    """Seconds for which events may come back with the attribution token of an answer."""
+
     read_actor_budget_s: float = Field(default=0.05, gt=0)
     """Longest wait for the feature store, whatever time is left."""
 
@@ -42,3 +54,19 @@ class GatewaySettings(ServerSettings):
 
     rank_budget_s: float = Field(default=0.2, gt=0)
     """Longest wait for ranking."""
+
+    @field_validator("token_keys")
+    @classmethod
+    def _are_long(cls, given: SecretStr) -> SecretStr:
+        if any(len(key) < SHORTEST_KEY for key in _split(given)):
+            raise ValueError(f"token_keys has a key of fewer than {SHORTEST_KEY} characters")
+        return given
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys that tokens are signed with, the one that signs first; none where one is to be made up."""
+        return _split(self.token_keys)
+
+
+def _split(keys: SecretStr) -> tuple[str, ...]:
+    return tuple(key.strip() for key in keys.get_secret_value().split(",") if key.strip())

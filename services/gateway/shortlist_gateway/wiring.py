@@ -9,14 +9,17 @@ from shortlist.gateway.v1.event_service_pb2_grpc import add_EventServiceServicer
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import add_RecommendationServiceServicer_to_server
 from shortlist_bundle.store import BundleStore
 from shortlist_domain.stages import FeatureStage, RankingStage, RetrievalStage
+from shortlist_gateway.attribution import Attribution
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.clients import FeatureStoreClient, RankingClient, RetrievalClient
 from shortlist_gateway.events import EventIntake
 from shortlist_gateway.pipeline import Pipeline
+from shortlist_gateway.seals import Keyring
 from shortlist_gateway.servicer import EventServicer, RecommendationServicer
 from shortlist_gateway.settings import GatewaySettings
 from shortlist_rpc.channel import open_channel
-from shortlist_telemetry.catalogue import Metrics
+from shortlist_telemetry.catalogue import LogEvent, Metrics
+from shortlist_telemetry.logging import get_log
 
 
 class GatewayService:
@@ -39,8 +42,11 @@ class GatewayService:
         store = BundleStore(settings.bundle_store)
         self._bundles = ActiveBundle(store, retrieval, ranking, metrics, settings.bundle_poll_s)
         pipeline = Pipeline(features, retrieval, ranking, self._bundles, settings)
-        self._recommendation = RecommendationServicer(pipeline, self._bundles, metrics)
-        self._event = EventServicer(EventIntake(features, self._bundles))
+        if not settings.keys:
+            get_log("gateway").warning(LogEvent.NO_SIGNING_KEY, setting="SHORTLIST_GATEWAY_TOKEN_KEYS")
+        attribution = Attribution(Keyring(settings.keys), settings.attribution_ttl_s)
+        self._recommendation = RecommendationServicer(pipeline, self._bundles, attribution, metrics)
+        self._event = EventServicer(EventIntake(features, self._bundles, attribution))
         self._channels = channels
 
     def add_to(self, server: grpc.aio.Server) -> None:

@@ -45,6 +45,8 @@ async def test_the_async_client_writes_and_sees_what_it_wrote(tmp_path: Path) ->
         assert ITEMS[0] not in {result.item_id for result in answer.results}
         similar = await client.similar_items([ITEMS[0]], slate_size=3, exclude_item_ids=[ITEMS[4]])
         assert len(similar.results) == 3
+        told = await client.write_events([], "ann", attribution_token=answer.meta.attribution_token)
+        assert told.impressions == 5
         order = await client.rerank_items(ITEMS[1:4], "ann")
         assert {result.item_id for result in order.results} == set(ITEMS[1:4])
         anonymous = await client.recommend(visitor_id="ann", events=[rating(ITEMS[0], 5.0)], attributes={"gender": "F"})

@@ -25,21 +25,21 @@ _sym_db = _symbol_database.Default()
 from shortlist.common.v1 import actor_pb2 as shortlist_dot_common_dot_v1_dot_actor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(shortlist/gateway/v1/event_service.proto\x12\x14shortlist.gateway.v1\x1a\x1fshortlist/common/v1/actor.proto\"\xb5\x01\n\x12WriteEventsRequest\x12)\n\x05\x61\x63tor\x18\x01 \x01(\x0b\x32\x1a.shortlist.common.v1.Actor\x12*\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1a.shortlist.common.v1.Event\x12\x34\n\ndurability\x18\x03 \x01(\x0e\x32 .shortlist.gateway.v1.Durability\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\xb8\x01\n\x13WriteEventsResponse\x12\x0f\n\x07written\x18\x01 \x01(\x05\x12\x12\n\nduplicates\x18\x02 \x01(\x05\x12\x38\n\nrejections\x18\x03 \x03(\x0b\x32$.shortlist.gateway.v1.EventRejection\x12\x13\n\x0bmissing_ids\x18\x04 \x03(\t\x12\x19\n\x11\x63onsistency_token\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"C\n\x0e\x45ventRejection\x12\r\n\x05index\x18\x01 \x01(\x05\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t*V\n\nDurability\x12\x1a\n\x16\x44URABILITY_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44URABILITY_STORED\x10\x01\x12\x15\n\x11\x44URABILITY_QUEUED\x10\x02\x32r\n\x0c\x45ventService\x12\x62\n\x0bWriteEvents\x12(.shortlist.gateway.v1.WriteEventsRequest\x1a).shortlist.gateway.v1.WriteEventsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(shortlist/gateway/v1/event_service.proto\x12\x14shortlist.gateway.v1\x1a\x1fshortlist/common/v1/actor.proto\"\xd0\x01\n\x12WriteEventsRequest\x12)\n\x05\x61\x63tor\x18\x01 \x01(\x0b\x32\x1a.shortlist.common.v1.Actor\x12*\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x1a.shortlist.common.v1.Event\x12\x34\n\ndurability\x18\x03 \x01(\x0e\x32 .shortlist.gateway.v1.Durability\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x19\n\x11\x61ttribution_token\x18\x05 \x01(\t\"\xe1\x01\n\x13WriteEventsResponse\x12\x0f\n\x07written\x18\x01 \x01(\x05\x12\x12\n\nduplicates\x18\x02 \x01(\x05\x12\x38\n\nrejections\x18\x03 \x03(\x0b\x32$.shortlist.gateway.v1.EventRejection\x12\x13\n\x0bmissing_ids\x18\x04 \x03(\t\x12\x19\n\x11\x63onsistency_token\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x13\n\x0bimpressions\x18\x07 \x01(\x05\x12\x12\n\nattributed\x18\x08 \x01(\x05\"C\n\x0e\x45ventRejection\x12\r\n\x05index\x18\x01 \x01(\x05\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t*V\n\nDurability\x12\x1a\n\x16\x44URABILITY_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44URABILITY_STORED\x10\x01\x12\x15\n\x11\x44URABILITY_QUEUED\x10\x02\x32r\n\x0c\x45ventService\x12\x62\n\x0bWriteEvents\x12(.shortlist.gateway.v1.WriteEventsRequest\x1a).shortlist.gateway.v1.WriteEventsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shortlist.gateway.v1.event_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DURABILITY']._serialized_start=539
-  _globals['_DURABILITY']._serialized_end=625
+  _globals['_DURABILITY']._serialized_start=607
+  _globals['_DURABILITY']._serialized_end=693
   _globals['_WRITEEVENTSREQUEST']._serialized_start=100
-  _globals['_WRITEEVENTSREQUEST']._serialized_end=281
-  _globals['_WRITEEVENTSRESPONSE']._serialized_start=284
-  _globals['_WRITEEVENTSRESPONSE']._serialized_end=468
-  _globals['_EVENTREJECTION']._serialized_start=470
-  _globals['_EVENTREJECTION']._serialized_end=537
-  _globals['_EVENTSERVICE']._serialized_start=627
-  _globals['_EVENTSERVICE']._serialized_end=741
+  _globals['_WRITEEVENTSREQUEST']._serialized_end=308
+  _globals['_WRITEEVENTSRESPONSE']._serialized_start=311
+  _globals['_WRITEEVENTSRESPONSE']._serialized_end=536
+  _globals['_EVENTREJECTION']._serialized_start=538
+  _globals['_EVENTREJECTION']._serialized_end=605
+  _globals['_EVENTSERVICE']._serialized_start=695
+  _globals['_EVENTSERVICE']._serialized_end=809
 # @@protoc_insertion_point(module_scope)

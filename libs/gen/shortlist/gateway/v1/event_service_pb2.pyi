@@ -18,32 +18,38 @@ DURABILITY_STORED: Durability
 DURABILITY_QUEUED: Durability
 
 class WriteEventsRequest(_message.Message):
-    __slots__ = ("actor", "events", "durability", "request_id")
+    __slots__ = ("actor", "events", "durability", "request_id", "attribution_token")
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     DURABILITY_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTION_TOKEN_FIELD_NUMBER: _ClassVar[int]
     actor: _actor_pb2.Actor
     events: _containers.RepeatedCompositeFieldContainer[_actor_pb2.Event]
     durability: Durability
     request_id: str
-    def __init__(self, actor: _Optional[_Union[_actor_pb2.Actor, _Mapping]] = ..., events: _Optional[_Iterable[_Union[_actor_pb2.Event, _Mapping]]] = ..., durability: _Optional[_Union[Durability, str]] = ..., request_id: _Optional[str] = ...) -> None: ...
+    attribution_token: str
+    def __init__(self, actor: _Optional[_Union[_actor_pb2.Actor, _Mapping]] = ..., events: _Optional[_Iterable[_Union[_actor_pb2.Event, _Mapping]]] = ..., durability: _Optional[_Union[Durability, str]] = ..., request_id: _Optional[str] = ..., attribution_token: _Optional[str] = ...) -> None: ...
 
 class WriteEventsResponse(_message.Message):
-    __slots__ = ("written", "duplicates", "rejections", "missing_ids", "consistency_token", "request_id")
+    __slots__ = ("written", "duplicates", "rejections", "missing_ids", "consistency_token", "request_id", "impressions", "attributed")
     WRITTEN_FIELD_NUMBER: _ClassVar[int]
     DUPLICATES_FIELD_NUMBER: _ClassVar[int]
     REJECTIONS_FIELD_NUMBER: _ClassVar[int]
     MISSING_IDS_FIELD_NUMBER: _ClassVar[int]
     CONSISTENCY_TOKEN_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    IMPRESSIONS_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTED_FIELD_NUMBER: _ClassVar[int]
     written: int
     duplicates: int
     rejections: _containers.RepeatedCompositeFieldContainer[EventRejection]
     missing_ids: _containers.RepeatedScalarFieldContainer[str]
     consistency_token: str
     request_id: str
-    def __init__(self, written: _Optional[int] = ..., duplicates: _Optional[int] = ..., rejections: _Optional[_Iterable[_Union[EventRejection, _Mapping]]] = ..., missing_ids: _Optional[_Iterable[str]] = ..., consistency_token: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    impressions: int
+    attributed: int
+    def __init__(self, written: _Optional[int] = ..., duplicates: _Optional[int] = ..., rejections: _Optional[_Iterable[_Union[EventRejection, _Mapping]]] = ..., missing_ids: _Optional[_Iterable[str]] = ..., consistency_token: _Optional[str] = ..., request_id: _Optional[str] = ..., impressions: _Optional[int] = ..., attributed: _Optional[int] = ...) -> None: ...
 
 class EventRejection(_message.Message):
     __slots__ = ("index", "field", "description")

@@ -53,6 +53,9 @@ class EventServiceServicer:
         it. Bad events are refused one by one, not the call: see `rejections`. Fails with INVALID_ARGUMENT where the actor or
         the number of events is wrong or every event is bad, and with UNAVAILABLE where the store cannot be reached: then
         nothing, or a part that repeating completes, was written.
+
+        Events with an attribution token imply that the answer's items were shown: an event of the type `impression` is
+        written for each. Impressions are no history: they make nothing seen, and no model reads them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,6 +40,9 @@ class EventServiceStub:
     it. Bad events are refused one by one, not the call: see `rejections`. Fails with INVALID_ARGUMENT where the actor or
     the number of events is wrong or every event is bad, and with UNAVAILABLE where the store cannot be reached: then
     nothing, or a part that repeating completes, was written.
+
+    Events with an attribution token imply that the answer's items were shown: an event of the type `impression` is
+    written for each. Impressions are no history: they make nothing seen, and no model reads them.
     """
 
 @_typing.type_check_only
@@ -54,6 +57,9 @@ class EventServiceAsyncStub(EventServiceStub):
     it. Bad events are refused one by one, not the call: see `rejections`. Fails with INVALID_ARGUMENT where the actor or
     the number of events is wrong or every event is bad, and with UNAVAILABLE where the store cannot be reached: then
     nothing, or a part that repeating completes, was written.
+
+    Events with an attribution token imply that the answer's items were shown: an event of the type `impression` is
+    written for each. Impressions are no history: they make nothing seen, and no model reads them.
     """
 
 class EventServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -71,6 +77,9 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
         it. Bad events are refused one by one, not the call: see `rejections`. Fails with INVALID_ARGUMENT where the actor or
         the number of events is wrong or every event is bad, and with UNAVAILABLE where the store cannot be reached: then
         nothing, or a part that repeating completes, was written.
+
+        Events with an attribution token imply that the answer's items were shown: an event of the type `impression` is
+        written for each. Impressions are no history: they make nothing seen, and no model reads them.
         """
 
 def add_EventServiceServicer_to_server(servicer: EventServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,31 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable
+from typing import ClassVar as _ClassVar, Optional as _Optional
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class AttributionClaims(_message.Message):
+    __slots__ = ("slate_id", "tenant", "actor_id", "serving_config", "variants", "bundle_id", "item_ids", "first_rank", "propensities", "made_ms")
+    SLATE_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_ID_FIELD_NUMBER: _ClassVar[int]
+    SERVING_CONFIG_FIELD_NUMBER: _ClassVar[int]
+    VARIANTS_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
+    ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_RANK_FIELD_NUMBER: _ClassVar[int]
+    PROPENSITIES_FIELD_NUMBER: _ClassVar[int]
+    MADE_MS_FIELD_NUMBER: _ClassVar[int]
+    slate_id: str
+    tenant: str
+    actor_id: str
+    serving_config: str
+    variants: _containers.RepeatedScalarFieldContainer[str]
+    bundle_id: str
+    item_ids: _containers.RepeatedScalarFieldContainer[str]
+    first_rank: int
+    propensities: _containers.RepeatedScalarFieldContainer[float]
+    made_ms: int
+    def __init__(self, slate_id: _Optional[str] = ..., tenant: _Optional[str] = ..., actor_id: _Optional[str] = ..., serving_config: _Optional[str] = ..., variants: _Optional[_Iterable[str]] = ..., bundle_id: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., first_rank: _Optional[int] = ..., propensities: _Optional[_Iterable[float]] = ..., made_ms: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,75 @@
+"""Attribution tokens: what an answer showed, to come back with the events that follow it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from google.protobuf.message import DecodeError
+
+from shortlist.common.v1 import answer_pb2
+from shortlist.gateway.v1.token_claims_pb2 import AttributionClaims
+from shortlist_domain.stages import IMPRESSION, ActorKey, Event
+from shortlist_gateway.seals import BrokenSeal, Keyring, Purpose
+
+
+class Attribution:
+    """Issues attribution tokens and reads them."""
+
+    def __init__(self, keyring: Keyring, ttl_s: float) -> None:
+        """Make an issuer.
+
+        Args:
+            keyring: Signs.
+            ttl_s: Seconds for which a token is accepted.
+        """
+        self._keyring = keyring
+        self._ttl_s = ttl_s
+
+    def token(
+        self, meta: answer_pb2.AnswerMeta, results: list[answer_pb2.Result], actor: ActorKey | None, now_s: float
+    ) -> str:
+        """Return the token of an answer that is otherwise complete."""
+        propensities = [result.propensity for result in results]
+        claims = AttributionClaims(
+            slate_id=meta.slate_id,
+            tenant=actor.tenant if actor else "",
+            actor_id=actor.actor_id if actor else "",
+            serving_config=meta.serving_config,
+            variants=meta.variants,
+            bundle_id=meta.bundle.bundle_id,
+            item_ids=[result.item_id for result in results],
+            first_rank=results[0].rank if results else 0,
+            propensities=propensities if propensities.count(1.0) < len(propensities) else (),
+            made_ms=int(now_s * 1000),
+        )
+        return self._keyring.seal(Purpose.ATTRIBUTION, claims.SerializeToString())
+
+    def read(self, token: str, actor: ActorKey | None, now_s: float) -> AttributionClaims:
+        """Return what ``token`` says.
+
+        Args:
+            token: From ``AnswerMeta.attribution_token``.
+            actor: Who sends it back; a token for nobody is good for everybody. ``None``: whose it is does not matter.
+            now_s: Seconds since 1970 UTC.
+
+        Raises:
+            BrokenSeal: It was not issued here, was changed, has expired, or is another actor's.
+        """
+        try:
+            claims = AttributionClaims.FromString(self._keyring.open(Purpose.ATTRIBUTION, token))
+        except DecodeError as error:
+            raise BrokenSeal("is a token of a version that is not known here") from error
+        ends_s = claims.made_ms / 1000 + self._ttl_s
+        if now_s > ends_s:
+            ended = datetime.fromtimestamp(ends_s, UTC).isoformat(timespec="seconds")
+            raise BrokenSeal(f"expired at {ended}, {self._ttl_s:g} s after its answer")
+        if actor is not None and claims.actor_id and actor != ActorKey(claims.tenant, claims.actor_id):
+            raise BrokenSeal("belongs to another actor")
+        return claims
+
+
+def impressions(claims: AttributionClaims) -> Iterator[Event]:
+    """Yield the impressions that a token implies. Their ids follow from the slate, so that each is written once."""
+    for rank, item_id in enumerate(claims.item_ids, claims.first_rank):
+        yield Event(item_id, 1.0, claims.made_ms / 1000, IMPRESSION, f"{claims.slate_id}:{rank}")
