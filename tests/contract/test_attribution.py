@@ -58,7 +58,7 @@ def user() -> str:
 
 async def answer_to(platform: Platform, user: str, size: int = 5) -> pb.RecommendResponse:
     request = pb.RecommendRequest(actor=actor_pb2.Actor(user_id=user), slate_size=size)
-    return await RecommendationServiceStub(platform.channel).Recommend(request, timeout=5)  # type: ignore[no-any-return]
+    return await RecommendationServiceStub(platform.channel).Recommend(request, timeout=5)
 
 
 def write(user: str, *events: actor_pb2.Event, token: str = "") -> events_pb.WriteEventsRequest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from google.protobuf.message import DecodeError
@@ -27,7 +27,7 @@ class Attribution:
         self._ttl_s = ttl_s
 
     def token(
-        self, meta: answer_pb2.AnswerMeta, results: list[answer_pb2.Result], actor: ActorKey | None, now_s: float
+        self, meta: answer_pb2.AnswerMeta, results: Sequence[answer_pb2.Result], actor: ActorKey | None, now_s: float
     ) -> str:
         """Return the token of an answer that is otherwise complete."""
         propensities = [result.propensity for result in results]
