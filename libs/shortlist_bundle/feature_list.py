@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from shortlist_bundle.combined_score import NO_RETRIEVAL_WEIGHT, RetrievalWeight
 from shortlist_domain.errors import BundleInvalid
 from shortlist_domain.features import FEATURE_BY_NAME, Entity
 from shortlist_domain.stages import Source
@@ -55,6 +56,9 @@ class FeatureList:
     neighbour_half_life_s: float | None = None
     """Seconds before the latest event at which another counts half in ``neighbour_score``; ``None``: all count 1."""
 
+    retrieval_weight: RetrievalWeight = NO_RETRIEVAL_WEIGHT
+    """What retrieval's score adds to that of the heads."""
+
     def __post_init__(self) -> None:
         if not 1 <= self.history_length <= 1000:
             raise BundleInvalid(f"history_length {self.history_length} is not in [1, 1000]")
@@ -89,7 +93,9 @@ class FeatureList:
         """
         try:
             raw = json.loads(content)
-            half_life = raw.get("neighbour_half_life_s")  # bundles of before do without
+            # Bundles of before do without these two.
+            half_life = raw.get("neighbour_half_life_s")
+            weight = {name: float(value) for name, value in raw.get("retrieval_weight", {}).items()}
             return cls(
                 history_length=int(raw["history_length"]),
                 user_categories=tuple(Vocabulary(v["name"], tuple(v["values"])) for v in raw["user_categories"]),
@@ -100,6 +106,7 @@ class FeatureList:
                 head_weights={str(k): float(v) for k, v in raw["head_weights"].items()},
                 source_quotas={str(k): float(v) for k, v in raw["source_quotas"].items()},
                 neighbour_half_life_s=None if half_life is None else float(half_life),
+                retrieval_weight=RetrievalWeight(**weight),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BundleInvalid(f"feature list cannot be read: {error!r}") from error

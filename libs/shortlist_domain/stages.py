@@ -168,6 +168,9 @@ class RankRequest:
     actor_embedding: array[float] = field(default_factory=lambda: array("f"))
     """From retrieval, so that the user tower runs once; empty: ranking runs it."""
 
+    retrieval_scores: array[float] = field(default_factory=lambda: array("f"))
+    """What retrieval gave to each of ``rows``, above 0; the bundle says what it weighs. Empty: it weighs nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class RankResult:

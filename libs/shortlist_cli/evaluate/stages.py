@@ -119,7 +119,8 @@ class StageEngines:
         if not len(rows):
             return StageAnswer({**lists, PIPELINE: lists[FUSION]}, np.zeros(0, np.float32))
         ranked = await self._ranking.rank(
-            RankRequest(self.bundle_id, actor, found.rows, found.actor_embedding), Deadline.after(_AT_LEISURE_S)
+            RankRequest(self.bundle_id, actor, found.rows, found.actor_embedding, found.scores),
+            Deadline.after(_AT_LEISURE_S),
         )
         order = np.argsort(-np.array(ranked.scores, np.float32), kind="stable")
         lists[PIPELINE] = lists[FUSION][order]

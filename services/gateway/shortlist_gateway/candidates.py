@@ -39,6 +39,9 @@ class Candidates:
     """Origins by position."""
 
     actor_embedding: array[float]
+    is_fused: bool = False
+    """Whether the scores are those of retrieval's fusion, which count in ranking."""
+
     is_static: bool = False
     """Whether nothing of this was computed for the actor."""
 
@@ -73,7 +76,7 @@ class _Columns:
 def from_retrieval(result: RetrieveResult, catalogue: Catalogue, *, has_history: bool) -> Candidates:
     """Return retrieval's candidates. Without a history nobody's taste is a reason."""
     origins = _Columns(result.provenance, catalogue, _REASONS if has_history else _REASONS_FOR_STRANGERS)
-    return Candidates(result.rows, result.scores, origins, result.actor_embedding)
+    return Candidates(result.rows, result.scores, origins, result.actor_embedding, is_fused=True)
 
 
 def from_popular(

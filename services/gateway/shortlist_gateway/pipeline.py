@@ -183,7 +183,13 @@ class Pipeline:
         if n == 0:
             slate.reports.append(Report("rank", Outcome.SKIPPED, 0.0, 0.0, 0, 0, "no candidates"))
             return None
-        request = RankRequest(slate.catalogue.bundle_id, actor.features, candidates.rows, candidates.actor_embedding)
+        request = RankRequest(
+            slate.catalogue.bundle_id,
+            actor.features,
+            candidates.rows,
+            candidates.actor_embedding,
+            candidates.scores if candidates.is_fused else array("f"),
+        )
         run = await run_stage(self._rank, deadline, lambda d: self._ranking.rank(request, d))
         ranked = run.value
         outcome = Outcome.FULL

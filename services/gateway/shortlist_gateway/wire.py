@@ -149,6 +149,7 @@ def rank_request(request: RankRequest) -> ranking_pb.RankCandidatesRequest:
         actor=actor_features(request.actor),
         rows=request.rows.tobytes(),
         actor_embedding=request.actor_embedding.tobytes(),
+        retrieval_scores=request.retrieval_scores.tobytes(),
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist_bundle.combined_score import combined_score
 from shortlist_bundle.host import BundleHost
 from shortlist_bundle.request_checks import actor_violations, row_violations
 from shortlist_domain.deadline import Deadline
@@ -87,6 +89,9 @@ class RankingEngine:
         logits, rated = np.concatenate(clicks), np.concatenate(ratings)
         weights = ranker.features.head_weights
         scores = weights.get("click", 0.0) * logits + weights.get("rating", 0.0) * rated
+        if request.retrieval_scores:
+            word = np.frombuffer(request.retrieval_scores, np.float32)[: len(scores)]
+            scores = combined_score(scores, word, ranker.features.retrieval_weight.of(_events(request)))
         return RankResult(
             bundle_id=request.bundle_id,
             scores=_column(scores.astype(np.float32, copy=False)),
@@ -95,12 +100,24 @@ class RankingEngine:
         )
 
 
+def _events(request: RankRequest) -> float:
+    """Return how many events the actor has, as far as is known."""
+    count = request.actor.numbers.get("user_count", 0.0)
+    return count if math.isfinite(count) and count > 0.0 else 0.0
+
+
 def rank_violations(request: RankRequest, n_items: int, dim: int) -> list[Violation]:
     """Return everything that is wrong with ``request`` for a bundle of ``n_items`` embeddings of size ``dim``."""
     found = actor_violations(request.actor, n_items)
     if len(request.rows) > MAX_CANDIDATES:
         found.append(Violation("rows", f"has {len(request.rows)} entries; at most {MAX_CANDIDATES} are allowed"))
     found += row_violations("rows", request.rows, n_items)
+    if request.retrieval_scores:
+        given = np.frombuffer(request.retrieval_scores, np.float32)
+        if len(given) != len(request.rows):
+            found.append(Violation("retrieval_scores", f"has {len(given)} entries for {len(request.rows)} rows"))
+        elif not (np.isfinite(given) & (given > 0.0)).all():
+            found.append(Violation("retrieval_scores", "holds a value that is not a finite number above 0"))
     if request.actor_embedding:
         embedding = np.frombuffer(request.actor_embedding, np.float32)
         if len(embedding) != dim:

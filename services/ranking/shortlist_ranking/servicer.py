@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import grpc
@@ -42,6 +43,7 @@ class RankingServicer(RankingServiceServicer):
             actor=actor_of(request.actor),
             rows=rows_of(request.rows, "rows"),
             actor_embedding=floats_of(request.actor_embedding, "actor_embedding"),
+            retrieval_scores=floats_of(request.retrieval_scores, "retrieval_scores"),
         )
         result = await self._engine.rank(asked, current_deadline())
         return pb.RankCandidatesResponse(
@@ -68,6 +70,7 @@ class RankingServicer(RankingServiceServicer):
             inputs=ranker.inputs,
             features=[pb.FeatureDefault(name=n, default_value=FEATURE_BY_NAME[n].default) for n in names],
             head_weights=[pb.HeadWeight(head=h, weight=w) for h, w in sorted(features.head_weights.items())],
+            retrieval_weight=pb.RetrievalWeight(**asdict(features.retrieval_weight)),
         )
         description.ready_since.FromMicroseconds(round(held.ready_since_s * 1e6))
         age_s = self._feed.age_s() if self._feed else None

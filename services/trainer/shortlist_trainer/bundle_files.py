@@ -30,7 +30,7 @@ BuildIndex = Callable[[NDArray[np.float32]], tuple[bytes, dict[str, float]]]
 
 def feature_list(prepared: Prepared, config: TrainConfig, choices: Choices) -> FeatureList:
     """Return what the models of a run expect."""
-    categories = prepared.categories
+    categories, weights = prepared.categories, choices.order.weights
     return FeatureList(
         history_length=config.two_tower.history_length,
         user_categories=tuple(
@@ -40,8 +40,9 @@ def feature_list(prepared: Prepared, config: TrainConfig, choices: Choices) -> F
         context_numbers=CONTEXT_NUMBERS,
         item_numbers=ITEM_NUMBERS,
         item_columns=prepared.item_columns,
-        head_weights={"click": choices.weights.click, "rating": choices.weights.rating},
+        head_weights={"click": weights.click, "rating": weights.rating},
         neighbour_half_life_s=config.neighbours.half_life_s,
+        retrieval_weight=weights.retrieval,
         source_quotas=config.fusion.shares(has_content=prepared.content is not None),
     )
 

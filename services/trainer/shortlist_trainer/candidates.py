@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from shortlist_bundle.chosen_values import mean_vector
-from shortlist_bundle.fusion import fuse
+from shortlist_bundle.fusion import fuse_scored
 from shortlist_bundle.neighbours import batch_neighbour_scores, fading
 from shortlist_bundle.ordering import batch_best_first
 from shortlist_trainer.actors import Moments, history_inputs
@@ -46,6 +46,9 @@ class Candidates:
 
     fused: NDArray[np.int32]
     """``(q, candidates)``, padded with -1. Here an actor without events brings the popular list of the segment."""
+
+    fused_scores: NDArray[np.float32]
+    """What fusion gave to each of them, above 0, ``(q, candidates)``; 1 where there is padding."""
 
     embedding: NDArray[np.float32]
     """Of the actors, ``(q, d)``."""
@@ -118,12 +121,15 @@ class Retrieval:
         self.sources = tuple(source for source in SOURCES if source != "content" or prepared.content is not None)
         """Those that propose anything here."""
 
-    def candidates(self, moments: Moments, counters: NDArray[np.float64]) -> Candidates:
+    def candidates(
+        self, moments: Moments, counters: NDArray[np.float64], allowed: NDArray[np.bool_] | None = None
+    ) -> Candidates:
         """Return the candidates at ``moments``.
 
         Args:
             moments: ``q`` of them.
             counters: ``(q, n, 2)``, or ``(1, n, 2)`` for all.
+            allowed: Items that may be proposed, ``(n,)``; ``None``: all.
         """
         sequences = self._prepared.sequences
         rows, values, ages = history_inputs(sequences, moments, self._length)
@@ -153,16 +159,21 @@ class Retrieval:
         seen_row, seen_item = self._seen(moments)
         for each in scores.values():
             each[seen_row, seen_item] = -np.inf
+            if allowed is not None:
+                each[:, ~allowed] = -np.inf
         lists = {name: best(each, self._config.per_source) for name, each in scores.items()}
         fused = np.full((len(moments), self._config.candidates), -1, np.int32)
+        fused_scores = np.ones(fused.shape, np.float32)
         quotas = self._config.shares(has_content=self._content is not None)
         for row in range(len(moments)):
             of_row = {name: each[row][each[row] >= 0] for name, each in lists.items()}
             if rows[row, -1] < 0 and (segment := self._segment(int(moments.users[row]))) is not None:
-                of_row["popular"] = segment
-            together = fuse(of_row, quotas, self._config.candidates)
-            fused[row, : len(together)] = together
-        return Candidates(lists, fused, embedding, near, counters, rows[:, -1], ages[:, -1], (rows, values, ages))
+                of_row["popular"] = segment if allowed is None else segment[allowed[segment]]
+            together = fuse_scored(of_row, quotas, self._config.candidates)
+            fused[row, : len(together.rows)] = together.rows
+            fused_scores[row, : len(together.rows)] = together.scores
+        history = (rows, values, ages)
+        return Candidates(lists, fused, fused_scores, embedding, near, counters, rows[:, -1], ages[:, -1], history)
 
     def _segment(self, user: int) -> NDArray[np.int32] | None:
         """Return what serving takes for popular where there is no event to go by."""
@@ -200,8 +211,12 @@ def moments_at_once(n_items: int) -> int:
     return max(1, min(64, _SCORES_AT_ONCE // n_items))
 
 
-def rolling(prepared: Prepared, retrieval: Retrieval, moments: Moments) -> Iterator[tuple[slice, Moments, Candidates]]:
+def rolling(
+    prepared: Prepared, retrieval: Retrieval, moments: Moments, allowed: NDArray[np.bool_] | None = None
+) -> Iterator[tuple[slice, Moments, Candidates]]:
     """Yield the candidates at ``moments``, which are in order of time, with the counters of each moment.
+
+    ``allowed`` is as of :meth:`Retrieval.candidates`.
 
     Yields:
         Which of ``moments``, those moments, and the candidates.
@@ -213,4 +228,4 @@ def rolling(prepared: Prepared, retrieval: Retrieval, moments: Moments) -> Itera
         part = slice(begin, min(begin + batch, len(moments)))
         totals = np.stack([counters.until(int(event)).copy() for event in events[part]])
         here = moments.take(part)
-        yield part, here, retrieval.candidates(here, totals)
+        yield part, here, retrieval.candidates(here, totals, allowed)

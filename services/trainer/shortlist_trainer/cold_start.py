@@ -4,11 +4,13 @@ New users are those without an event before the cut that models were fitted at; 
 served at that moment. What a new user chose in onboarding is made from the first events that it liked: the values of
 item attributes that are most frequent among them. Nothing else of these events is known, and they are left out of what
 is relevant as well as of all lists, so that what is evaluated does not come back in what was chosen. New items are
-those without an event among the ones that retrieval was fitted on.
+those without an event among the ones that retrieval was fitted on; they are looked at in the whole catalogue, where
+they compete with everything that is known, and among themselves, as on a shelf of what has just come in.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -57,7 +59,7 @@ class Slice:
 def cold_slices(
     pipeline: Pipeline, from_event: int, recall_at: int, most: int, seed: int, report: Report
 ) -> Iterator[Slice]:
-    """Yield the slices of the events from ``from_event`` on that have anyone or anything in them.
+    """Yield the slices of the events from ``from_event`` on, all there are, that have anyone or anything in them.
 
     Of the events on new items up to ``most`` are looked at, a sample by ``seed`` where there are more.
     """
@@ -71,8 +73,10 @@ def cold_slices(
     yield from onboarding_slice(pipeline, from_event, recall_at, report)
     places = sampled(new_item_places(prepared, from_event), most, seed)
     if len(places):
-        values = rolling_values(pipeline, places, recall_at, report)
-        yield Slice("new items, rolling", values, prepared.sequences.users[places])
+        users = prepared.sequences.users[places]
+        yield Slice("new items, rolling", rolling_values(pipeline, places, recall_at, report), users)
+        among = rolling_values(pipeline, places, recall_at, report, is_new_item(prepared))
+        yield Slice("new items among themselves, rolling", among, users)
 
 
 def onboarding_slice(pipeline: Pipeline, from_event: int, recall_at: int, report: Report) -> Iterator[Slice]:
@@ -124,22 +128,32 @@ def without(lists: NDArray[np.int32], rows: Sequence[NDArray[np.int32]]) -> NDAr
     return moved.astype(np.int32)
 
 
-def new_users(sequences: Sequences, from_event: int, known: int) -> NDArray[np.int32]:
-    """Return the users without an event before ``from_event`` who, after their ``known`` first, meet enough items."""
+def new_users(sequences: Sequences, from_event: int, known: int, until_event: int = sys.maxsize) -> NDArray[np.int32]:
+    """Return the users without an event before ``from_event`` who, after their ``known`` first, meet enough items.
+
+    What they do from ``until_event`` on is not looked at.
+    """
     first = np.full(sequences.n_users, np.iinfo(np.int64).max)
     np.minimum.at(first, sequences.users, sequences.event)
-    candidates = np.flatnonzero((first >= from_event) & (np.diff(sequences.start) >= known + LEAST_RELEVANT))
+    ends = sequences.ends(until_event)
+    candidates = np.flatnonzero((first >= from_event) & (ends - sequences.start[:-1] >= known + LEAST_RELEVANT))
     enough = [
-        len(met_first(sequences, user, sequences.start[user] + known, sequences.start[user + 1])) >= LEAST_RELEVANT
+        len(met_first(sequences, user, sequences.start[user] + known, ends[user])) >= LEAST_RELEVANT
         for user in candidates.tolist()
     ]
     return candidates[np.array(enough, np.bool_)].astype(np.int32)
 
 
+def is_new_item(prepared: Prepared) -> NDArray[np.bool_]:
+    """Return which items have no event among those that retrieval was fitted on, ``(n,)``."""
+    events = prepared.dataset.item_rows[: prepared.fit_end]
+    new: NDArray[np.bool_] = np.bincount(events, minlength=prepared.n_items) == 0
+    return new
+
+
 def new_item_places(prepared: Prepared, from_event: int) -> NDArray[np.int64]:
     """Return the places of the events from ``from_event`` on, on items that retrieval was not fitted on."""
-    dataset = prepared.dataset
-    is_new = np.bincount(dataset.item_rows[: prepared.fit_end], minlength=prepared.n_items) == 0
+    dataset, is_new = prepared.dataset, is_new_item(prepared)
     places = held_out_places(prepared, from_event, dataset.events, dataset.events, seed=0)
     chosen: NDArray[np.int64] = places[is_new[prepared.sequences.items[places]]]
     return chosen
@@ -152,13 +166,17 @@ def after_first_events(sequences: Sequences, users: NDArray[np.int32], known: in
     return known_until(sequences, users[order], places[order], sequences.times_s[places[order]])
 
 
+def met_later(sequences: Sequences, moments: Moments, until_event: int = sys.maxsize) -> list[NDArray[np.int32]]:
+    """Return for each moment what its user meets first after it, and before the event ``until_event``."""
+    ends = sequences.ends(until_event)
+    return [
+        met_first(sequences, user, place, ends[user]) for user, place in zip(moments.users, moments.known, strict=True)
+    ]
+
+
 def _list_values(pipeline: Pipeline, moments: Moments, recall_at: int, report: Report) -> Values:
     """Return the metrics of one list a moment; relevant is all that its user meets later."""
-    sequences = pipeline.prepared.sequences
-    relevant = [
-        met_first(sequences, user, place, sequences.start[user + 1])
-        for user, place in zip(moments.users, moments.known, strict=True)
-    ]
+    relevant = met_later(pipeline.prepared.sequences, moments)
     lists = _lists(pipeline, moments, report)
     return {name: list_values(rows, relevant, recall_at) for name, rows in lists.items()}
 

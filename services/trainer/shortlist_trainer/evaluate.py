@@ -14,10 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shortlist_bundle.combined_score import NO_RETRIEVAL_WEIGHT, RetrievalWeight, combined_score
 from shortlist_data.errors import DataRefused
 from shortlist_data.features import item_totals
 from shortlist_evaluation.metrics import list_metrics
 from shortlist_evaluation.report import MetricTable, compared
+from shortlist_models.inputs import USER_NUMBERS
 from shortlist_trainer.actors import Moments, before_events, frozen_at
 from shortlist_trainer.candidates import Candidates, Retrieval, moments_at_once, rolling
 from shortlist_trainer.fit_ranker import Scorer
@@ -36,10 +38,11 @@ Values = dict[str, dict[str, NDArray[np.float64]]]
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Ranking score = click * click logit + rating * rating."""
+    """Ranking score = click * click logit + rating * rating + what retrieval's score adds."""
 
     click: float
     rating: float
+    retrieval: RetrievalWeight = NO_RETRIEVAL_WEIGHT
 
 
 class Pipeline:
@@ -59,11 +62,19 @@ class Pipeline:
     def ranked(self, moments: Moments, candidates: Candidates) -> NDArray[np.int32]:
         """Return the candidates in the order of their ranking score, ``(q, c)``, padded with -1."""
         click, rating = self.scorer.scored(ranker_inputs(moments, candidates, candidates.fused))
-        return ordered(candidates.fused, self.weights.click * click + self.weights.rating * rating)
+        heads = self.weights.click * click + self.weights.rating * rating
+        weight = self.weights.retrieval.of(event_counts(moments))
+        return ordered(candidates.fused, combined_score(heads, candidates.fused_scores, weight))
 
     def lists(self, moments: Moments, candidates: Candidates) -> dict[str, NDArray[np.int32]]:
         """Return what is evaluated, by name of :attr:`names`."""
         return {**candidates.lists, FUSION: candidates.fused, PIPELINE: self.ranked(moments, candidates)}
+
+
+def event_counts(moments: Moments) -> NDArray[np.float32]:
+    """Return how many events the actors have, ``(q,)``: the feature ``user_count``."""
+    counts: NDArray[np.float32] = moments.numbers[:, USER_NUMBERS.index("user_count")]
+    return counts
 
 
 def ordered(rows: NDArray[np.int32], scores: NDArray[np.floating]) -> NDArray[np.int32]:
@@ -101,13 +112,19 @@ def sampled(places: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64
     return places[np.sort(np.random.default_rng([seed, 21]).choice(len(places), most, replace=False))]
 
 
-def rolling_values(pipeline: Pipeline, places: NDArray[np.int64], recall_at: int, report: Report) -> Values:
-    """Return the rolling metrics of each event in ``places`` (in order of time)."""
+def rolling_values(
+    pipeline: Pipeline,
+    places: NDArray[np.int64],
+    recall_at: int,
+    report: Report,
+    allowed: NDArray[np.bool_] | None = None,
+) -> Values:
+    """Return the rolling metrics of each event in ``places`` (in order of time), of ``allowed`` items ``(n,)``."""
     prepared = pipeline.prepared
     moments = before_events(prepared.sequences, places)
     targets = prepared.sequences.items[places]
     ranks: dict[str, list[NDArray[np.int64]]] = {name: [] for name in pipeline.names}
-    for part, here, candidates in rolling(prepared, pipeline.retrieval, moments):
+    for part, here, candidates in rolling(prepared, pipeline.retrieval, moments, allowed):
         for name, rows in pipeline.lists(here, candidates).items():
             ranks[name].append(rank_in(rows, targets[part]))
         report("rolling evaluation", part.stop, len(moments), 0.0)

@@ -97,8 +97,9 @@ def fit(
     )
     clock.lap("ranker")
     pipeline = Pipeline(prepared, retrieval, scorer, Weights(1.0, 0.0))
-    choices = choose(pipeline, _validation_places(prepared, config), report, config.calibration.method)
-    pipeline.weights = choices.weights
+    places = _validation_places(prepared, config)
+    choices = choose(pipeline, places, report, config.calibration.method, config.order)
+    pipeline.weights = choices.order.weights
     clock.lap("choices")
     utilisation = {"two_tower": towers.utilisation, "ranker": fed.share}
     return Fitted(prepared, towers, neighbours, popular, pipeline, choices, utilisation)

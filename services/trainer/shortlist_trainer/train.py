@@ -8,7 +8,7 @@ import resource
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -132,6 +132,7 @@ def train(
 
 def evaluation(dataset: Dataset, config: TrainConfig, choices: Choices, result: TrainResult) -> dict[str, object]:
     """Return the content of ``evaluation.json``: every figure with what is needed to get it again."""
+    weights = choices.order.weights
     return {
         "dataset": {
             "name": dataset.name,
@@ -142,8 +143,11 @@ def evaluation(dataset: Dataset, config: TrainConfig, choices: Choices, result: 
         "seed": config.seed,
         "tables": [json.loads(table.to_json()) for table in result.tables],
         "validation": {
-            "ndcg@10 by rating weight": choices.ndcg_by_rating_weight,
-            "head_weights": {"click": choices.weights.click, "rating": choices.weights.rating},
+            "ndcg@10 by rating weight": choices.order.by_rating,
+            "ndcg@10 by retrieval weight": choices.order.by_retrieval,
+            "ndcg@10 of newcomers by retrieval weight": choices.order.by_newcomer,
+            "head_weights": {"click": weights.click, "rating": weights.rating},
+            "retrieval_weight": asdict(weights.retrieval),
             "calibration": {
                 "method": choices.calibrated.method,
                 "ece_before": choices.calibrated.ece_before,

@@ -77,6 +77,18 @@ async def test_a_full_answer_is_in_the_rankers_order_and_says_nothing_is_missing
     assert slate.ranked_fraction == 1.0
 
 
+async def test_what_fusion_gave_reaches_the_ranker_and_nothing_else_does(world: World) -> None:
+    await world.pipeline.recommend(ask(), soon())
+    given = world.ranking.requests[-1]
+    assert len(given.retrieval_scores) == len(given.rows) > 0
+    await world.pipeline.rerank(ask(item_ids=(world.item(3), world.item(40))), soon())
+    assert len(world.ranking.requests[-1].retrieval_scores) == 0
+    world.retrieval.failure = UpstreamFailed("retrieval", "down")
+    await world.pipeline.recommend(ask(), soon())
+    assert len(world.ranking.requests[-1].rows) > 0
+    assert len(world.ranking.requests[-1].retrieval_scores) == 0
+
+
 async def test_seen_items_are_excluded_inside_retrieval(world: World) -> None:
     world.seen(59, 57)
     slate = await world.pipeline.recommend(ask(), soon())

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shortlist_bundle.combined_score import RetrievalWeight
 from shortlist_bundle.host import BundleHost
 from shortlist_bundle.store import BundleStore
 from shortlist_domain.deadline import Deadline
@@ -194,3 +195,42 @@ async def test_values_that_are_no_numbers_take_their_defaults(engine: RankingEng
     assert await engine.rank(request(ranker, 1, 2, actor=odd), soon()) == await engine.rank(
         request(ranker, 1, 2, actor=plain), soon()
     )
+
+
+async def test_retrievals_scores_count_as_the_bundle_says(
+    engine: RankingEngine, ranker: LoadedRanker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weight = RetrievalWeight(known=1.0, newcomer=3.0, half_life_events=2.0)
+    monkeypatch.setattr(ranker, "features", replace(ranker.features, retrieval_weight=weight))
+    given = array("f", [0.5, 0.25, 0.125])
+    for actor, expected in ((MEMBER, float(weight.of(MEMBER.numbers["user_count"]))), (STRANGER, 3.0)):
+        heads = await engine.rank(request(ranker, 7, 3, 9, actor=actor), soon())
+        both = await engine.rank(request(ranker, 7, 3, 9, actor=actor, retrieval_scores=given), soon())
+        added = [both_score - head for both_score, head in zip(both.scores, heads.scores, strict=True)]
+        assert added == pytest.approx([expected * math.log(score) for score in given], rel=1e-4)
+        assert (both.click, both.rating) == (heads.click, heads.rating)
+
+
+@pytest.mark.parametrize("count", [math.nan, math.inf, -3.0])
+async def test_a_count_that_is_none_is_that_of_a_newcomer(
+    engine: RankingEngine, ranker: LoadedRanker, monkeypatch: pytest.MonkeyPatch, count: float
+) -> None:
+    weight = RetrievalWeight(known=0.0, newcomer=2.0)
+    monkeypatch.setattr(ranker, "features", replace(ranker.features, retrieval_weight=weight))
+    actor = replace(STRANGER, numbers={"user_count": count})
+    given = array("f", [0.5, 0.25])
+    found = await engine.rank(request(ranker, 7, 3, actor=actor, retrieval_scores=given), soon())
+    newcomer = await engine.rank(request(ranker, 7, 3, actor=STRANGER, retrieval_scores=given), soon())
+    assert found.scores == pytest.approx(newcomer.scores)
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [([0.5], "has 1 entries for 2 rows"), ([0.5, 0.0], "finite number above 0"), ([math.nan, 1.0], "finite number")],
+)
+async def test_scores_that_are_none_are_refused(
+    engine: RankingEngine, ranker: LoadedRanker, scores: list[float], message: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=message) as refused:
+        await engine.rank(request(ranker, 7, 3, retrieval_scores=array("f", scores)), soon())
+    assert [violation.field for violation in refused.value.violations] == ["retrieval_scores"]

@@ -16,6 +16,9 @@ from shortlist_trainer.checkpoints import Checkpoints
 from shortlist_trainer.chosen_values import is_value
 from shortlist_trainer.cold_start import (
     after_first_events,
+    cold_slices,
+    is_new_item,
+    met_later,
     new_item_places,
     new_users,
     onboarding_choices,
@@ -48,6 +51,16 @@ def test_new_users_have_no_event_before_the_cut_and_enough_after_what_is_known(d
     assert new_users(sequences, 2, 2).tolist() == [new]
     assert new_users(sequences, 2, 3).tolist() == []
     assert new_users(sequences, 3, 0).tolist() == []
+
+
+def test_what_comes_after_an_event_can_be_left_out(data: Dataset) -> None:
+    sequences = sequences_of(data)
+    new = data.user_ids.index("new")
+    assert new_users(sequences, 2, 0, until_event=7).tolist() == [new]
+    assert new_users(sequences, 2, 0, until_event=6).tolist() == []
+    moments = after_first_events(sequences, np.array([new], np.int32), 2)
+    assert [rows.tolist() for rows in met_later(sequences, moments, 6)] == [[2, 3]]
+    assert [rows.tolist() for rows in met_later(sequences, moments)] == [[2, 3, 4, 5, 6]]
 
 
 def test_items_met_again_do_not_count_as_met_later() -> None:
@@ -188,3 +201,20 @@ def test_a_sample_keeps_the_order_and_the_bound() -> None:
     assert np.all(np.diff(some) > 0)
     assert set(some.tolist()) <= set(places.tolist())
     assert some.tolist() == sampled(places, 10, seed=1).tolist() != sampled(places, 10, seed=2).tolist()
+
+
+def test_new_items_among_themselves_compete_with_nothing_else(
+    without_some: Prepared, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    checkpoints = Checkpoints(tmp_path_factory.mktemp("checkpoints"), "", resume=False)
+    fitted = fit(without_some.dataset, quick("two_tower.epochs=1"), checkpoints, lambda *_: None, Clock())
+    cut = without_some.split.validation_end
+    slices = {each.title: each for each in cold_slices(fitted.pipeline, cut, 4, 50, 1, lambda *_: None)}
+    among = slices["new items among themselves, rolling"]
+    everywhere = slices["new items, rolling"]
+    assert is_new_item(without_some).sum() == 4
+    # Four items fill a list of ten: all of them are in it, and the item neighbours know none of them.
+    assert among.values["two_tower"]["hit@10"].tolist() == [1.0] * len(among.groups)
+    assert among.values["pipeline"]["recall@4"].tolist() == [1.0] * len(among.groups)
+    assert among.values["item_neighbours"]["hit@10"].tolist() == [0.0] * len(among.groups)
+    assert everywhere.values["pipeline"]["hit@10"].mean() < 1.0

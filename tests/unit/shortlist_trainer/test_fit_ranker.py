@@ -97,7 +97,7 @@ def made(request: pytest.FixtureRequest, world: Dataset, base: Fitted, samples: 
     )
     split = base.prepared.split
     choices = choose(pipeline, held_out_places(base.prepared, split.train_end, split.validation_end, 200, 1), quiet)
-    pipeline.weights = choices.weights
+    pipeline.weights = choices.order.weights
     fitted = replace(base, pipeline=pipeline, choices=choices)
     files, _ = bundle_files(fitted, config, flat_index)
     result = TrainResult(files, {}, (), {"ranker": _ranker(config.ranker)}, {}, 0)

@@ -113,7 +113,8 @@ async def test_the_engines_give_the_evaluated_list_of_every_actor(
             proposed = lists["content"][row].tolist()
             assert {rank: item for item, rank in of_source.items()}.items() <= dict(enumerate(proposed)).items()
             proposed_by_content += len(of_source)
-        ranked = await ranking.rank(RankRequest(bundle.bundle_id, served, found.rows, found.actor_embedding), deadline)
+        asked = RankRequest(bundle.bundle_id, served, found.rows, found.actor_embedding, found.scores)
+        ranked = await ranking.rank(asked, deadline)
         best = np.array(found.rows)[np.argsort(-np.array(ranked.scores), kind="stable")]
         pipeline = lists["pipeline"][row]
         assert best[:10].tolist() == pipeline[pipeline >= 0][:10].tolist()
@@ -172,8 +173,10 @@ async def test_the_engines_give_the_evaluated_list_of_who_chose_something(
         expected = lists["fusion"][row]
         assert set(found.rows) == set(expected[expected >= 0].tolist())
         own = await ranking.rank(RankRequest(bundle.bundle_id, served, found.rows), deadline)
-        given = await ranking.rank(RankRequest(bundle.bundle_id, served, found.rows, found.actor_embedding), deadline)
+        asked = RankRequest(bundle.bundle_id, served, found.rows, found.actor_embedding)
+        given = await ranking.rank(asked, deadline)
         np.testing.assert_allclose(own.scores, given.scores, atol=1e-4)
-        best = np.array(found.rows)[np.argsort(-np.array(given.scores), kind="stable")]
+        whole = await ranking.rank(replace(asked, retrieval_scores=found.scores), deadline)
+        best = np.array(found.rows)[np.argsort(-np.array(whole.scores), kind="stable")]
         assert best[:10].tolist() == lists["pipeline"][row][:10].tolist()
     executor.close()

@@ -68,7 +68,20 @@ _ENTRIES = {
         {"regularisation": 400_000.0, "is_weighted": True, "half_life_s": 8 * _DAY},
     ),
     "two_tower": two_tower("two-tower, GRU over the events, full softmax", {}),
-    "pipeline": pipeline("two-tower, item neighbours and popular, fused and ranked by DCN-V2", {}),
+    "pipeline": pipeline(
+        "two-tower, fading EASE and popular, fused and ranked by DCN-V2 for everything that comes later",
+        {
+            "neighbours.model": "ease",
+            "neighbours.regularisation": 40_000.0,
+            "neighbours.half_life_days": 8.0,
+            "neighbours.most": 300,
+            "two_tower.history_length": 100,
+            "fusion.two_tower": 0.25,
+            "fusion.item_neighbours": 0.5,
+            "fusion.popular": 0.25,
+            "order.aim": "later",
+        },
+    ),
 }
 _STACKED = {
     **{

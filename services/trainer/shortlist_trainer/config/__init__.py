@@ -1,6 +1,12 @@
 """Settings of a training run, with their ranges."""
 
-from shortlist_trainer.config.ranking import CalibrationConfig, CalibrationMethod, RankerConfig, RankerName
+from shortlist_trainer.config.ranking import (
+    CalibrationConfig,
+    CalibrationMethod,
+    OrderConfig,
+    RankerConfig,
+    RankerName,
+)
 from shortlist_trainer.config.training import (
     ContentConfig,
     EvaluationConfig,
@@ -25,6 +31,7 @@ __all__ = [
     "NegativeSource",
     "NeighboursConfig",
     "OnboardingConfig",
+    "OrderConfig",
     "PopularConfig",
     "RankerConfig",
     "RankerName",

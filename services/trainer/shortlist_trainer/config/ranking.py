@@ -68,6 +68,22 @@ class RankerConfig(Section):
     """Weight of the binary cross-entropy of each positive and negative for itself (beta)."""
 
 
+class OrderConfig(Section):
+    """What decides the order of candidates beside the heads. The weights themselves are chosen on validation."""
+
+    aim: Literal["next", "later"] = "next"
+    """What a slate is for: the event that comes next, or, in one list for a long time, everything that comes later."""
+
+    newcomer_half_life: float = Field(default=5.0, gt=0, le=10_000)
+    """Events of an actor after which half is left of what retrieval's score weighs more for newcomers."""
+
+    newcomer_weight: float = Field(default=4.0, ge=0, le=1000)
+    """Weight of retrieval's score for an actor without events, where there are too few new users to choose by."""
+
+    least_newcomers: int = Field(default=30, ge=1)
+    """New users in validation that it takes to choose."""
+
+
 CalibrationMethod = Literal["platt", "isotonic", "best"]
 
 

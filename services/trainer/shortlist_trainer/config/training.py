@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from shortlist_models.losses import LOSSES
-from shortlist_trainer.config.ranking import CalibrationConfig, RankerConfig
+from shortlist_trainer.config.ranking import CalibrationConfig, OrderConfig, RankerConfig
 from shortlist_trainer.config.section import Section
 
 LossName = Literal[
@@ -233,5 +233,6 @@ class TrainConfig(Section):
     popular: PopularConfig = PopularConfig()
     fusion: FusionConfig = FusionConfig()
     ranker: RankerConfig = RankerConfig()
+    order: OrderConfig = OrderConfig()
     calibration: CalibrationConfig = CalibrationConfig()
     evaluation: EvaluationConfig = EvaluationConfig()

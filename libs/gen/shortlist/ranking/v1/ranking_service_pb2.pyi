@@ -12,20 +12,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RankCandidatesRequest(_message.Message):
-    __slots__ = ("bundle_id", "actor", "rows", "actor_embedding", "request_id", "heads")
+    __slots__ = ("bundle_id", "actor", "rows", "actor_embedding", "request_id", "heads", "retrieval_scores")
     BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     ACTOR_EMBEDDING_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     HEADS_FIELD_NUMBER: _ClassVar[int]
+    RETRIEVAL_SCORES_FIELD_NUMBER: _ClassVar[int]
     bundle_id: str
     actor: _actor_features_pb2.ActorFeatures
     rows: bytes
     actor_embedding: bytes
     request_id: str
     heads: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, bundle_id: _Optional[str] = ..., actor: _Optional[_Union[_actor_features_pb2.ActorFeatures, _Mapping]] = ..., rows: _Optional[bytes] = ..., actor_embedding: _Optional[bytes] = ..., request_id: _Optional[str] = ..., heads: _Optional[_Iterable[str]] = ...) -> None: ...
+    retrieval_scores: bytes
+    def __init__(self, bundle_id: _Optional[str] = ..., actor: _Optional[_Union[_actor_features_pb2.ActorFeatures, _Mapping]] = ..., rows: _Optional[bytes] = ..., actor_embedding: _Optional[bytes] = ..., request_id: _Optional[str] = ..., heads: _Optional[_Iterable[str]] = ..., retrieval_scores: _Optional[bytes] = ...) -> None: ...
 
 class RankCandidatesResponse(_message.Message):
     __slots__ = ("bundle_id", "scores", "click", "rating")
@@ -50,7 +52,7 @@ class DescribeModelResponse(_message.Message):
     def __init__(self, models: _Optional[_Iterable[_Union[ModelDescription, _Mapping]]] = ...) -> None: ...
 
 class ModelDescription(_message.Message):
-    __slots__ = ("bundle_id", "generation", "model", "inputs", "features", "head_weights", "ready_since", "item_feed_age")
+    __slots__ = ("bundle_id", "generation", "model", "inputs", "features", "head_weights", "ready_since", "item_feed_age", "retrieval_weight")
     BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -59,6 +61,7 @@ class ModelDescription(_message.Message):
     HEAD_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     READY_SINCE_FIELD_NUMBER: _ClassVar[int]
     ITEM_FEED_AGE_FIELD_NUMBER: _ClassVar[int]
+    RETRIEVAL_WEIGHT_FIELD_NUMBER: _ClassVar[int]
     bundle_id: str
     generation: int
     model: str
@@ -67,7 +70,8 @@ class ModelDescription(_message.Message):
     head_weights: _containers.RepeatedCompositeFieldContainer[HeadWeight]
     ready_since: _timestamp_pb2.Timestamp
     item_feed_age: _duration_pb2.Duration
-    def __init__(self, bundle_id: _Optional[str] = ..., generation: _Optional[int] = ..., model: _Optional[str] = ..., inputs: _Optional[_Iterable[str]] = ..., features: _Optional[_Iterable[_Union[FeatureDefault, _Mapping]]] = ..., head_weights: _Optional[_Iterable[_Union[HeadWeight, _Mapping]]] = ..., ready_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., item_feed_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    retrieval_weight: RetrievalWeight
+    def __init__(self, bundle_id: _Optional[str] = ..., generation: _Optional[int] = ..., model: _Optional[str] = ..., inputs: _Optional[_Iterable[str]] = ..., features: _Optional[_Iterable[_Union[FeatureDefault, _Mapping]]] = ..., head_weights: _Optional[_Iterable[_Union[HeadWeight, _Mapping]]] = ..., ready_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., item_feed_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., retrieval_weight: _Optional[_Union[RetrievalWeight, _Mapping]] = ...) -> None: ...
 
 class FeatureDefault(_message.Message):
     __slots__ = ("name", "default_value")
@@ -76,6 +80,16 @@ class FeatureDefault(_message.Message):
     name: str
     default_value: float
     def __init__(self, name: _Optional[str] = ..., default_value: _Optional[float] = ...) -> None: ...
+
+class RetrievalWeight(_message.Message):
+    __slots__ = ("known", "newcomer", "half_life_events")
+    KNOWN_FIELD_NUMBER: _ClassVar[int]
+    NEWCOMER_FIELD_NUMBER: _ClassVar[int]
+    HALF_LIFE_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    known: float
+    newcomer: float
+    half_life_events: float
+    def __init__(self, known: _Optional[float] = ..., newcomer: _Optional[float] = ..., half_life_events: _Optional[float] = ...) -> None: ...
 
 class HeadWeight(_message.Message):
     __slots__ = ("head", "weight")

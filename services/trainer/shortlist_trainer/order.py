@@ -1,0 +1,147 @@
+"""What decides the order of candidates, chosen on validation: weights of the heads and of retrieval's score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shortlist_bundle.combined_score import RetrievalWeight, combined_score
+from shortlist_trainer.actors import Moments, before_events, frozen_at
+from shortlist_trainer.candidates import rolling
+from shortlist_trainer.cold_start import KNOWN_EVENTS, after_first_events, met_later, new_users
+from shortlist_trainer.config import OrderConfig
+from shortlist_trainer.evaluate import Pipeline, Weights, event_counts, list_values, ordered, relevant_after
+from shortlist_trainer.fit_towers import Report
+from shortlist_trainer.ranker_samples import ranker_inputs
+
+RATING_WEIGHTS = (0.0, 0.1, 0.2, 0.4, 0.8)
+"""Weights of the rating head that are tried beside a click weight of 1."""
+
+RETRIEVAL_WEIGHTS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Weights of retrieval's score that are tried beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Candidates at ``q`` moments with what the stages gave to each, and what turned out to be relevant."""
+
+    rows: NDArray[np.int32]
+    """``(q, c)``, -1 is padding, as are the following."""
+
+    click: NDArray[np.float32]
+    rating: NDArray[np.float32]
+    retrieval: NDArray[np.float32]
+    events: NDArray[np.float32]
+    """Events of each actor, ``(q,)``."""
+
+    relevant: Sequence[NDArray[np.int32]]
+
+    def ndcg(self, weights: Weights) -> float:
+        """Return the mean NDCG@10 of the order that ``weights`` give."""
+        heads = weights.click * self.click + weights.rating * self.rating
+        scores = combined_score(heads, self.retrieval, weights.retrieval.of(self.events))
+        return float(list_values(ordered(self.rows, scores)[:, :10], self.relevant, 10)["ndcg@10"].mean())
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Chosen weights, and NDCG@10 on validation by what was tried."""
+
+    weights: Weights
+    by_rating: dict[str, float]
+    by_retrieval: dict[str, float]
+    by_newcomer: dict[str, float]
+    """Mean over users without an event before validation, after their first 0, 1, 3 and 5 events; empty where there are
+    too few of them."""
+
+
+def judged(
+    pipeline: Pipeline, moments: Moments, relevant: Sequence[NDArray[np.int32]], report: Report, part: str
+) -> Judged:
+    """Return what the pipeline has to order at ``moments``, which are in order of time."""
+    columns: list[tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]] = []
+    for span, here, candidates in rolling(pipeline.prepared, pipeline.retrieval, moments):
+        click, rating = pipeline.scorer.scored(ranker_inputs(here, candidates, candidates.fused))
+        columns.append((candidates.fused, click, rating, candidates.fused_scores))
+        report(part, span.stop, len(moments), 0.0)
+    rows, click, rating, retrieval = (np.concatenate(each) for each in zip(*columns, strict=True))
+    return Judged(rows, click, rating, retrieval, event_counts(moments), relevant)
+
+
+def next_events(pipeline: Pipeline, places: NDArray[np.int64], report: Report) -> Judged:
+    """Return the moments before the events at ``places``, each with its event as what is relevant."""
+    sequences = pipeline.prepared.sequences
+    relevant = [sequences.items[place : place + 1] for place in places.tolist()]
+    return judged(pipeline, before_events(sequences, places), relevant, report, "next events")
+
+
+def choose_order(pipeline: Pipeline, following: Judged, config: OrderConfig, report: Report) -> Order:
+    """Return the weights with the best NDCG@10 on validation, one after the other, the lower of equal ones.
+
+    Args:
+        pipeline: What is to be ordered.
+        following: :func:`next_events` of the validation.
+        config: What a slate is for.
+        report: Told of the progress.
+    """
+    known = following if config.aim == "next" else (_later(pipeline, report) or following)
+    weights = Weights(1.0, 0.0)
+    weights, by_rating = _best(known, RATING_WEIGHTS, lambda w: replace(weights, rating=w))
+    base = weights
+    weights, by_retrieval = _best(known, RETRIEVAL_WEIGHTS, lambda w: _with_retrieval(base, w, w, config))
+    newcomers = _newcomers(pipeline, config, report)
+    if newcomers is None:
+        of_known = weights.retrieval.known
+        newcomer = max(of_known, config.newcomer_weight)
+        return Order(_with_retrieval(base, of_known, newcomer, config), by_rating, by_retrieval, {})
+    of_known = weights.retrieval.known
+    weights, by_newcomer = _best(newcomers, RETRIEVAL_WEIGHTS, lambda w: _with_retrieval(base, of_known, w, config))
+    return Order(weights, by_rating, by_retrieval, by_newcomer)
+
+
+def _with_retrieval(weights: Weights, known: float, newcomer: float, config: OrderConfig) -> Weights:
+    return replace(weights, retrieval=RetrievalWeight(known, newcomer, config.newcomer_half_life))
+
+
+def _best(on: Judged, tried: Sequence[float], make: Callable[[float], Weights]) -> tuple[Weights, dict[str, float]]:
+    found = {weight: on.ndcg(make(weight)) for weight in tried}
+    best = max(tried, key=lambda weight: found[weight])
+    return make(best), {f"{weight:g}": value for weight, value in found.items()}
+
+
+def _later(pipeline: Pipeline, report: Report) -> Judged | None:
+    """Return the users as they stood when validation began, with all that they meet in it; ``None`` without any."""
+    prepared, split = pipeline.prepared, pipeline.prepared.split
+    users, relevant = relevant_after(prepared, split.train_end, split.validation_end)
+    kept = np.array([len(rows) > 0 for rows in relevant], np.bool_)
+    kept &= prepared.sequences.ends(split.train_end)[users] > prepared.sequences.start[users]
+    if not kept.any():
+        return None
+    now_s = float(prepared.dataset.times_s[split.train_end - 1])
+    moments = frozen_at(prepared.sequences, users[kept], split.train_end, now_s)
+    return judged(pipeline, moments, [relevant[i] for i in np.flatnonzero(kept)], report, "later events")
+
+
+def _newcomers(pipeline: Pipeline, config: OrderConfig, report: Report) -> Judged | None:
+    """Return the new users of the validation after their first events, or ``None`` where they are too few."""
+    sequences, split = pipeline.prepared.sequences, pipeline.prepared.split
+    parts: list[Judged] = []
+    for known in KNOWN_EVENTS:
+        users = new_users(sequences, split.train_end, known, split.validation_end)
+        if len(users) < config.least_newcomers:
+            return None
+        moments = after_first_events(sequences, users, known)
+        parts.append(
+            judged(pipeline, moments, met_later(sequences, moments, split.validation_end), report, "newcomers")
+        )
+    return Judged(
+        np.concatenate([part.rows for part in parts]),
+        np.concatenate([part.click for part in parts]),
+        np.concatenate([part.rating for part in parts]),
+        np.concatenate([part.retrieval for part in parts]),
+        np.concatenate([part.events for part in parts]),
+        [rows for part in parts for rows in part.relevant],
+    )
