@@ -116,9 +116,12 @@ class _OpenStore:
     def __init__(self, service: FeatureStoreService) -> None:
         self._service = service
 
-    async def read_actor(self, key: ActorKey, min_version: int, deadline: Deadline) -> ActorState:
+    async def read_actor(
+        self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
+    ) -> ActorState:
         """See :class:`shortlist_domain.stages.FeatureStage`."""
-        return await self._service.store().read_actor(key, min_version, deadline)
+        store = self._service.store()
+        return await store.read_actor(key, min_version, deadline, with_impressions=with_impressions)
 
     async def append_events(self, key: ActorKey, events: Sequence[Event], deadline: Deadline) -> AppendResult:
         """See :class:`shortlist_domain.stages.FeatureStage`."""

@@ -211,8 +211,13 @@ class ItemDeltas:
 class FeatureStage(Protocol):
     """The feature store as the gateway sees it."""
 
-    async def read_actor(self, key: ActorKey, min_version: int, deadline: Deadline) -> ActorState:
-        """Return what is known of ``key``; an unknown actor is an empty state, not an error."""
+    async def read_actor(
+        self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
+    ) -> ActorState:
+        """Return what is known of ``key``; an unknown actor is an empty state, not an error.
+
+        With impressions, they stand among the events, under their type.
+        """
         ...
 
     async def append_events(self, key: ActorKey, events: Sequence[Event], deadline: Deadline) -> AppendResult:

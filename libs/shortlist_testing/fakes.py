@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import BundleMismatch
 from shortlist_domain.stages import (
+    IMPRESSION,
     NO_ANCHOR,
     ActorKey,
     ActorState,
@@ -33,12 +34,14 @@ class FakeFeatures:
     reads: list[tuple[ActorKey, int]] = field(default_factory=list)
     caught_up: bool = True
 
-    async def read_actor(self, key: ActorKey, min_version: int, deadline: Deadline) -> ActorState:
+    async def read_actor(
+        self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
+    ) -> ActorState:
         """See :class:`shortlist_domain.stages.FeatureStage`."""
         self.reads.append((key, min_version))
         if self.failure:
             raise self.failure
-        events = self.events.get(key, [])
+        events = [e for e in self.events.get(key, []) if with_impressions or e.event_type != IMPRESSION]
         return ActorState(
             attributes=self.attributes.get(key, {}),
             item_ids=tuple(e.item_id for e in events),

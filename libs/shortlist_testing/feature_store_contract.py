@@ -293,6 +293,8 @@ class FeatureStoreContract:
         state = await store.read_actor(KEY, result.version, soon())
         assert history(state) == [("a", "rating", 4.0, 5)]
         assert state.caught_up
+        everything = history(await store.read_actor(KEY, 0, soon(), with_impressions=True))
+        assert [row[0] for row in everything] == ["s2", "s3", "a"], "oldest first"
         kept = await store.read_impressions(KEY, soon())
         assert history(kept) == [("s2", "impression", 1.0, 7), ("s3", "impression", 1.0, 6)]
         assert await store.read_items("", ["a", "s3"], soon()) == [ItemDelta("a", 1.0, 4.0), None]

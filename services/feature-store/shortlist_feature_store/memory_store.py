@@ -94,7 +94,9 @@ class MemoryStore:
         self._tenants: dict[str, _Tenant] = {}
         self._is_closed = False
 
-    async def read_actor(self, key: ActorKey, min_version: int, deadline: Deadline) -> ActorState:
+    async def read_actor(
+        self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
+    ) -> ActorState:
         """Return what is known of ``key``; see the protocol."""
         self._check("reading an actor", deadline)
         actor = self._actors.get(key, _Actor())
@@ -105,7 +107,8 @@ class MemoryStore:
                 known = key in self._actors
                 await asyncio.wait_for(actor.written.wait(), waiting.remaining_s() if known else 0.002)
             actor = self._actors.get(key, actor)
-        item_ids, event_types, values, times_s = _columns(actor, self._limits.history)
+        kept = (self._limits.history, self._limits.impressions) if with_impressions else (self._limits.history,)
+        item_ids, event_types, values, times_s = _columns(actor, *kept)
         return ActorState(
             attributes={name: attribute_text(packed) for name, packed in actor.attributes.items()},
             item_ids=item_ids,
@@ -141,8 +144,8 @@ class MemoryStore:
     async def read_impressions(self, key: ActorKey, deadline: Deadline) -> ActorState:
         """Return the newest impressions of ``key``; see the protocol."""
         self._check("reading impressions", deadline)
-        columns = _columns(self._actors.get(key, _Actor()), self._limits.impressions)
-        item_ids, event_types, values, times_s = columns
+        actor = self._actors.get(key, _Actor())
+        item_ids, event_types, values, times_s = _columns(actor, self._limits.impressions)
         return ActorState(item_ids=item_ids, event_types=event_types, values=values, times_s=times_s)
 
     async def write_attributes(
@@ -259,6 +262,6 @@ class MemoryStore:
             kept.changed = asyncio.Event()
 
 
-def _columns(actor: _Actor, kept: Kept) -> tuple[list[str], list[str], array[float], array[float]]:
-    """Return the newest events of one of the actor's lists."""
-    return history_columns(actor.lists[kept.name].rows()[-kept.longest :])
+def _columns(actor: _Actor, *lists: Kept) -> tuple[list[str], list[str], array[float], array[float]]:
+    """Return the newest events of some of the actor's lists, oldest first."""
+    return history_columns(sorted(row for kept in lists for row in actor.lists[kept.name].rows()[-kept.longest :]))

@@ -66,9 +66,11 @@ class RedisStore:
         self.lost_counts = 0
         """Appends whose events were stored and not counted, because the server went away in between."""
 
-    async def read_actor(self, key: ActorKey, min_version: int, deadline: Deadline) -> ActorState:
+    async def read_actor(
+        self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
+    ) -> ActorState:
         """Return what is known of ``key``; see the protocol."""
-        state = await self._read_once(key, deadline)
+        state = await self._read_once(key, with_impressions, deadline)
         if state.version >= min_version:
             return state
         waiting = deadline.slice(_SHARE_FOR_WAITING)
@@ -80,7 +82,7 @@ class RedisStore:
                 poll: Command = ("HGET", state_key(key), "version")
                 (version,) = await self._link.exchange([poll], waiting, "reading an actor's version")
                 if int(version or 0) >= min_version:
-                    return await self._read_once(key, deadline)
+                    return await self._read_once(key, with_impressions, deadline)
         return replace(state, caught_up=False)
 
     async def append_events(
@@ -186,15 +188,18 @@ class RedisStore:
         """Close all connections."""
         await self._link.aclose()
 
-    async def _read_once(self, key: ActorKey, deadline: Deadline) -> ActorState:
+    async def _read_once(self, key: ActorKey, with_impressions: bool, deadline: Deadline) -> ActorState:
+        lists = (self._limits.history, self._limits.impressions) if with_impressions else (self._limits.history,)
         commands: list[Command] = [
             ("MULTI",),
-            ("HGETALL", events_key(key)),
             ("HGETALL", state_key(key)),
+            *(("HGETALL", events_key(key, kept.name)) for kept in lists),
             ("EXEC",),
         ]
-        raw, raw_state = (await self._link.exchange(commands, deadline, "reading an actor"))[-1]
-        rows = _rows(raw)[-self._limits.max_events_per_actor :]
+        raw_state, *raw = (await self._link.exchange(commands, deadline, "reading an actor"))[-1]
+        rows = [row for kept, flat in zip(lists, raw, strict=True) for row in _rows(flat)[-kept.longest :]]
+        if with_impressions:
+            rows.sort()
         item_ids, event_types, values, times_s = history_columns(rows)
         fields = dict(zip(raw_state[0::2], raw_state[1::2], strict=True))
         return ActorState(
@@ -205,7 +210,7 @@ class RedisStore:
             event_types=event_types,
             values=values,
             times_s=times_s,
-            known=bool(raw or raw_state),
+            known=bool(raw_state or any(raw)),
             version=int(fields.get(b"version", 0)),
         )
 

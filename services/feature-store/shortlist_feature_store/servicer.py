@@ -44,7 +44,10 @@ class FeatureStoreServicer(pb_grpc.FeatureStoreServiceServicer):
         key = wire.actor_key(request.key)
         if request.min_version < 0:
             raise InvalidRequest(Violation("min_version", f"is {request.min_version}; 0 or more is needed"))
-        return wire.actor_message(await self._store().read_actor(key, request.min_version, current_deadline()))
+        state = await self._store().read_actor(
+            key, request.min_version, current_deadline(), with_impressions=request.with_impressions
+        )
+        return wire.actor_message(state)
 
     async def AppendEvents(self, request: pb.AppendEventsRequest, context: Context) -> pb.AppendEventsResponse:  # noqa: N802, D102
         key = wire.actor_key(request.key)

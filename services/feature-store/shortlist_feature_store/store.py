@@ -114,13 +114,16 @@ class FeatureStore(Protocol):
     :class:`~shortlist_domain.errors.UpstreamFailed` where the server behind the store failed.
     """
 
-    async def read_actor(self, key: ActorKey, min_version: int, deadline: Deadline) -> ActorState:
+    async def read_actor(
+        self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
+    ) -> ActorState:
         """Return what is known of ``key``, the newest ``max_events_per_actor`` events, oldest first.
 
         Args:
             key: Whose.
             min_version: Version that must be visible; waited for until most of the deadline is over. 0: any.
             deadline: When the answer is due.
+            with_impressions: Whether the newest impressions stand among the events.
         """
         ...
 

@@ -43,9 +43,13 @@ class FeatureStoreClient:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = FeatureStoreServiceStub(channel)
 
-    async def read_actor(self, key: ActorKey, min_version: int, deadline: Deadline) -> ActorState:
+    async def read_actor(
+        self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
+    ) -> ActorState:
         """See :class:`shortlist_domain.stages.FeatureStage`."""
-        request = store_pb.ReadActorRequest(key=wire.key_message(key), min_version=min_version)
+        request = store_pb.ReadActorRequest(
+            key=wire.key_message(key), min_version=min_version, with_impressions=with_impressions
+        )
         return wire.actor_state(await _call("feature-store", self._stub.ReadActor, request, deadline))
 
     async def append_events(self, key: ActorKey, events: Sequence[Event], deadline: Deadline) -> AppendResult:

@@ -37,7 +37,9 @@ class SlowFeatures(FakeFeatures):
         self.entered = asyncio.Event()
         self.release = asyncio.Event()
 
-    async def read_actor(self, key: ActorKey, min_version: int, deadline: Deadline) -> ActorState:
+    async def read_actor(
+        self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
+    ) -> ActorState:
         self.entered.set()
         await self.release.wait()
         return await super().read_actor(key, min_version, deadline)

@@ -43,12 +43,14 @@ class ActorKey(_message.Message):
     def __init__(self, tenant: _Optional[str] = ..., actor_id: _Optional[str] = ...) -> None: ...
 
 class ReadActorRequest(_message.Message):
-    __slots__ = ("key", "min_version")
+    __slots__ = ("key", "min_version", "with_impressions")
     KEY_FIELD_NUMBER: _ClassVar[int]
     MIN_VERSION_FIELD_NUMBER: _ClassVar[int]
+    WITH_IMPRESSIONS_FIELD_NUMBER: _ClassVar[int]
     key: ActorKey
     min_version: int
-    def __init__(self, key: _Optional[_Union[ActorKey, _Mapping]] = ..., min_version: _Optional[int] = ...) -> None: ...
+    with_impressions: bool
+    def __init__(self, key: _Optional[_Union[ActorKey, _Mapping]] = ..., min_version: _Optional[int] = ..., with_impressions: _Optional[bool] = ...) -> None: ...
 
 class ReadActorResponse(_message.Message):
     __slots__ = ("known", "attributes", "item_ids", "event_types", "values", "times_s", "version", "caught_up")

@@ -115,7 +115,7 @@ class FeatureStoreServiceServicer:
 
     def AppendEvents(self, request, context):
         """Adds events to an actor's history. Repeating it with the same event ids is harmless. Those of the type `impression`
-        are kept in a list of their own: they are not read with the actor, and count for no item.
+        are kept in a list of their own: they are read with the actor only where asked for, and count for no item.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -45,7 +45,7 @@ class FeatureStoreServiceStub:
     """Writes attributes of an actor; the later event time wins, whatever the order of arrival."""
     AppendEvents: _grpc.UnaryUnaryMultiCallable[_feature_store_service_pb2.AppendEventsRequest, _feature_store_service_pb2.AppendEventsResponse]
     """Adds events to an actor's history. Repeating it with the same event ids is harmless. Those of the type `impression`
-    are kept in a list of their own: they are not read with the actor, and count for no item.
+    are kept in a list of their own: they are read with the actor only where asked for, and count for no item.
     """
     GetHistory: _grpc.UnaryUnaryMultiCallable[_feature_store_service_pb2.GetHistoryRequest, _feature_store_service_pb2.GetHistoryResponse]
     """Reads an actor's most recent events."""
@@ -75,7 +75,7 @@ class FeatureStoreServiceAsyncStub(FeatureStoreServiceStub):
     """Writes attributes of an actor; the later event time wins, whatever the order of arrival."""
     AppendEvents: _aio.UnaryUnaryMultiCallable[_feature_store_service_pb2.AppendEventsRequest, _feature_store_service_pb2.AppendEventsResponse]  # type: ignore[assignment]
     """Adds events to an actor's history. Repeating it with the same event ids is harmless. Those of the type `impression`
-    are kept in a list of their own: they are not read with the actor, and count for no item.
+    are kept in a list of their own: they are read with the actor only where asked for, and count for no item.
     """
     GetHistory: _aio.UnaryUnaryMultiCallable[_feature_store_service_pb2.GetHistoryRequest, _feature_store_service_pb2.GetHistoryResponse]  # type: ignore[assignment]
     """Reads an actor's most recent events."""
@@ -126,7 +126,7 @@ class FeatureStoreServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_feature_store_service_pb2.AppendEventsResponse, _abc.Awaitable[_feature_store_service_pb2.AppendEventsResponse]]:
         """Adds events to an actor's history. Repeating it with the same event ids is harmless. Those of the type `impression`
-        are kept in a list of their own: they are not read with the actor, and count for no item.
+        are kept in a list of their own: they are read with the actor only where asked for, and count for no item.
         """
 
     @_abc_1.abstractmethod
