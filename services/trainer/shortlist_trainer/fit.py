@@ -96,6 +96,9 @@ def fit(
         RankerFit(prepared, retrieval.table, samples, config.ranker, config.seed, checkpoints, report, device, fed)
     )
     clock.lap("ranker")
+    if config.neighbours.refit:
+        neighbours = fit_neighbours(prepared, config.neighbours, prepared.split.train_end)
+        retrieval = Retrieval(prepared, towers, neighbours, popular, config.fusion, config.onboarding)
     pipeline = Pipeline(prepared, retrieval, scorer, Weights(1.0, 0.0))
     places = _validation_places(prepared, config)
     choices = choose(pipeline, places, report, config.calibration.method, config.order)

@@ -16,13 +16,13 @@ MOST_ITEMS_OF_EASE = 20_000
 """EASE inverts a matrix of all pairs of items; of more items it would take over 3 GB for each copy."""
 
 
-def fit_neighbours(prepared: Prepared, config: NeighboursConfig) -> Neighbours:
-    """Return the neighbours of all items by the events before ``prepared.fit_end``.
+def fit_neighbours(prepared: Prepared, config: NeighboursConfig, until: int | None = None) -> Neighbours:
+    """Return the neighbours of all items by the events before ``until``, or before ``prepared.fit_end``.
 
     Raises:
         DataRefused: EASE is asked for and there are too many items for it.
     """
-    dataset, until = prepared.dataset, prepared.fit_end
+    dataset, until = prepared.dataset, prepared.fit_end if until is None else until
     if config.model == "cosine":
         rows, scores = item_neighbours(
             dataset.user_rows[:until],

@@ -75,6 +75,7 @@ _ENTRIES = {
             "neighbours.regularisation": 40_000.0,
             "neighbours.half_life_days": 8.0,
             "neighbours.most": 300,
+            "neighbours.refit": True,
             "two_tower.history_length": 100,
             "fusion.two_tower": 0.25,
             "fusion.item_neighbours": 0.5,

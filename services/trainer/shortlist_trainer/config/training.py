@@ -157,6 +157,10 @@ class NeighboursConfig(Section):
     regularisation: float = Field(default=1000.0, gt=0)
     """Of EASE; the more, the nearer its weights are to counts of users in common."""
 
+    refit: bool = False
+    """Whether they are fitted once more, on all training events, when the ranker has been fitted. It learns from what
+    neighbours say of events that they were not fitted on, and what is asked in serving is later still."""
+
     half_life_days: float | None = Field(default=None, gt=0)
     """Days before the latest event at which another one counts half; ``None``: all events count alike."""
 
