@@ -8,7 +8,12 @@ from typing import TypedDict
 
 from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist.gateway.v1.event_service_pb2 import WriteEventsRequest
-from shortlist.gateway.v1.recommendation_service_pb2 import RecommendRequest, RerankItemsRequest, SimilarItemsRequest
+from shortlist.gateway.v1.recommendation_service_pb2 import (
+    RecommendNextRequest,
+    RecommendRequest,
+    RerankItemsRequest,
+    SimilarItemsRequest,
+)
 
 DEFAULT_TIMEOUT_S = 1.0
 """Deadline of a call where the caller sets none; no call goes out without one."""
@@ -101,6 +106,11 @@ def recommend_request(tenant: str, user_id: str, fields: RecommendFields) -> Rec
         item_fields=fields.get("item_fields", ()),
         consistency_token=fields.get("consistency_token", ""),
     )
+
+
+def next_request(next_token: str, slate_size: int, request: RecommendRequest | None) -> RecommendNextRequest:
+    """Return the request of a RecommendNext."""
+    return RecommendNextRequest(next_token=next_token, slate_size=slate_size, request=request)
 
 
 def similar_request(item_ids: Iterable[str], fields: Selected) -> SimilarItemsRequest:

@@ -10,7 +10,13 @@ import grpc
 from shortlist.common.v1 import actor_pb2
 from shortlist.gateway.v1.event_service_pb2 import WriteEventsResponse
 from shortlist.gateway.v1.event_service_pb2_grpc import EventServiceStub
-from shortlist.gateway.v1.recommendation_service_pb2 import RecommendResponse, RerankItemsResponse, SimilarItemsResponse
+from shortlist.gateway.v1.recommendation_service_pb2 import (
+    RecommendNextResponse,
+    RecommendRequest,
+    RecommendResponse,
+    RerankItemsResponse,
+    SimilarItemsResponse,
+)
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from shortlist_client import messages
 from shortlist_client.messages import DEFAULT_TIMEOUT_S, RecommendFields, RerankFields, Selected, WriteFields
@@ -59,6 +65,21 @@ class Client:
         """Return items for a user, or for the ``visitor_id`` among the fields."""
         request = messages.recommend_request(self._tenant, user_id, fields)
         return self._recommendation.Recommend(request, timeout=timeout_s)
+
+    def recommend_next(
+        self,
+        next_token: str,
+        *,
+        slate_size: int = 0,
+        request: RecommendRequest | None = None,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> RecommendNextResponse:
+        """Return the next page of a slate, from the ``meta.next_token`` of the page before.
+
+        A first page whose request has more than 4,096 bytes needs that request again.
+        """
+        message = messages.next_request(next_token, slate_size, request)
+        return self._recommendation.RecommendNext(message, timeout=timeout_s)
 
     def similar_items(
         self, item_ids: Iterable[str], *, timeout_s: float = DEFAULT_TIMEOUT_S, **fields: Unpack[Selected]

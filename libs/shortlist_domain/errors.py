@@ -5,6 +5,7 @@ ShortlistError
   NotFound           the named thing does not exist here
   NotReady           this replica has not loaded what it needs
   BundleMismatch     this replica does not hold the bundle that was asked for
+  Expired            what was issued for a time is not honoured any more
   Overloaded         refused before any work was done
   BudgetExceeded     time ran out
   UpstreamFailed     a stage or store we depend on failed
@@ -53,6 +54,10 @@ class BundleMismatch(ShortlistError):
         super().__init__(f"bundle {wanted!r} is not held here; held: {', '.join(held) or 'none'}")
         self.wanted = wanted
         self.held = held
+
+
+class Expired(ShortlistError):
+    """What was issued for a time is not honoured any more: the time is over, or what it rests on is gone."""
 
 
 class Overloaded(ShortlistError):

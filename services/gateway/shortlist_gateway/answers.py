@@ -16,7 +16,7 @@ from shortlist_gateway.query import Cause, Level, Outcome, Query, ReasonKind, Sl
 
 SERVING_CONFIG = "default"
 
-Response = pb.RecommendResponse | pb.SimilarItemsResponse | pb.RerankItemsResponse
+Response = pb.RecommendResponse | pb.RecommendNextResponse | pb.SimilarItemsResponse | pb.RerankItemsResponse
 
 _REASON_KINDS = {kind: getattr(answer_pb2, f"REASON_KIND_{kind}") for kind in ReasonKind}
 _LEVELS = {level: getattr(answer_pb2, f"DEGRADATION_LEVEL_{level}") for level in Level}
@@ -26,7 +26,7 @@ _OUTCOMES = {outcome: getattr(answer_pb2, f"STAGE_OUTCOME_{outcome}") for outcom
 
 def add_results(response: Response, slate: Slate, query: Query) -> None:
     """Write the results of ``slate`` into ``response``, in place: a message that is built apart is copied in."""
-    for rank, shown in enumerate(slate.results):
+    for rank, shown in enumerate(slate.results, len(query.shown_rows)):
         result = response.results.add(
             item_id=shown.item_id,
             rank=rank,

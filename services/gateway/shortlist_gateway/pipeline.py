@@ -73,6 +73,9 @@ class Pipeline:
         candidates = await self._candidates(slate, query, actor, excluded, allowed, deadline)
         ranked = await self._ranked(slate, actor, candidates, deadline)
         slate.results = compose(candidates, ranked, slate.catalogue, query.slate_size, query.minimum_click_probability)
+        if query.shown_rows:
+            unseen = [shown for shown in slate.results if shown.row not in query.shown_rows]
+            slate.results = unseen[: query.page_size]
         _declare(slate, query, ranked, allowed)
         return slate
 
@@ -245,7 +248,7 @@ def _declare(
 ) -> None:
     """Say what the finished slate lacks."""
     n = len(slate.results)
-    if n < query.slate_size:
+    if n < query.page_size:
         slate.degrade(Level.PARTIAL, Cause.SHORT_SLATE)
         if n == 0 and allowed is not None:
             slate.degrade(Level.PARTIAL, Cause.EMPTY_SELECTION)

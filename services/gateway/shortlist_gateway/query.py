@@ -19,6 +19,11 @@ class Query:
     now_s: float
     actor: ActorKey | None
     slate_size: int
+    """Items wanted, those of earlier pages included."""
+
+    shown_rows: frozenset[int] = frozenset()
+    """Rows of earlier pages; they do not come again."""
+
     candidate_count: int = 0
     """Candidates wanted; 0 is the setting."""
 
@@ -46,6 +51,11 @@ class Query:
 
     item_ids: Sequence[str] = ()
     """Items to find the like of, or the caller's own list."""
+
+    @property
+    def page_size(self) -> int:
+        """Items wanted on this page."""
+        return self.slate_size - len(self.shown_rows)
 
 
 class Cause(StrEnum):

@@ -24,6 +24,7 @@ class Purpose(StrEnum):
     """What a sealed text is for; one made for another purpose is refused."""
 
     ATTRIBUTION = "attribution"
+    CONTINUATION = "continuation"
 
 
 class BrokenSeal(Exception):

@@ -17,6 +17,7 @@ from shortlist_domain.errors import NotFound
 from shortlist_gateway import answers
 from shortlist_gateway.attribution import Attribution
 from shortlist_gateway.bundles import ActiveBundle
+from shortlist_gateway.continuation import Continuation
 from shortlist_gateway.events import EventIntake
 from shortlist_gateway.pipeline import Pipeline
 from shortlist_gateway.query import Query, Slate
@@ -35,12 +36,14 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         pipeline: Pipeline,
         bundles: ActiveBundle,
         attribution: Attribution,
+        continuation: Continuation,
         metrics: Metrics,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._pipeline = pipeline
         self._bundles = bundles
         self._attribution = attribution
+        self._continuation = continuation
         self._metrics = metrics
         self._clock = clock
 
@@ -52,6 +55,17 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         slate = await self._pipeline.recommend(query, current_deadline())
         response = pb.RecommendResponse()
         self._answer(response, slate, query)
+        self._continuation.add_token(response.meta, request, slate, query)
+        return response
+
+    async def RecommendNext(self, request: pb.RecommendNextRequest, context: Context) -> pb.RecommendNextResponse:  # noqa: N802, D102
+        base, query = self._continuation.resume(request, self._clock())
+        _check_config(base.serving_config)
+        slate = await self._pipeline.recommend(query, current_deadline())
+        self._continuation.check_answered(request, slate, query)
+        response = pb.RecommendNextResponse()
+        self._answer(response, slate, query)
+        self._continuation.add_token(response.meta, base, slate, query)
         return response
 
     async def SimilarItems(self, request: pb.SimilarItemsRequest, context: Context) -> pb.SimilarItemsResponse:  # noqa: N802, D102
@@ -81,7 +95,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
             self._metrics.degraded.labels(cause).inc()
         answers.add_results(response, slate, query)
         meta = answers.meta(slate, query)  # last: it has the warnings of all before
-        meta.attribution_token = self._attribution.token(meta, response.results, query.actor, query.now_s)
+        meta.attribution_token = self._attribution.token(meta, response.results, query.actor, self._clock())
         response.meta.CopyFrom(meta)
 
     def _dry(self, query: Query) -> answer_pb2.AnswerMeta:

@@ -46,6 +46,9 @@ class GatewaySettings(ServerSettings):
     attribution_ttl_s: float = Field(default=7 * 86_400.0, ge=60, le=90 * 86_400.0)
     """Seconds for which events may come back with the attribution token of an answer."""
 
+    continuation_ttl_s: float = Field(default=1_800.0, ge=1, le=86_400.0)
+    """Seconds from the first page of a slate for which RecommendNext goes on with it, while its bundle is held."""
+
     read_actor_budget_s: float = Field(default=0.05, gt=0)
     """Longest wait for the feature store, whatever time is left."""
 

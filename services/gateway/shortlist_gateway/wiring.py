@@ -12,8 +12,10 @@ from shortlist_domain.stages import FeatureStage, RankingStage, RetrievalStage
 from shortlist_gateway.attribution import Attribution
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.clients import FeatureStoreClient, RankingClient, RetrievalClient
+from shortlist_gateway.continuation import Continuation
 from shortlist_gateway.events import EventIntake
 from shortlist_gateway.pipeline import Pipeline
+from shortlist_gateway.requests import recommend_query
 from shortlist_gateway.seals import Keyring
 from shortlist_gateway.servicer import EventServicer, RecommendationServicer
 from shortlist_gateway.settings import GatewaySettings
@@ -44,8 +46,10 @@ class GatewayService:
         pipeline = Pipeline(features, retrieval, ranking, self._bundles, settings)
         if not settings.keys:
             get_log("gateway").warning(LogEvent.NO_SIGNING_KEY, setting="SHORTLIST_GATEWAY_TOKEN_KEYS")
-        attribution = Attribution(Keyring(settings.keys), settings.attribution_ttl_s)
-        self._recommendation = RecommendationServicer(pipeline, self._bundles, attribution, metrics)
+        keyring = Keyring(settings.keys)
+        attribution = Attribution(keyring, settings.attribution_ttl_s)
+        continuation = Continuation(keyring, self._bundles, settings.continuation_ttl_s, recommend_query)
+        self._recommendation = RecommendationServicer(pipeline, self._bundles, attribution, continuation, metrics)
         self._event = EventServicer(EventIntake(features, self._bundles, attribution))
         self._channels = channels
 

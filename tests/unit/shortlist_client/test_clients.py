@@ -45,6 +45,8 @@ async def test_the_async_client_writes_and_sees_what_it_wrote(tmp_path: Path) ->
         assert ITEMS[0] not in {result.item_id for result in answer.results}
         similar = await client.similar_items([ITEMS[0]], slate_size=3, exclude_item_ids=[ITEMS[4]])
         assert len(similar.results) == 3
+        following = await client.recommend_next(answer.meta.next_token, slate_size=2)
+        assert [result.rank for result in following.results] == [5, 6]
         told = await client.write_events([], "ann", attribution_token=answer.meta.attribution_token)
         assert told.impressions == 5
         order = await client.rerank_items(ITEMS[1:4], "ann")
@@ -58,6 +60,7 @@ async def test_the_ordinary_client_gives_the_same_answers(tmp_path: Path) -> Non
         with Client(address) as client:
             assert client.write_events([rating(ITEMS[2], 4.0, event_id="e", time_s=1e9)], "bob").written == 1
             assert client.similar_items([ITEMS[2]]).results
+            assert client.recommend_next(client.recommend("bob").meta.next_token).results
             assert client.rerank_items([ITEMS[3]], "bob").results
             return [result.item_id for result in client.recommend("bob").results]
 

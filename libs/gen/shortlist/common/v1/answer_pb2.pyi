@@ -185,7 +185,7 @@ class StageReport(_message.Message):
     def __init__(self, stage: _Optional[str] = ..., outcome: _Optional[_Union[StageOutcome, str]] = ..., reason: _Optional[str] = ..., budget: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., spent: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., items_in: _Optional[int] = ..., items_out: _Optional[int] = ...) -> None: ...
 
 class AnswerMeta(_message.Message):
-    __slots__ = ("request_id", "slate_id", "attribution_token", "serving_config", "variants", "bundle", "missing_ids", "warnings", "degradation", "stages", "next_token", "actor_known")
+    __slots__ = ("request_id", "slate_id", "attribution_token", "serving_config", "variants", "bundle", "missing_ids", "warnings", "degradation", "stages", "next_token", "actor_known", "next_token_expire_time")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     SLATE_ID_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTION_TOKEN_FIELD_NUMBER: _ClassVar[int]
@@ -198,6 +198,7 @@ class AnswerMeta(_message.Message):
     STAGES_FIELD_NUMBER: _ClassVar[int]
     NEXT_TOKEN_FIELD_NUMBER: _ClassVar[int]
     ACTOR_KNOWN_FIELD_NUMBER: _ClassVar[int]
+    NEXT_TOKEN_EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     slate_id: str
     attribution_token: str
@@ -210,4 +211,5 @@ class AnswerMeta(_message.Message):
     stages: _containers.RepeatedCompositeFieldContainer[StageReport]
     next_token: str
     actor_known: bool
-    def __init__(self, request_id: _Optional[str] = ..., slate_id: _Optional[str] = ..., attribution_token: _Optional[str] = ..., serving_config: _Optional[str] = ..., variants: _Optional[_Iterable[str]] = ..., bundle: _Optional[_Union[Bundle, _Mapping]] = ..., missing_ids: _Optional[_Iterable[str]] = ..., warnings: _Optional[_Iterable[str]] = ..., degradation: _Optional[_Union[Degradation, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[StageReport, _Mapping]]] = ..., next_token: _Optional[str] = ..., actor_known: _Optional[bool] = ...) -> None: ...
+    next_token_expire_time: _timestamp_pb2.Timestamp
+    def __init__(self, request_id: _Optional[str] = ..., slate_id: _Optional[str] = ..., attribution_token: _Optional[str] = ..., serving_config: _Optional[str] = ..., variants: _Optional[_Iterable[str]] = ..., bundle: _Optional[_Union[Bundle, _Mapping]] = ..., missing_ids: _Optional[_Iterable[str]] = ..., warnings: _Optional[_Iterable[str]] = ..., degradation: _Optional[_Union[Degradation, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[StageReport, _Mapping]]] = ..., next_token: _Optional[str] = ..., actor_known: _Optional[bool] = ..., next_token_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

@@ -57,6 +57,26 @@ class RecommendResponse(_message.Message):
     meta: _answer_pb2.AnswerMeta
     def __init__(self, results: _Optional[_Iterable[_Union[_answer_pb2.Result, _Mapping]]] = ..., meta: _Optional[_Union[_answer_pb2.AnswerMeta, _Mapping]] = ...) -> None: ...
 
+class RecommendNextRequest(_message.Message):
+    __slots__ = ("next_token", "slate_size", "request", "request_id")
+    NEXT_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    SLATE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    next_token: str
+    slate_size: int
+    request: RecommendRequest
+    request_id: str
+    def __init__(self, next_token: _Optional[str] = ..., slate_size: _Optional[int] = ..., request: _Optional[_Union[RecommendRequest, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class RecommendNextResponse(_message.Message):
+    __slots__ = ("results", "meta")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    META_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[_answer_pb2.Result]
+    meta: _answer_pb2.AnswerMeta
+    def __init__(self, results: _Optional[_Iterable[_Union[_answer_pb2.Result, _Mapping]]] = ..., meta: _Optional[_Union[_answer_pb2.AnswerMeta, _Mapping]] = ...) -> None: ...
+
 class SimilarItemsRequest(_message.Message):
     __slots__ = ("item_ids", "actor", "slate_size", "serving_config", "filter", "constraints", "item_fields", "bundle_id", "request_id", "validate_only")
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]

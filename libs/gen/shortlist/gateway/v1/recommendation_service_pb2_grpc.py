@@ -31,7 +31,7 @@ class RecommendationServiceStub:
     Every answer names the bundle that made it, where each item came from, what each stage did, and how far it is from
     full. A stage that fails is replaced and declared, never passed on as an error. Errors are: INVALID_ARGUMENT with a
     `google.rpc.BadRequest` that names every offending field, NOT_FOUND for a serving config or an item asked for by name,
-    FAILED_PRECONDITION for a pinned bundle that is not held, RESOURCE_EXHAUSTED with `google.rpc.RetryInfo`,
+    FAILED_PRECONDITION for a pinned bundle that is not held and for a continuation that has expired, RESOURCE_EXHAUSTED with `google.rpc.RetryInfo`,
     DEADLINE_EXCEEDED for a deadline that has passed or is below 2 ms, UNAVAILABLE where no bundle was ever loaded.
     """
 
@@ -45,6 +45,11 @@ class RecommendationServiceStub:
                 '/shortlist.gateway.v1.RecommendationService/Recommend',
                 request_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendRequest.SerializeToString,
                 response_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendResponse.FromString,
+                _registered_method=True)
+        self.RecommendNext = channel.unary_unary(
+                '/shortlist.gateway.v1.RecommendationService/RecommendNext',
+                request_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendNextRequest.SerializeToString,
+                response_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendNextResponse.FromString,
                 _registered_method=True)
         self.SimilarItems = channel.unary_unary(
                 '/shortlist.gateway.v1.RecommendationService/SimilarItems',
@@ -64,12 +69,27 @@ class RecommendationServiceServicer:
     Every answer names the bundle that made it, where each item came from, what each stage did, and how far it is from
     full. A stage that fails is replaced and declared, never passed on as an error. Errors are: INVALID_ARGUMENT with a
     `google.rpc.BadRequest` that names every offending field, NOT_FOUND for a serving config or an item asked for by name,
-    FAILED_PRECONDITION for a pinned bundle that is not held, RESOURCE_EXHAUSTED with `google.rpc.RetryInfo`,
+    FAILED_PRECONDITION for a pinned bundle that is not held and for a continuation that has expired, RESOURCE_EXHAUSTED with `google.rpc.RetryInfo`,
     DEADLINE_EXCEEDED for a deadline that has passed or is below 2 ms, UNAVAILABLE where no bundle was ever loaded.
     """
 
     def Recommend(self, request, context):
         """Recommends items for an actor. Repeating it is harmless.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecommendNext(self, request, context):
+        """Goes on with the slate of a Recommend: the next items, none twice, from the same bundle. Repeating it with the same
+        token gives the same page, while nothing else changes.
+
+        Pages laid end to end are the slate that one Recommend of their length would have given, while nothing changes and
+        they stay within its candidates. Where something does change (a write, a counter, a stage that fails), no item comes
+        twice, and the best of those not shown comes first. Constraints hold for all pages together.
+
+        Fails with FAILED_PRECONDITION, reason `Expired`, where the token's time is over or its bundle is not held any more,
+        and with INVALID_ARGUMENT for a token that was not issued here.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -99,6 +119,11 @@ def add_RecommendationServiceServicer_to_server(servicer, server):
                     request_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendRequest.FromString,
                     response_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendResponse.SerializeToString,
             ),
+            'RecommendNext': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecommendNext,
+                    request_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendNextRequest.FromString,
+                    response_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendNextResponse.SerializeToString,
+            ),
             'SimilarItems': grpc.unary_unary_rpc_method_handler(
                     servicer.SimilarItems,
                     request_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.SimilarItemsRequest.FromString,
@@ -123,7 +148,7 @@ class RecommendationService:
     Every answer names the bundle that made it, where each item came from, what each stage did, and how far it is from
     full. A stage that fails is replaced and declared, never passed on as an error. Errors are: INVALID_ARGUMENT with a
     `google.rpc.BadRequest` that names every offending field, NOT_FOUND for a serving config or an item asked for by name,
-    FAILED_PRECONDITION for a pinned bundle that is not held, RESOURCE_EXHAUSTED with `google.rpc.RetryInfo`,
+    FAILED_PRECONDITION for a pinned bundle that is not held and for a continuation that has expired, RESOURCE_EXHAUSTED with `google.rpc.RetryInfo`,
     DEADLINE_EXCEEDED for a deadline that has passed or is below 2 ms, UNAVAILABLE where no bundle was ever loaded.
     """
 
@@ -144,6 +169,33 @@ class RecommendationService:
             '/shortlist.gateway.v1.RecommendationService/Recommend',
             shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendRequest.SerializeToString,
             shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecommendNext(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shortlist.gateway.v1.RecommendationService/RecommendNext',
+            shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendNextRequest.SerializeToString,
+            shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendNextResponse.FromString,
             options,
             channel_credentials,
             insecure,

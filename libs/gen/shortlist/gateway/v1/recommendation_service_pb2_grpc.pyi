@@ -32,7 +32,7 @@ class RecommendationServiceStub:
     Every answer names the bundle that made it, where each item came from, what each stage did, and how far it is from
     full. A stage that fails is replaced and declared, never passed on as an error. Errors are: INVALID_ARGUMENT with a
     `google.rpc.BadRequest` that names every offending field, NOT_FOUND for a serving config or an item asked for by name,
-    FAILED_PRECONDITION for a pinned bundle that is not held, RESOURCE_EXHAUSTED with `google.rpc.RetryInfo`,
+    FAILED_PRECONDITION for a pinned bundle that is not held and for a continuation that has expired, RESOURCE_EXHAUSTED with `google.rpc.RetryInfo`,
     DEADLINE_EXCEEDED for a deadline that has passed or is below 2 ms, UNAVAILABLE where no bundle was ever loaded.
     """
 
@@ -42,6 +42,17 @@ class RecommendationServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RecommendationServiceAsyncStub: ...
     Recommend: _grpc.UnaryUnaryMultiCallable[_recommendation_service_pb2.RecommendRequest, _recommendation_service_pb2.RecommendResponse]
     """Recommends items for an actor. Repeating it is harmless."""
+    RecommendNext: _grpc.UnaryUnaryMultiCallable[_recommendation_service_pb2.RecommendNextRequest, _recommendation_service_pb2.RecommendNextResponse]
+    """Goes on with the slate of a Recommend: the next items, none twice, from the same bundle. Repeating it with the same
+    token gives the same page, while nothing else changes.
+
+    Pages laid end to end are the slate that one Recommend of their length would have given, while nothing changes and
+    they stay within its candidates. Where something does change (a write, a counter, a stage that fails), no item comes
+    twice, and the best of those not shown comes first. Constraints hold for all pages together.
+
+    Fails with FAILED_PRECONDITION, reason `Expired`, where the token's time is over or its bundle is not held any more,
+    and with INVALID_ARGUMENT for a token that was not issued here.
+    """
     SimilarItems: _grpc.UnaryUnaryMultiCallable[_recommendation_service_pb2.SimilarItemsRequest, _recommendation_service_pb2.SimilarItemsResponse]
     """Finds items that are like one or several items. Repeating it is harmless.
 
@@ -57,13 +68,24 @@ class RecommendationServiceAsyncStub(RecommendationServiceStub):
     Every answer names the bundle that made it, where each item came from, what each stage did, and how far it is from
     full. A stage that fails is replaced and declared, never passed on as an error. Errors are: INVALID_ARGUMENT with a
     `google.rpc.BadRequest` that names every offending field, NOT_FOUND for a serving config or an item asked for by name,
-    FAILED_PRECONDITION for a pinned bundle that is not held, RESOURCE_EXHAUSTED with `google.rpc.RetryInfo`,
+    FAILED_PRECONDITION for a pinned bundle that is not held and for a continuation that has expired, RESOURCE_EXHAUSTED with `google.rpc.RetryInfo`,
     DEADLINE_EXCEEDED for a deadline that has passed or is below 2 ms, UNAVAILABLE where no bundle was ever loaded.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Recommend: _aio.UnaryUnaryMultiCallable[_recommendation_service_pb2.RecommendRequest, _recommendation_service_pb2.RecommendResponse]  # type: ignore[assignment]
     """Recommends items for an actor. Repeating it is harmless."""
+    RecommendNext: _aio.UnaryUnaryMultiCallable[_recommendation_service_pb2.RecommendNextRequest, _recommendation_service_pb2.RecommendNextResponse]  # type: ignore[assignment]
+    """Goes on with the slate of a Recommend: the next items, none twice, from the same bundle. Repeating it with the same
+    token gives the same page, while nothing else changes.
+
+    Pages laid end to end are the slate that one Recommend of their length would have given, while nothing changes and
+    they stay within its candidates. Where something does change (a write, a counter, a stage that fails), no item comes
+    twice, and the best of those not shown comes first. Constraints hold for all pages together.
+
+    Fails with FAILED_PRECONDITION, reason `Expired`, where the token's time is over or its bundle is not held any more,
+    and with INVALID_ARGUMENT for a token that was not issued here.
+    """
     SimilarItems: _aio.UnaryUnaryMultiCallable[_recommendation_service_pb2.SimilarItemsRequest, _recommendation_service_pb2.SimilarItemsResponse]  # type: ignore[assignment]
     """Finds items that are like one or several items. Repeating it is harmless.
 
@@ -78,7 +100,7 @@ class RecommendationServiceServicer(metaclass=_abc_1.ABCMeta):
     Every answer names the bundle that made it, where each item came from, what each stage did, and how far it is from
     full. A stage that fails is replaced and declared, never passed on as an error. Errors are: INVALID_ARGUMENT with a
     `google.rpc.BadRequest` that names every offending field, NOT_FOUND for a serving config or an item asked for by name,
-    FAILED_PRECONDITION for a pinned bundle that is not held, RESOURCE_EXHAUSTED with `google.rpc.RetryInfo`,
+    FAILED_PRECONDITION for a pinned bundle that is not held and for a continuation that has expired, RESOURCE_EXHAUSTED with `google.rpc.RetryInfo`,
     DEADLINE_EXCEEDED for a deadline that has passed or is below 2 ms, UNAVAILABLE where no bundle was ever loaded.
     """
 
@@ -89,6 +111,23 @@ class RecommendationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recommendation_service_pb2.RecommendResponse, _abc.Awaitable[_recommendation_service_pb2.RecommendResponse]]:
         """Recommends items for an actor. Repeating it is harmless."""
+
+    @_abc_1.abstractmethod
+    def RecommendNext(
+        self,
+        request: _recommendation_service_pb2.RecommendNextRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recommendation_service_pb2.RecommendNextResponse, _abc.Awaitable[_recommendation_service_pb2.RecommendNextResponse]]:
+        """Goes on with the slate of a Recommend: the next items, none twice, from the same bundle. Repeating it with the same
+        token gives the same page, while nothing else changes.
+
+        Pages laid end to end are the slate that one Recommend of their length would have given, while nothing changes and
+        they stay within its candidates. Where something does change (a write, a counter, a stage that fails), no item comes
+        twice, and the best of those not shown comes first. Constraints hold for all pages together.
+
+        Fails with FAILED_PRECONDITION, reason `Expired`, where the token's time is over or its bundle is not held any more,
+        and with INVALID_ARGUMENT for a token that was not issued here.
+        """
 
     @_abc_1.abstractmethod
     def SimilarItems(

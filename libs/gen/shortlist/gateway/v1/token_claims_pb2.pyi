@@ -29,3 +29,17 @@ class AttributionClaims(_message.Message):
     propensities: _containers.RepeatedScalarFieldContainer[float]
     made_ms: int
     def __init__(self, slate_id: _Optional[str] = ..., tenant: _Optional[str] = ..., actor_id: _Optional[str] = ..., serving_config: _Optional[str] = ..., variants: _Optional[_Iterable[str]] = ..., bundle_id: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., first_rank: _Optional[int] = ..., propensities: _Optional[_Iterable[float]] = ..., made_ms: _Optional[int] = ...) -> None: ...
+
+class ContinuationClaims(_message.Message):
+    __slots__ = ("request", "request_digest", "bundle_id", "shown_row_steps", "started_s")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
+    SHOWN_ROW_STEPS_FIELD_NUMBER: _ClassVar[int]
+    STARTED_S_FIELD_NUMBER: _ClassVar[int]
+    request: bytes
+    request_digest: bytes
+    bundle_id: str
+    shown_row_steps: _containers.RepeatedScalarFieldContainer[int]
+    started_s: float
+    def __init__(self, request: _Optional[bytes] = ..., request_digest: _Optional[bytes] = ..., bundle_id: _Optional[str] = ..., shown_row_steps: _Optional[_Iterable[int]] = ..., started_s: _Optional[float] = ...) -> None: ...
