@@ -90,9 +90,9 @@ async def failure(call: object, code: grpc.StatusCode = grpc.StatusCode.INVALID_
 
 def reason(error: grpc.aio.AioRpcError) -> str:
     info = error_details_pb2.ErrorInfo()
-    status = status_pb2.Status.FromString(dict(error.trailing_metadata() or ())[DETAILS_KEY])  # type: ignore[arg-type]
+    status = status_pb2.Status.FromString(dict(error.trailing_metadata() or ())[DETAILS_KEY])
     assert any(detail.Unpack(info) for detail in status.details)
-    return info.reason
+    return str(info.reason)
 
 
 def reopened(token: str, **changes: object) -> str:
@@ -110,7 +110,7 @@ async def test_pages_laid_end_to_end_are_one_long_slate(
     constraints = selection_pb2.Constraints(exclude_item_ids=ITEMS[40:43])
     long = await recommendation.Recommend(ask(user, 1000, context=context, constraints=constraints), timeout=5)
     first = await recommendation.Recommend(ask(user, size, context=context, constraints=constraints), timeout=5)
-    pages = [first, *await rest(recommendation, first)]
+    pages: list[Page] = [first, *await rest(recommendation, first)]
     assert ids(*pages) == ids(long)
     assert len(ids(long)) == N - 4 - 3
     results = [result for page in pages for result in page.results]
