@@ -171,6 +171,9 @@ class RankRequest:
     retrieval_scores: array[float] = field(default_factory=lambda: array("f"))
     """What retrieval gave to each of ``rows``, above 0; the bundle says what it weighs. Empty: it weighs nothing."""
 
+    with_item_numbers: bool = False
+    """Whether the answer shows the items' features that the model read."""
+
 
 @dataclass(frozen=True, slots=True)
 class RankResult:
@@ -185,6 +188,9 @@ class RankResult:
 
     rating: array[float]
     """Expected value of the interaction, on the data set's own scale."""
+
+    item_numbers: Mapping[str, array[float]] = field(default_factory=dict)
+    """Numeric features of each item that the model read, by name, shape ``(ranked,)``; empty where not asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -322,7 +322,7 @@ async def test_odd_ids_are_served_like_any_other(
     [
         ("filter", {"filter": selection_pb2.Filter(expression="year > 1990")}),
         ("experiment_override", {"experiment_override": "a:b"}),
-        ("debug_level", {"debug_level": pb.DEBUG_LEVEL_FULL}),
+        ("debug_level", {"debug_level": 2}),
         ("constraints.pins", {"constraints": selection_pb2.Constraints(pins=[selection_pb2.Pin(item_id="a")])}),
         ("constraints.diversity", {"constraints": selection_pb2.Constraints(diversity=selection_pb2.Diversity())}),
         (

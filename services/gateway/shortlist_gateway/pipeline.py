@@ -28,6 +28,7 @@ from shortlist_gateway.compose import compose
 from shortlist_gateway.query import Cause, Level, Origin, Outcome, Query, ReasonKind, Report, Shown, Slate
 from shortlist_gateway.settings import GatewaySettings
 from shortlist_gateway.stage import StagePlan, StageRun, run_stage
+from shortlist_gateway.trace import Trace
 
 SHORT_TIME_S = 0.015
 """With less than this left before retrieval, fewer candidates are asked for."""
@@ -71,8 +72,9 @@ class Pipeline:
         actor = await self._read_actor(slate, query, deadline)
         excluded, allowed = _selection(slate, query, actor)
         candidates = await self._candidates(slate, query, actor, excluded, allowed, deadline)
-        ranked = await self._ranked(slate, actor, candidates, deadline)
+        ranked = await self._ranked(slate, query, actor, candidates, deadline)
         slate.results = compose(candidates, ranked, slate.catalogue, query.slate_size, query.minimum_click_probability)
+        slate.trace = Trace(actor, excluded, allowed, candidates, ranked)
         if query.shown_rows:
             unseen = [shown for shown in slate.results if shown.row not in query.shown_rows]
             slate.results = unseen[: query.page_size]
@@ -110,7 +112,7 @@ class Pipeline:
         actor = await self._read_actor(slate, query, deadline)
         asked = dict.fromkeys(query.item_ids)
         candidates = from_caller(_rows(slate, tuple(asked)))
-        ranked = await self._ranked(slate, actor, candidates, deadline)
+        ranked = await self._ranked(slate, query, actor, candidates, deadline)
         shown = compose(candidates, ranked, slate.catalogue, len(asked))
         unknown = [i for i in asked if slate.catalogue.row(i) is None]
         for item_id in unknown:
@@ -180,7 +182,7 @@ class Pipeline:
         return candidates
 
     async def _ranked(
-        self, slate: Slate, actor: KnownActor, candidates: Candidates, deadline: Deadline
+        self, slate: Slate, query: Query, actor: KnownActor, candidates: Candidates, deadline: Deadline
     ) -> RankResult | None:
         n = len(candidates.rows)
         if n == 0:
@@ -192,6 +194,7 @@ class Pipeline:
             candidates.rows,
             candidates.actor_embedding,
             candidates.scores if candidates.is_fused else array("f"),
+            query.is_debugged,
         )
         run = await run_stage(self._rank, deadline, lambda d: self._ranking.rank(request, d))
         ranked = run.value

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from shortlist_domain.stages import ActorKey, Event
 from shortlist_gateway.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    from shortlist_gateway.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,9 @@ class Query:
     """Inline attributes of several texts: chosen values of item attributes."""
 
     item_fields: Sequence[str] = ()
+    is_debugged: bool = False
+    """Whether the answer shows its working."""
+
     min_version: int = 0
     """Version of the actor that must be visible; from a consistency token."""
 
@@ -161,6 +167,8 @@ class Slate:
     ranked_fraction: float = 0.0
     features_present_fraction: float = 1.0
     is_actor_known: bool = False
+    trace: Trace | None = None
+    """What the stages gave each other, where they were asked for a slate."""
 
     def degrade(self, level: Level, cause: Cause) -> None:
         """Note that the answer is at best at ``level``, because of ``cause``."""

@@ -24,9 +24,11 @@ def recommend_query(request: pb.RecommendRequest, now_s: float) -> Query:
         InvalidRequest: With every field that is wrong or not honoured yet.
     """
     checks = Checks()
-    checks.unsupported(request, "", ("filter", "experiment_override", "debug_level"))
+    checks.unsupported(request, "", ("filter", "experiment_override"))
     if not 0 <= request.candidate_count <= MAX_CANDIDATES:
         checks.wrong("candidate_count", f"is {request.candidate_count}; it must be in [0, {MAX_CANDIDATES}]")
+    if request.debug_level not in (pb.DEBUG_LEVEL_UNSPECIFIED, pb.DEBUG_LEVEL_FULL):
+        checks.wrong("debug_level", f"is {request.debug_level}; DEBUG_LEVEL_FULL (1) is the only one")
     actor = checks.actor(request, request.actor)
     exclude, include = _lists(checks, request.constraints)
     constraints = request.constraints
@@ -47,6 +49,7 @@ def recommend_query(request: pb.RecommendRequest, now_s: float) -> Query:
         attributes=attributes,
         chosen=chosen,
         item_fields=_fields(checks, request.item_fields),
+        is_debugged=request.debug_level == pb.DEBUG_LEVEL_FULL,
         min_version=_min_version(checks, request.consistency_token, actor),
     )
     checks.done()

@@ -18,6 +18,7 @@ from shortlist_gateway import answers
 from shortlist_gateway.attribution import Attribution
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.continuation import Continuation
+from shortlist_gateway.debug import debug
 from shortlist_gateway.events import EventIntake
 from shortlist_gateway.pipeline import Pipeline
 from shortlist_gateway.query import Query, Slate
@@ -56,6 +57,8 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         response = pb.RecommendResponse()
         self._answer(response, slate, query)
         self._continuation.add_token(response.meta, request, slate, query)
+        if query.is_debugged:
+            response.debug.CopyFrom(debug(slate))
         return response
 
     async def RecommendNext(self, request: pb.RecommendNextRequest, context: Context) -> pb.RecommendNextResponse:  # noqa: N802, D102
@@ -66,6 +69,8 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         response = pb.RecommendNextResponse()
         self._answer(response, slate, query)
         self._continuation.add_token(response.meta, base, slate, query)
+        if query.is_debugged:
+            response.debug.CopyFrom(debug(slate))
         return response
 
     async def SimilarItems(self, request: pb.SimilarItemsRequest, context: Context) -> pb.SimilarItemsResponse:  # noqa: N802, D102

@@ -150,6 +150,7 @@ def rank_request(request: RankRequest) -> ranking_pb.RankCandidatesRequest:
         rows=request.rows.tobytes(),
         actor_embedding=request.actor_embedding.tobytes(),
         retrieval_scores=request.retrieval_scores.tobytes(),
+        with_item_numbers=request.with_item_numbers,
     )
 
 
@@ -160,4 +161,5 @@ def rank_result(response: ranking_pb.RankCandidatesResponse) -> RankResult:
         scores=floats(response.scores, "ranking"),
         click=floats(response.click, "ranking"),
         rating=floats(response.rating, "ranking"),
+        item_numbers={column.name: floats(column.values, "ranking") for column in response.item_numbers},
     )

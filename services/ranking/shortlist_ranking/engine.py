@@ -97,6 +97,12 @@ class RankingEngine:
             scores=_column(scores.astype(np.float32, copy=False)),
             click=_column(ranker.calibration.probabilities(logits)),
             rating=_column(rated),
+            item_numbers={
+                name: _column(column.take(rows[: len(scores)]))
+                for name, column in zip(ranker.features.item_numbers, columns, strict=True)
+            }
+            if request.with_item_numbers
+            else {},
         )
 
 

@@ -44,6 +44,7 @@ class RankingServicer(RankingServiceServicer):
             rows=rows_of(request.rows, "rows"),
             actor_embedding=floats_of(request.actor_embedding, "actor_embedding"),
             retrieval_scores=floats_of(request.retrieval_scores, "retrieval_scores"),
+            with_item_numbers=request.with_item_numbers,
         )
         result = await self._engine.rank(asked, current_deadline())
         return pb.RankCandidatesResponse(
@@ -51,6 +52,7 @@ class RankingServicer(RankingServiceServicer):
             scores=result.scores.tobytes(),
             click=result.click.tobytes(),
             rating=result.rating.tobytes(),
+            item_numbers=[pb.NumberColumn(name=n, values=v.tobytes()) for n, v in result.item_numbers.items()],
         )
 
     async def DescribeModel(  # noqa: N802

@@ -74,6 +74,17 @@ async def test_scores_are_the_linear_rankers_by_hand(engine: RankingEngine, rank
         assert result.scores[place] == pytest.approx(logit + 0.5 * rating)
 
 
+async def test_item_features_are_shown_where_asked_as_the_model_read_them(
+    engine: RankingEngine, ranker: LoadedRanker
+) -> None:
+    assert (await engine.rank(request(ranker, 7, 3), soon())).item_numbers == {}
+    ranker.counters.apply([ItemDelta(item_ids(N)[3], 8.0, 20.0)])
+    shown = (await engine.rank(request(ranker, 7, 3, with_item_numbers=True), soon())).item_numbers
+    assert set(shown) == set(ranker.features.item_numbers)
+    assert shown["item_count"][1] == ranker.counters.columns["item_count"][3]
+    assert shown["item_count"][0] == ranker.counters.columns["item_count"][7]
+
+
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.integers(0, N - 1), min_size=1, max_size=80))
 def test_a_score_does_not_depend_on_the_rest_of_the_list(loaded: LoadedRanker, rows: list[int]) -> None:

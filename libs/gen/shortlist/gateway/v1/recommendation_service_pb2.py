@@ -22,36 +22,45 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from shortlist.common.v1 import actor_pb2 as shortlist_dot_common_dot_v1_dot_actor__pb2
 from shortlist.common.v1 import answer_pb2 as shortlist_dot_common_dot_v1_dot_answer__pb2
 from shortlist.common.v1 import selection_pb2 as shortlist_dot_common_dot_v1_dot_selection__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1shortlist/gateway/v1/recommendation_service.proto\x12\x14shortlist.gateway.v1\x1a\x1fshortlist/common/v1/actor.proto\x1a shortlist/common/v1/answer.proto\x1a#shortlist/common/v1/selection.proto\"\xd7\x03\n\x10RecommendRequest\x12)\n\x05\x61\x63tor\x18\x01 \x01(\x0b\x32\x1a.shortlist.common.v1.Actor\x12\x12\n\nslate_size\x18\x02 \x01(\x05\x12\x16\n\x0eserving_config\x18\x03 \x01(\t\x12-\n\x07\x63ontext\x18\x04 \x01(\x0b\x32\x1c.shortlist.common.v1.Context\x12+\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x1b.shortlist.common.v1.Filter\x12\x35\n\x0b\x63onstraints\x18\x06 \x01(\x0b\x32 .shortlist.common.v1.Constraints\x12\x19\n\x11\x63onsistency_token\x18\x07 \x01(\t\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\x12\x35\n\x0b\x64\x65\x62ug_level\x18\t \x01(\x0e\x32 .shortlist.gateway.v1.DebugLevel\x12\x13\n\x0bitem_fields\x18\n \x03(\t\x12\x11\n\tbundle_id\x18\x0b \x01(\t\x12\x17\n\x0f\x63\x61ndidate_count\x18\x0c \x01(\x05\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x1b\n\x13\x65xperiment_override\x18\x0e \x01(\t\"p\n\x11RecommendResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.shortlist.common.v1.Result\x12-\n\x04meta\x18\x02 \x01(\x0b\x32\x1f.shortlist.common.v1.AnswerMeta\"\x8b\x01\n\x14RecommendNextRequest\x12\x12\n\nnext_token\x18\x01 \x01(\t\x12\x12\n\nslate_size\x18\x02 \x01(\x05\x12\x37\n\x07request\x18\x03 \x01(\x0b\x32&.shortlist.gateway.v1.RecommendRequest\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"t\n\x15RecommendNextResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.shortlist.common.v1.Result\x12-\n\x04meta\x18\x02 \x01(\x0b\x32\x1f.shortlist.common.v1.AnswerMeta\"\xb5\x02\n\x13SimilarItemsRequest\x12\x10\n\x08item_ids\x18\x01 \x03(\t\x12)\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x1a.shortlist.common.v1.Actor\x12\x12\n\nslate_size\x18\x03 \x01(\x05\x12\x16\n\x0eserving_config\x18\x04 \x01(\t\x12+\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x1b.shortlist.common.v1.Filter\x12\x35\n\x0b\x63onstraints\x18\x06 \x01(\x0b\x32 .shortlist.common.v1.Constraints\x12\x13\n\x0bitem_fields\x18\x07 \x03(\t\x12\x11\n\tbundle_id\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x15\n\rvalidate_only\x18\n \x01(\x08\"s\n\x14SimilarItemsResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.shortlist.common.v1.Result\x12-\n\x04meta\x18\x02 \x01(\x0b\x32\x1f.shortlist.common.v1.AnswerMeta\"\x86\x02\n\x12RerankItemsRequest\x12)\n\x05\x61\x63tor\x18\x01 \x01(\x0b\x32\x1a.shortlist.common.v1.Actor\x12\x10\n\x08item_ids\x18\x02 \x03(\t\x12-\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x1c.shortlist.common.v1.Context\x12\x16\n\x0eserving_config\x18\x04 \x01(\t\x12\x13\n\x0bitem_fields\x18\x05 \x03(\t\x12\x19\n\x11\x63onsistency_token\x18\x06 \x01(\t\x12\x11\n\tbundle_id\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x15\n\rvalidate_only\x18\t \x01(\x08\"r\n\x13RerankItemsResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.shortlist.common.v1.Result\x12-\n\x04meta\x18\x02 \x01(\x0b\x32\x1f.shortlist.common.v1.AnswerMeta*?\n\nDebugLevel\x12\x1b\n\x17\x44\x45\x42UG_LEVEL_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44\x45\x42UG_LEVEL_FULL\x10\x01\x32\xaa\x03\n\x15RecommendationService\x12\\\n\tRecommend\x12&.shortlist.gateway.v1.RecommendRequest\x1a\'.shortlist.gateway.v1.RecommendResponse\x12h\n\rRecommendNext\x12*.shortlist.gateway.v1.RecommendNextRequest\x1a+.shortlist.gateway.v1.RecommendNextResponse\x12\x65\n\x0cSimilarItems\x12).shortlist.gateway.v1.SimilarItemsRequest\x1a*.shortlist.gateway.v1.SimilarItemsResponse\x12\x62\n\x0bRerankItems\x12(.shortlist.gateway.v1.RerankItemsRequest\x1a).shortlist.gateway.v1.RerankItemsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1shortlist/gateway/v1/recommendation_service.proto\x12\x14shortlist.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fshortlist/common/v1/actor.proto\x1a shortlist/common/v1/answer.proto\x1a#shortlist/common/v1/selection.proto\"m\n\x05\x44\x65\x62ug\x12\x30\n\x05\x61\x63tor\x18\x01 \x01(\x0b\x32!.shortlist.gateway.v1.ActorInputs\x12\x32\n\x07results\x18\x02 \x03(\x0b\x32!.shortlist.gateway.v1.StageScores\"\xff\x01\n\x0b\x41\x63torInputs\x12)\n\x05\x61s_of\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\nattributes\x18\x02 \x03(\x0b\x32\x1e.shortlist.common.v1.Attribute\x12.\n\x06\x63hosen\x18\x03 \x03(\x0b\x32\x1e.shortlist.common.v1.Attribute\x12\x34\n\x08\x66\x65\x61tures\x18\x04 \x03(\x0b\x32\".shortlist.gateway.v1.FeatureValue\x12+\n\x07history\x18\x05 \x03(\x0b\x32\x1a.shortlist.common.v1.Event\"+\n\x0c\x46\x65\x61tureValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\"\x95\x02\n\x0bStageScores\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x1b\n\x0eretrieval_rank\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x1c\n\x0fretrieval_score\x18\x03 \x01(\x02H\x01\x88\x01\x01\x12\x19\n\x0cranking_rank\x18\x04 \x01(\x05H\x02\x88\x01\x01\x12\x1a\n\rranking_score\x18\x05 \x01(\x02H\x03\x88\x01\x01\x12\x39\n\ritem_features\x18\x06 \x03(\x0b\x32\".shortlist.gateway.v1.FeatureValueB\x11\n\x0f_retrieval_rankB\x12\n\x10_retrieval_scoreB\x0f\n\r_ranking_rankB\x10\n\x0e_ranking_score\"\xd7\x03\n\x10RecommendRequest\x12)\n\x05\x61\x63tor\x18\x01 \x01(\x0b\x32\x1a.shortlist.common.v1.Actor\x12\x12\n\nslate_size\x18\x02 \x01(\x05\x12\x16\n\x0eserving_config\x18\x03 \x01(\t\x12-\n\x07\x63ontext\x18\x04 \x01(\x0b\x32\x1c.shortlist.common.v1.Context\x12+\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x1b.shortlist.common.v1.Filter\x12\x35\n\x0b\x63onstraints\x18\x06 \x01(\x0b\x32 .shortlist.common.v1.Constraints\x12\x19\n\x11\x63onsistency_token\x18\x07 \x01(\t\x12\x15\n\rvalidate_only\x18\x08 \x01(\x08\x12\x35\n\x0b\x64\x65\x62ug_level\x18\t \x01(\x0e\x32 .shortlist.gateway.v1.DebugLevel\x12\x13\n\x0bitem_fields\x18\n \x03(\t\x12\x11\n\tbundle_id\x18\x0b \x01(\t\x12\x17\n\x0f\x63\x61ndidate_count\x18\x0c \x01(\x05\x12\x12\n\nrequest_id\x18\r \x01(\t\x12\x1b\n\x13\x65xperiment_override\x18\x0e \x01(\t\"\x9c\x01\n\x11RecommendResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.shortlist.common.v1.Result\x12-\n\x04meta\x18\x02 \x01(\x0b\x32\x1f.shortlist.common.v1.AnswerMeta\x12*\n\x05\x64\x65\x62ug\x18\x03 \x01(\x0b\x32\x1b.shortlist.gateway.v1.Debug\"\x8b\x01\n\x14RecommendNextRequest\x12\x12\n\nnext_token\x18\x01 \x01(\t\x12\x12\n\nslate_size\x18\x02 \x01(\x05\x12\x37\n\x07request\x18\x03 \x01(\x0b\x32&.shortlist.gateway.v1.RecommendRequest\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"\xa0\x01\n\x15RecommendNextResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.shortlist.common.v1.Result\x12-\n\x04meta\x18\x02 \x01(\x0b\x32\x1f.shortlist.common.v1.AnswerMeta\x12*\n\x05\x64\x65\x62ug\x18\x03 \x01(\x0b\x32\x1b.shortlist.gateway.v1.Debug\"\xb5\x02\n\x13SimilarItemsRequest\x12\x10\n\x08item_ids\x18\x01 \x03(\t\x12)\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\x1a.shortlist.common.v1.Actor\x12\x12\n\nslate_size\x18\x03 \x01(\x05\x12\x16\n\x0eserving_config\x18\x04 \x01(\t\x12+\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x1b.shortlist.common.v1.Filter\x12\x35\n\x0b\x63onstraints\x18\x06 \x01(\x0b\x32 .shortlist.common.v1.Constraints\x12\x13\n\x0bitem_fields\x18\x07 \x03(\t\x12\x11\n\tbundle_id\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x15\n\rvalidate_only\x18\n \x01(\x08\"s\n\x14SimilarItemsResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.shortlist.common.v1.Result\x12-\n\x04meta\x18\x02 \x01(\x0b\x32\x1f.shortlist.common.v1.AnswerMeta\"\x86\x02\n\x12RerankItemsRequest\x12)\n\x05\x61\x63tor\x18\x01 \x01(\x0b\x32\x1a.shortlist.common.v1.Actor\x12\x10\n\x08item_ids\x18\x02 \x03(\t\x12-\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x1c.shortlist.common.v1.Context\x12\x16\n\x0eserving_config\x18\x04 \x01(\t\x12\x13\n\x0bitem_fields\x18\x05 \x03(\t\x12\x19\n\x11\x63onsistency_token\x18\x06 \x01(\t\x12\x11\n\tbundle_id\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x15\n\rvalidate_only\x18\t \x01(\x08\"r\n\x13RerankItemsResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.shortlist.common.v1.Result\x12-\n\x04meta\x18\x02 \x01(\x0b\x32\x1f.shortlist.common.v1.AnswerMeta*?\n\nDebugLevel\x12\x1b\n\x17\x44\x45\x42UG_LEVEL_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44\x45\x42UG_LEVEL_FULL\x10\x01\x32\xaa\x03\n\x15RecommendationService\x12\\\n\tRecommend\x12&.shortlist.gateway.v1.RecommendRequest\x1a\'.shortlist.gateway.v1.RecommendResponse\x12h\n\rRecommendNext\x12*.shortlist.gateway.v1.RecommendNextRequest\x1a+.shortlist.gateway.v1.RecommendNextResponse\x12\x65\n\x0cSimilarItems\x12).shortlist.gateway.v1.SimilarItemsRequest\x1a*.shortlist.gateway.v1.SimilarItemsResponse\x12\x62\n\x0bRerankItems\x12(.shortlist.gateway.v1.RerankItemsRequest\x1a).shortlist.gateway.v1.RerankItemsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shortlist.gateway.v1.recommendation_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DEBUGLEVEL']._serialized_start=1837
-  _globals['_DEBUGLEVEL']._serialized_end=1900
-  _globals['_RECOMMENDREQUEST']._serialized_start=180
-  _globals['_RECOMMENDREQUEST']._serialized_end=651
-  _globals['_RECOMMENDRESPONSE']._serialized_start=653
-  _globals['_RECOMMENDRESPONSE']._serialized_end=765
-  _globals['_RECOMMENDNEXTREQUEST']._serialized_start=768
-  _globals['_RECOMMENDNEXTREQUEST']._serialized_end=907
-  _globals['_RECOMMENDNEXTRESPONSE']._serialized_start=909
-  _globals['_RECOMMENDNEXTRESPONSE']._serialized_end=1025
-  _globals['_SIMILARITEMSREQUEST']._serialized_start=1028
-  _globals['_SIMILARITEMSREQUEST']._serialized_end=1337
-  _globals['_SIMILARITEMSRESPONSE']._serialized_start=1339
-  _globals['_SIMILARITEMSRESPONSE']._serialized_end=1454
-  _globals['_RERANKITEMSREQUEST']._serialized_start=1457
-  _globals['_RERANKITEMSREQUEST']._serialized_end=1719
-  _globals['_RERANKITEMSRESPONSE']._serialized_start=1721
-  _globals['_RERANKITEMSRESPONSE']._serialized_end=1835
-  _globals['_RECOMMENDATIONSERVICE']._serialized_start=1903
-  _globals['_RECOMMENDATIONSERVICE']._serialized_end=2329
+  _globals['_DEBUGLEVEL']._serialized_start=2654
+  _globals['_DEBUGLEVEL']._serialized_end=2717
+  _globals['_DEBUG']._serialized_start=212
+  _globals['_DEBUG']._serialized_end=321
+  _globals['_ACTORINPUTS']._serialized_start=324
+  _globals['_ACTORINPUTS']._serialized_end=579
+  _globals['_FEATUREVALUE']._serialized_start=581
+  _globals['_FEATUREVALUE']._serialized_end=624
+  _globals['_STAGESCORES']._serialized_start=627
+  _globals['_STAGESCORES']._serialized_end=904
+  _globals['_RECOMMENDREQUEST']._serialized_start=907
+  _globals['_RECOMMENDREQUEST']._serialized_end=1378
+  _globals['_RECOMMENDRESPONSE']._serialized_start=1381
+  _globals['_RECOMMENDRESPONSE']._serialized_end=1537
+  _globals['_RECOMMENDNEXTREQUEST']._serialized_start=1540
+  _globals['_RECOMMENDNEXTREQUEST']._serialized_end=1679
+  _globals['_RECOMMENDNEXTRESPONSE']._serialized_start=1682
+  _globals['_RECOMMENDNEXTRESPONSE']._serialized_end=1842
+  _globals['_SIMILARITEMSREQUEST']._serialized_start=1845
+  _globals['_SIMILARITEMSREQUEST']._serialized_end=2154
+  _globals['_SIMILARITEMSRESPONSE']._serialized_start=2156
+  _globals['_SIMILARITEMSRESPONSE']._serialized_end=2271
+  _globals['_RERANKITEMSREQUEST']._serialized_start=2274
+  _globals['_RERANKITEMSREQUEST']._serialized_end=2536
+  _globals['_RERANKITEMSRESPONSE']._serialized_start=2538
+  _globals['_RERANKITEMSRESPONSE']._serialized_end=2652
+  _globals['_RECOMMENDATIONSERVICE']._serialized_start=2720
+  _globals['_RECOMMENDATIONSERVICE']._serialized_end=3146
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,6 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from shortlist.common.v1 import actor_pb2 as _actor_pb2
 from shortlist.common.v1 import answer_pb2 as _answer_pb2
 from shortlist.common.v1 import selection_pb2 as _selection_pb2
@@ -16,6 +19,52 @@ class DebugLevel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DEBUG_LEVEL_FULL: _ClassVar[DebugLevel]
 DEBUG_LEVEL_UNSPECIFIED: DebugLevel
 DEBUG_LEVEL_FULL: DebugLevel
+
+class Debug(_message.Message):
+    __slots__ = ("actor", "results")
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    actor: ActorInputs
+    results: _containers.RepeatedCompositeFieldContainer[StageScores]
+    def __init__(self, actor: _Optional[_Union[ActorInputs, _Mapping]] = ..., results: _Optional[_Iterable[_Union[StageScores, _Mapping]]] = ...) -> None: ...
+
+class ActorInputs(_message.Message):
+    __slots__ = ("as_of", "attributes", "chosen", "features", "history")
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    CHOSEN_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    as_of: _timestamp_pb2.Timestamp
+    attributes: _containers.RepeatedCompositeFieldContainer[_actor_pb2.Attribute]
+    chosen: _containers.RepeatedCompositeFieldContainer[_actor_pb2.Attribute]
+    features: _containers.RepeatedCompositeFieldContainer[FeatureValue]
+    history: _containers.RepeatedCompositeFieldContainer[_actor_pb2.Event]
+    def __init__(self, as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., attributes: _Optional[_Iterable[_Union[_actor_pb2.Attribute, _Mapping]]] = ..., chosen: _Optional[_Iterable[_Union[_actor_pb2.Attribute, _Mapping]]] = ..., features: _Optional[_Iterable[_Union[FeatureValue, _Mapping]]] = ..., history: _Optional[_Iterable[_Union[_actor_pb2.Event, _Mapping]]] = ...) -> None: ...
+
+class FeatureValue(_message.Message):
+    __slots__ = ("name", "value")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: float
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+
+class StageScores(_message.Message):
+    __slots__ = ("item_id", "retrieval_rank", "retrieval_score", "ranking_rank", "ranking_score", "item_features")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    RETRIEVAL_RANK_FIELD_NUMBER: _ClassVar[int]
+    RETRIEVAL_SCORE_FIELD_NUMBER: _ClassVar[int]
+    RANKING_RANK_FIELD_NUMBER: _ClassVar[int]
+    RANKING_SCORE_FIELD_NUMBER: _ClassVar[int]
+    ITEM_FEATURES_FIELD_NUMBER: _ClassVar[int]
+    item_id: str
+    retrieval_rank: int
+    retrieval_score: float
+    ranking_rank: int
+    ranking_score: float
+    item_features: _containers.RepeatedCompositeFieldContainer[FeatureValue]
+    def __init__(self, item_id: _Optional[str] = ..., retrieval_rank: _Optional[int] = ..., retrieval_score: _Optional[float] = ..., ranking_rank: _Optional[int] = ..., ranking_score: _Optional[float] = ..., item_features: _Optional[_Iterable[_Union[FeatureValue, _Mapping]]] = ...) -> None: ...
 
 class RecommendRequest(_message.Message):
     __slots__ = ("actor", "slate_size", "serving_config", "context", "filter", "constraints", "consistency_token", "validate_only", "debug_level", "item_fields", "bundle_id", "candidate_count", "request_id", "experiment_override")
@@ -50,12 +99,14 @@ class RecommendRequest(_message.Message):
     def __init__(self, actor: _Optional[_Union[_actor_pb2.Actor, _Mapping]] = ..., slate_size: _Optional[int] = ..., serving_config: _Optional[str] = ..., context: _Optional[_Union[_actor_pb2.Context, _Mapping]] = ..., filter: _Optional[_Union[_selection_pb2.Filter, _Mapping]] = ..., constraints: _Optional[_Union[_selection_pb2.Constraints, _Mapping]] = ..., consistency_token: _Optional[str] = ..., validate_only: _Optional[bool] = ..., debug_level: _Optional[_Union[DebugLevel, str]] = ..., item_fields: _Optional[_Iterable[str]] = ..., bundle_id: _Optional[str] = ..., candidate_count: _Optional[int] = ..., request_id: _Optional[str] = ..., experiment_override: _Optional[str] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
-    __slots__ = ("results", "meta")
+    __slots__ = ("results", "meta", "debug")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     META_FIELD_NUMBER: _ClassVar[int]
+    DEBUG_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[_answer_pb2.Result]
     meta: _answer_pb2.AnswerMeta
-    def __init__(self, results: _Optional[_Iterable[_Union[_answer_pb2.Result, _Mapping]]] = ..., meta: _Optional[_Union[_answer_pb2.AnswerMeta, _Mapping]] = ...) -> None: ...
+    debug: Debug
+    def __init__(self, results: _Optional[_Iterable[_Union[_answer_pb2.Result, _Mapping]]] = ..., meta: _Optional[_Union[_answer_pb2.AnswerMeta, _Mapping]] = ..., debug: _Optional[_Union[Debug, _Mapping]] = ...) -> None: ...
 
 class RecommendNextRequest(_message.Message):
     __slots__ = ("next_token", "slate_size", "request", "request_id")
@@ -70,12 +121,14 @@ class RecommendNextRequest(_message.Message):
     def __init__(self, next_token: _Optional[str] = ..., slate_size: _Optional[int] = ..., request: _Optional[_Union[RecommendRequest, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class RecommendNextResponse(_message.Message):
-    __slots__ = ("results", "meta")
+    __slots__ = ("results", "meta", "debug")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     META_FIELD_NUMBER: _ClassVar[int]
+    DEBUG_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[_answer_pb2.Result]
     meta: _answer_pb2.AnswerMeta
-    def __init__(self, results: _Optional[_Iterable[_Union[_answer_pb2.Result, _Mapping]]] = ..., meta: _Optional[_Union[_answer_pb2.AnswerMeta, _Mapping]] = ...) -> None: ...
+    debug: Debug
+    def __init__(self, results: _Optional[_Iterable[_Union[_answer_pb2.Result, _Mapping]]] = ..., meta: _Optional[_Union[_answer_pb2.AnswerMeta, _Mapping]] = ..., debug: _Optional[_Union[Debug, _Mapping]] = ...) -> None: ...
 
 class SimilarItemsRequest(_message.Message):
     __slots__ = ("item_ids", "actor", "slate_size", "serving_config", "filter", "constraints", "item_fields", "bundle_id", "request_id", "validate_only")

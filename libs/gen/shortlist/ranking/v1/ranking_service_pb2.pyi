@@ -12,7 +12,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RankCandidatesRequest(_message.Message):
-    __slots__ = ("bundle_id", "actor", "rows", "actor_embedding", "request_id", "heads", "retrieval_scores")
+    __slots__ = ("bundle_id", "actor", "rows", "actor_embedding", "request_id", "heads", "retrieval_scores", "with_item_numbers")
     BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
@@ -20,6 +20,7 @@ class RankCandidatesRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     HEADS_FIELD_NUMBER: _ClassVar[int]
     RETRIEVAL_SCORES_FIELD_NUMBER: _ClassVar[int]
+    WITH_ITEM_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     bundle_id: str
     actor: _actor_features_pb2.ActorFeatures
     rows: bytes
@@ -27,19 +28,30 @@ class RankCandidatesRequest(_message.Message):
     request_id: str
     heads: _containers.RepeatedScalarFieldContainer[str]
     retrieval_scores: bytes
-    def __init__(self, bundle_id: _Optional[str] = ..., actor: _Optional[_Union[_actor_features_pb2.ActorFeatures, _Mapping]] = ..., rows: _Optional[bytes] = ..., actor_embedding: _Optional[bytes] = ..., request_id: _Optional[str] = ..., heads: _Optional[_Iterable[str]] = ..., retrieval_scores: _Optional[bytes] = ...) -> None: ...
+    with_item_numbers: bool
+    def __init__(self, bundle_id: _Optional[str] = ..., actor: _Optional[_Union[_actor_features_pb2.ActorFeatures, _Mapping]] = ..., rows: _Optional[bytes] = ..., actor_embedding: _Optional[bytes] = ..., request_id: _Optional[str] = ..., heads: _Optional[_Iterable[str]] = ..., retrieval_scores: _Optional[bytes] = ..., with_item_numbers: _Optional[bool] = ...) -> None: ...
 
 class RankCandidatesResponse(_message.Message):
-    __slots__ = ("bundle_id", "scores", "click", "rating")
+    __slots__ = ("bundle_id", "scores", "click", "rating", "item_numbers")
     BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
     SCORES_FIELD_NUMBER: _ClassVar[int]
     CLICK_FIELD_NUMBER: _ClassVar[int]
     RATING_FIELD_NUMBER: _ClassVar[int]
+    ITEM_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     bundle_id: str
     scores: bytes
     click: bytes
     rating: bytes
-    def __init__(self, bundle_id: _Optional[str] = ..., scores: _Optional[bytes] = ..., click: _Optional[bytes] = ..., rating: _Optional[bytes] = ...) -> None: ...
+    item_numbers: _containers.RepeatedCompositeFieldContainer[NumberColumn]
+    def __init__(self, bundle_id: _Optional[str] = ..., scores: _Optional[bytes] = ..., click: _Optional[bytes] = ..., rating: _Optional[bytes] = ..., item_numbers: _Optional[_Iterable[_Union[NumberColumn, _Mapping]]] = ...) -> None: ...
+
+class NumberColumn(_message.Message):
+    __slots__ = ("name", "values")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    values: bytes
+    def __init__(self, name: _Optional[str] = ..., values: _Optional[bytes] = ...) -> None: ...
 
 class DescribeModelRequest(_message.Message):
     __slots__ = ()
