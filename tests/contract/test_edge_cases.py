@@ -323,12 +323,8 @@ async def test_odd_ids_are_served_like_any_other(
         ("filter", {"filter": selection_pb2.Filter(expression="year > 1990")}),
         ("experiment_override", {"experiment_override": "a:b"}),
         ("debug_level", {"debug_level": 2}),
-        ("constraints.pins", {"constraints": selection_pb2.Constraints(pins=[selection_pb2.Pin(item_id="a")])}),
+        ("constraints.promotions", {"constraints": selection_pb2.Constraints(promotions=[selection_pb2.Promotion()])}),
         ("constraints.diversity", {"constraints": selection_pb2.Constraints(diversity=selection_pb2.Diversity())}),
-        (
-            "constraints.exclude_seen.event_types",
-            {"constraints": selection_pb2.Constraints(exclude_seen=selection_pb2.ExcludeSeen(event_types=["rating"]))},
-        ),
         ("context.item_ids_in_view", {"context": actor_pb2.Context(item_ids_in_view=["a"])}),
         (
             "context.events[0].attribution_token",

@@ -1,10 +1,13 @@
 """What is known of an actor, in rows of the pinned bundle."""
 
+import math
 from array import array
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import compress
 
 from shortlist_domain.features import user_numbers
-from shortlist_domain.stages import ActorFeatures, ActorState
+from shortlist_domain.stages import IMPRESSION, ActorFeatures, ActorState
 from shortlist_gateway.catalogue import Catalogue
 from shortlist_gateway.query import Query
 
@@ -18,25 +21,42 @@ class KnownActor:
 
     features: ActorFeatures
     seen_rows: frozenset[int]
-    """Every item the actor has an event on."""
+    """Items that count as seen by the query's rule: without one, every item the actor has an event on."""
 
     unknown_inline_ids: tuple[str, ...]
     """Items of inline events that the catalogue does not have."""
+
+    shown_at: Mapping[int, float] = field(default_factory=dict)
+    """When an item was last shown to the actor, by row, seconds since 1970 UTC."""
 
 
 def known_actor(state: ActorState, query: Query, catalogue: Catalogue) -> KnownActor:
     """Return ``state`` with the query's own events and attributes on top.
 
-    Events on items that the bundle does not have count in the actor's numbers and stand nowhere in the history.
+    Events on items that the bundle does not have count in the actor's numbers and stand nowhere in the history;
+    impressions tell what the actor was shown, and no more.
     """
     item_ids = [*state.item_ids, *(event.item_id for event in query.events)]
     values = state.values + array("f", [event.value for event in query.events])
     times = state.times_s + array("d", [event.time_s for event in query.events])
-    numbers = user_numbers(values)
+    types = [*state.event_types, *(event.event_type for event in query.events)] if query.events else state.event_types
     found = catalogue.rows(item_ids)
     unknown: list[str] = []
     if None in found:
         unknown = [item_ids[at] for at in range(len(state.item_ids), len(item_ids)) if found[at] is None]
+    has_rule = bool(query.seen_event_types) or query.seen_since_s > -math.inf or query.needs_impressions
+    seen = _seen_rows(query, found, types, times) if has_rule else None
+    shown_at: dict[int, float] = {}
+    if query.needs_impressions:
+        for row, event_type, time_s in zip(found, types, times, strict=True):
+            if event_type == IMPRESSION and row is not None:
+                shown_at[row] = max(time_s, shown_at.get(row, time_s))
+        is_done = [event_type != IMPRESSION for event_type in types]
+        found = list(compress(found, is_done))
+        values = array("f", compress(values, is_done))
+        times = array("d", compress(times, is_done))
+    numbers = user_numbers(values)
+    if None in found:
         values = array("f", [value for value, row in zip(values, found, strict=True) if row is not None])
         times = array("d", [time_s for time_s, row in zip(times, found, strict=True) if row is not None])
     known = [row for row in found if row is not None]
@@ -50,4 +70,18 @@ def known_actor(state: ActorState, query: Query, catalogue: Catalogue) -> KnownA
         history_times_s=times[-MAX_HISTORY:],
         chosen=query.chosen,
     )
-    return KnownActor(features, frozenset(known), tuple(unknown))
+    return KnownActor(features, frozenset(known) if seen is None else seen, tuple(unknown), shown_at)
+
+
+def _seen_rows(
+    query: Query, rows: Sequence[int | None], types: Sequence[str], times: Sequence[float]
+) -> frozenset[int]:
+    """Return the rows of the events that count as seen by the query's rule."""
+    counted = query.seen_event_types
+    return frozenset(
+        row
+        for row, event_type, time_s in zip(rows, types, times, strict=True)
+        if row is not None
+        and time_s >= query.seen_since_s
+        and (event_type in counted if counted else event_type != IMPRESSION)
+    )

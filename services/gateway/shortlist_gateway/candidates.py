@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import Protocol
 
 from shortlist_domain.stages import NO_ANCHOR, Provenance, RetrieveResult, Source
 from shortlist_gateway.catalogue import Catalogue
@@ -29,13 +30,19 @@ _REASONS: _Reasons = {
 _REASONS_FOR_STRANGERS: _Reasons = {Source.POPULAR: ReasonKind.POPULAR}
 
 
+class Origins(Protocol):
+    """Where candidates came from, by position; read for those that are shown."""
+
+    def __getitem__(self, position: int, /) -> Sequence[Origin]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """Candidates, best first."""
 
     rows: array[int]
     scores: array[float]
-    origins: Mapping[int, Sequence[Origin]] | _Columns
+    origins: Origins
     """Origins by position."""
 
     actor_embedding: array[float]

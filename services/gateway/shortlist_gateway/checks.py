@@ -154,16 +154,11 @@ class Checks:
             self.wrong(f"{path}.event_type", f"is {IMPRESSION!r}, which is no part of a history; leave the event out")
         return Event(event.item_id, value, time_s, event.event_type or "rating", event.event_id)
 
-    def constraints(self, constraints: selection_pb2.Constraints) -> None:
-        """Refuse the constraints that are not honoured yet, and check the rest."""
-        self.unsupported(
-            constraints,
-            "constraints.",
-            ("attribute_caps", "pins", "promotions", "diversity", "rotation", "exploration"),
-        )
-        if constraints.HasField("exclude_seen"):
-            self.unsupported(constraints.exclude_seen, "constraints.exclude_seen.", ("event_types", "lookback"))
-        if constraints.HasField("minimum_click_probability"):
-            least = constraints.minimum_click_probability
-            if not 0.0 <= least <= 1.0:
-                self.wrong("constraints.minimum_click_probability", f"is {least:g}; it must be in [0, 1]")
+    def minimum_click_probability(self, constraints: selection_pb2.Constraints) -> float | None:
+        """Check the minimum score, ``None`` where there is none."""
+        if not constraints.HasField("minimum_click_probability"):
+            return None
+        least = constraints.minimum_click_probability
+        if not 0.0 <= least <= 1.0:
+            self.wrong("constraints.minimum_click_probability", f"is {least:g}; it must be in [0, 1]")
+        return least

@@ -7,7 +7,6 @@ order; popular items of the actor's segment; popular items. No rung calls what h
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
 from typing import Any
 
 from shortlist_domain.deadline import Deadline
@@ -24,14 +23,19 @@ from shortlist_domain.stages import (
 from shortlist_gateway.actor import KnownActor, known_actor
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.candidates import CALLER, Candidates, from_caller, from_popular, from_retrieval
-from shortlist_gateway.compose import compose
 from shortlist_gateway.query import Cause, Level, Origin, Outcome, Query, ReasonKind, Report, Shown, Slate
+from shortlist_gateway.selection import rows_of, selection
 from shortlist_gateway.settings import GatewaySettings
+from shortlist_gateway.slate.compose import compose, in_order
+from shortlist_gateway.slate.pins import with_pins
 from shortlist_gateway.stage import StagePlan, StageRun, run_stage
 from shortlist_gateway.trace import Trace
 
 SHORT_TIME_S = 0.015
 """With less than this left before retrieval, fewer candidates are asked for."""
+
+MAX_RANKED = 2000
+"""Most candidates that ranking takes; pins are among them."""
 
 SHORT_TIME_SHARE = 0.25
 """Share of the candidates that is asked for then."""
@@ -70,10 +74,11 @@ class Pipeline:
         """
         slate = Slate(self._bundles.pinned(query.bundle_id))
         actor = await self._read_actor(slate, query, deadline)
-        excluded, allowed = _selection(slate, query, actor)
+        excluded, allowed = selection(slate, query, actor)
         candidates = await self._candidates(slate, query, actor, excluded, allowed, deadline)
+        candidates, pinned = with_pins(slate, query.rules.pins, candidates, excluded, allowed)
         ranked = await self._ranked(slate, query, actor, candidates, deadline)
-        slate.results = compose(candidates, ranked, slate.catalogue, query.slate_size, query.minimum_click_probability)
+        slate.results = compose(slate, query, candidates, ranked, pinned, actor.shown_at)
         slate.trace = Trace(actor, excluded, allowed, candidates, ranked)
         if query.shown_rows:
             unseen = [shown for shown in slate.results if shown.row not in query.shown_rows]
@@ -90,14 +95,15 @@ class Pipeline:
             BundleMismatch: The query pins a bundle that is not held.
         """
         slate = Slate(self._bundles.pinned(query.bundle_id))
-        anchors = _rows(slate, query.item_ids)
+        anchors = rows_of(slate, query.item_ids)
         if not anchors:
             raise NotFound(f"none of the items is in bundle {slate.catalogue.bundle_id}: {', '.join(query.item_ids)}")
         actor = await self._read_actor(slate, query, deadline)
-        excluded, allowed = _selection(slate, query, actor)
+        excluded, allowed = selection(slate, query, actor)
         excluded |= set(anchors)
         candidates = await self._candidates(slate, query, actor, excluded, allowed, deadline, anchors)
-        slate.results = compose(candidates, None, slate.catalogue, query.slate_size)
+        candidates, pinned = with_pins(slate, query.rules.pins, candidates, excluded, allowed)
+        slate.results = compose(slate, query, candidates, None, pinned, actor.shown_at)
         _declare(slate, query, None, allowed, is_ranked=False)
         return slate
 
@@ -111,9 +117,9 @@ class Pipeline:
         slate = Slate(self._bundles.pinned(query.bundle_id))
         actor = await self._read_actor(slate, query, deadline)
         asked = dict.fromkeys(query.item_ids)
-        candidates = from_caller(_rows(slate, tuple(asked)))
+        candidates = from_caller(rows_of(slate, tuple(asked)))
         ranked = await self._ranked(slate, query, actor, candidates, deadline)
-        shown = compose(candidates, ranked, slate.catalogue, len(asked))
+        shown = in_order(candidates, ranked, slate.catalogue, len(asked))
         unknown = [i for i in asked if slate.catalogue.row(i) is None]
         for item_id in unknown:
             place = Origin(CALLER, list(asked).index(item_id), 0.0, ReasonKind.REQUESTED)
@@ -126,7 +132,13 @@ class Pipeline:
         state = ActorState()
         if query.actor is not None:
             key = query.actor
-            run = await run_stage(self._read, deadline, lambda d: self._features.read_actor(key, query.min_version, d))
+            run = await run_stage(
+                self._read,
+                deadline,
+                lambda d: self._features.read_actor(
+                    key, query.min_version, d, with_impressions=query.needs_impressions
+                ),
+            )
             if run.value is not None:
                 state = run.value
                 if not state.caught_up:
@@ -153,6 +165,7 @@ class Pipeline:
         anchors: array[int] | None = None,
     ) -> Candidates:
         wanted = max(query.slate_size, query.candidate_count or self._candidate_count)
+        wanted = min(wanted, MAX_RANKED - len(query.rules.pins))
         if deadline.remaining_s() < SHORT_TIME_S and not anchors:
             fewer = max(query.slate_size, int(wanted * SHORT_TIME_SHARE))
             if fewer < wanted:
@@ -224,26 +237,6 @@ def _report(
         slate.degrade(failed_level, run.cause)
         outcome = failed_outcome
     slate.reports.append(Report(stage, outcome, run.budget_s, run.spent_s, items_in, items_out, run.reason))
-
-
-def _rows(slate: Slate, item_ids: Iterable[str]) -> array[int]:
-    """Return the rows of the ids that the catalogue has, none twice; the others become missing ids."""
-    rows: dict[int, None] = {}
-    for item_id in item_ids:
-        row = slate.catalogue.row(item_id)
-        if row is None:
-            slate.missing_ids[item_id] = None
-        else:
-            rows[row] = None
-    return array("I", rows)
-
-
-def _selection(slate: Slate, query: Query, actor: KnownActor) -> tuple[set[int], set[int] | None]:
-    """Return the rows that must not and, where there is an allow list, the rows that alone may appear."""
-    excluded = set(_rows(slate, query.exclude_item_ids))
-    if query.is_seen_excluded:
-        excluded |= actor.seen_rows
-    return excluded, set(_rows(slate, query.include_item_ids)) if query.include_item_ids else None
 
 
 def _declare(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from shortlist_domain.stages import ActorKey, Event
+from shortlist_domain.stages import IMPRESSION, ActorKey, Event
 from shortlist_gateway.catalogue import Catalogue
+from shortlist_gateway.slate.rules import NO_RULES, Rules
 
 if TYPE_CHECKING:
     from shortlist_gateway.trace import Trace
@@ -38,7 +40,16 @@ class Query:
     """Only these; empty is the whole catalogue."""
 
     is_seen_excluded: bool = True
+    seen_event_types: frozenset[str] = frozenset()
+    """Types of event that make an item a seen one; empty is every type but ``impression``."""
+
+    seen_since_s: float = -math.inf
+    """Events before this moment do not make an item a seen one."""
+
     minimum_click_probability: float | None = None
+    rules: Rules = NO_RULES
+    """What the slate must look like."""
+
     events: Sequence[Event] = ()
     """Inline events, as if they were the actor's most recent."""
 
@@ -57,6 +68,11 @@ class Query:
 
     item_ids: Sequence[str] = ()
     """Items to find the like of, or the caller's own list."""
+
+    @property
+    def needs_impressions(self) -> bool:
+        """Whether anything depends on what the actor was shown."""
+        return self.rules.rotation is not None or IMPRESSION in self.seen_event_types
 
     @property
     def page_size(self) -> int:

@@ -9,6 +9,7 @@ from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist_domain.stages import ActorKey, Event
 from shortlist_gateway.checks import MAX_LIST_IDS, Checks
+from shortlist_gateway.constraint_checks import rules_of, seen_rule
 from shortlist_gateway.query import Query
 from shortlist_gateway.tokens import version_of
 
@@ -30,21 +31,24 @@ def recommend_query(request: pb.RecommendRequest, now_s: float) -> Query:
     if request.debug_level not in (pb.DEBUG_LEVEL_UNSPECIFIED, pb.DEBUG_LEVEL_FULL):
         checks.wrong("debug_level", f"is {request.debug_level}; DEBUG_LEVEL_FULL (1) is the only one")
     actor = checks.actor(request, request.actor)
+    slate_size = checks.slate_size(request.slate_size)
     exclude, include = _lists(checks, request.constraints)
-    constraints = request.constraints
-    has_minimum = constraints.HasField("minimum_click_probability")
+    is_seen_excluded, seen_event_types, seen_since_s = seen_rule(checks, request.constraints, now_s)
     attributes, chosen = checks.attributes("context.attributes", request.context.attributes, 50)
     query = Query(
         request_id=_request_id(checks, request.request_id),
         now_s=now_s,
         actor=actor,
-        slate_size=checks.slate_size(request.slate_size),
+        slate_size=slate_size,
         candidate_count=request.candidate_count,
         bundle_id=checks.text("bundle_id", request.bundle_id, 128),
         exclude_item_ids=exclude,
         include_item_ids=include,
-        is_seen_excluded=not constraints.exclude_seen.disabled,
-        minimum_click_probability=constraints.minimum_click_probability if has_minimum else None,
+        is_seen_excluded=is_seen_excluded,
+        seen_event_types=seen_event_types,
+        seen_since_s=seen_since_s,
+        minimum_click_probability=checks.minimum_click_probability(request.constraints),
+        rules=rules_of(checks, request.constraints, slate_size),
         events=_inline_events(checks, request.context, now_s),
         attributes=attributes,
         chosen=chosen,
@@ -65,16 +69,21 @@ def similar_query(request: pb.SimilarItemsRequest, now_s: float) -> Query:
     checks = Checks()
     checks.unsupported(request, "", ("filter",))
     checks.unsupported(request.constraints, "constraints.", ("minimum_click_probability",))
+    slate_size = checks.slate_size(request.slate_size)
     exclude, include = _lists(checks, request.constraints)
+    is_seen_excluded, seen_event_types, seen_since_s = seen_rule(checks, request.constraints, now_s)
     query = Query(
         request_id=_request_id(checks, request.request_id),
         now_s=now_s,
         actor=checks.actor(request, request.actor, required=False),
-        slate_size=checks.slate_size(request.slate_size),
+        slate_size=slate_size,
         bundle_id=checks.text("bundle_id", request.bundle_id, 128),
         exclude_item_ids=exclude,
         include_item_ids=include,
-        is_seen_excluded=not request.constraints.exclude_seen.disabled,
+        is_seen_excluded=is_seen_excluded,
+        seen_event_types=seen_event_types,
+        seen_since_s=seen_since_s,
+        rules=rules_of(checks, request.constraints, slate_size),
         item_fields=_fields(checks, request.item_fields),
         item_ids=checks.item_ids("item_ids", request.item_ids, MAX_ANCHORS, required=True),
     )
@@ -115,7 +124,6 @@ def _request_id(checks: Checks, given: str) -> str:
 
 
 def _lists(checks: Checks, constraints: selection_pb2.Constraints) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    checks.constraints(constraints)
     return (
         checks.item_ids("constraints.exclude_item_ids", constraints.exclude_item_ids, MAX_LIST_IDS),
         checks.item_ids("constraints.include_item_ids", constraints.include_item_ids, MAX_LIST_IDS),

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from shortlist_domain.stages import RankResult
 from shortlist_gateway.actor import KnownActor
 from shortlist_gateway.candidates import Candidates
-from shortlist_gateway.compose import ranked_order
 from shortlist_gateway.query import Origin
+from shortlist_gateway.slate.order import ranked_order
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,122 @@
+"""Checks the constraints of a request, and returns them as rules."""
+
+from __future__ import annotations
+
+import math
+
+from google.protobuf.duration_pb2 import Duration
+
+from shortlist.common.v1 import selection_pb2
+from shortlist_domain.ids import id_violation
+from shortlist_gateway.checks import Checks
+from shortlist_gateway.slate.rules import NO_RULES, AttributeCap, Pin, Rotation, Rules
+
+LONGEST_S = 315_576_000_000.0
+"""Longest time that a ``Duration`` can say: 10,000 years."""
+
+MAX_EVENT_TYPES = 20
+MAX_CAPS = 10
+MAX_CAP = 1000
+MAX_PINS = 100
+
+Constraints = selection_pb2.Constraints
+
+
+def rules_of(checks: Checks, constraints: Constraints, slate_size: int) -> Rules:
+    """Return the rules for a slate of ``slate_size``; what is wrong with them is noted in ``checks``."""
+    checks.unsupported(constraints, "constraints.", ("promotions", "diversity", "exploration"))
+    rules = Rules(
+        caps=_caps(checks, constraints),
+        pins=_pins(checks, constraints, slate_size),
+        rotation=_rotation(checks, constraints),
+    )
+    return NO_RULES if rules == NO_RULES else rules
+
+
+def seen_rule(checks: Checks, constraints: Constraints, now_s: float) -> tuple[bool, frozenset[str], float]:
+    """Return whether seen items are excluded, the event types that count (empty: all), and since when."""
+    if not constraints.HasField("exclude_seen"):
+        return True, frozenset(), -math.inf
+    rule, path = constraints.exclude_seen, "constraints.exclude_seen."
+    types = tuple(rule.event_types)
+    if len(types) > MAX_EVENT_TYPES:
+        checks.wrong(f"{path}event_types", f"has {len(types)} entries; at most {MAX_EVENT_TYPES} are allowed")
+        types = ()
+    for index, event_type in enumerate(types):
+        _name(checks, f"{path}event_types[{index}]", event_type)
+    since_s = -math.inf
+    if rule.HasField("lookback"):
+        since_s = now_s - _duration(checks, f"{path}lookback", rule.lookback)
+    if rule.disabled:
+        for name in ("event_types", "lookback"):
+            if name in {descriptor.name for descriptor, _ in rule.ListFields()}:
+                checks.wrong(f"{path}{name}", "is given while `disabled` is true; leave one of the two unset")
+    return not rule.disabled, frozenset(types), since_s
+
+
+def _caps(checks: Checks, constraints: Constraints) -> tuple[AttributeCap, ...]:
+    path = "constraints.attribute_caps"
+    if len(constraints.attribute_caps) > MAX_CAPS:
+        checks.wrong(path, f"has {len(constraints.attribute_caps)} entries; at most {MAX_CAPS} are allowed")
+        return ()
+    caps: dict[str, AttributeCap] = {}
+    for index, cap in enumerate(constraints.attribute_caps):
+        _name(checks, f"{path}[{index}].attribute", cap.attribute)
+        if not 1 <= cap.maximum <= MAX_CAP:
+            checks.wrong(f"{path}[{index}].maximum", f"is {cap.maximum}; it must be in [1, {MAX_CAP}]")
+        if cap.attribute in caps:
+            checks.wrong(f"{path}[{index}].attribute", f"is {cap.attribute!r} a second time; one cap each is allowed")
+        caps[cap.attribute] = AttributeCap(cap.attribute, cap.maximum)
+    return tuple(caps.values())
+
+
+def _pins(checks: Checks, constraints: Constraints, slate_size: int) -> tuple[Pin, ...]:
+    path = "constraints.pins"
+    if len(constraints.pins) > MAX_PINS:
+        checks.wrong(path, f"has {len(constraints.pins)} entries; at most {MAX_PINS} are allowed")
+        return ()
+    by_position: dict[int, Pin] = {}
+    items: set[str] = set()
+    for index, pin in enumerate(constraints.pins):
+        checks.item_id(f"{path}[{index}].item_id", pin.item_id)
+        if not 0 <= pin.position < slate_size:
+            checks.wrong(
+                f"{path}[{index}].position",
+                f"is {pin.position}; it must be in [0, {slate_size - 1}] for a slate of {slate_size}",
+            )
+        if pin.position in by_position:
+            checks.wrong(f"{path}[{index}].position", f"is {pin.position} a second time; one pin a position is allowed")
+        if pin.item_id in items:
+            checks.wrong(f"{path}[{index}].item_id", f"is {pin.item_id!r} a second time; no item appears twice")
+        by_position[pin.position] = Pin(pin.item_id, pin.position)
+        items.add(pin.item_id)
+    return tuple(by_position[position] for position in sorted(by_position))
+
+
+def _rotation(checks: Checks, constraints: Constraints) -> Rotation | None:
+    if not constraints.HasField("rotation"):
+        return None
+    rotation, path = constraints.rotation, "constraints.rotation."
+    if not 0.0 <= rotation.rate <= 1.0:
+        checks.wrong(f"{path}rate", f"is {rotation.rate:g}; it must be in [0, 1]")
+    if not rotation.HasField("half_life"):
+        checks.wrong(f"{path}half_life", "is required; it must be above 0 s")
+        return None
+    half_life_s = _duration(checks, f"{path}half_life", rotation.half_life)
+    return Rotation(rotation.rate, half_life_s) if rotation.rate > 0.0 else None
+
+
+def _name(checks: Checks, field: str, value: str) -> None:
+    violation = id_violation(field, value)
+    if violation:
+        checks.violations.append(violation)
+    elif len(value.encode()) > 64:
+        checks.wrong(field, f"is {len(value.encode())} bytes long; 1 to 64 are allowed")
+
+
+def _duration(checks: Checks, field: str, value: Duration) -> float:
+    seconds = value.seconds + value.nanos / 1e9
+    if abs(value.nanos) >= 1_000_000_000 or value.seconds * value.nanos < 0 or not 0.0 < seconds <= LONGEST_S:
+        checks.wrong(field, f"is {value.seconds} s and {value.nanos} ns; it must be in (0 s, {LONGEST_S:.0f} s]")
+        return 1.0
+    return seconds

@@ -1,0 +1,1 @@
+"""The slate: what order, caps, pins, rotation and chance make of candidates."""

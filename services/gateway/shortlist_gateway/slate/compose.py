@@ -1,0 +1,136 @@
+"""Turns scored candidates into results: order, limits, size."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+
+from shortlist_domain.stages import RankResult
+from shortlist_gateway.candidates import Candidates
+from shortlist_gateway.catalogue import Catalogue
+from shortlist_gateway.query import Query, Shown, Slate
+from shortlist_gateway.slate.caps import Caps
+from shortlist_gateway.slate.order import kept_relevance, ranked_order, rotated_order
+from shortlist_gateway.slate.pins import placed
+from shortlist_gateway.slate.rules import NO_RULES
+
+NO_PINS: Mapping[int, int] = {}
+NOT_SHOWN: Mapping[int, float] = {}
+
+
+def compose(
+    slate: Slate,
+    query: Query,
+    candidates: Candidates,
+    ranked: RankResult | None,
+    pinned: Mapping[int, int] = NO_PINS,
+    shown_at: Mapping[int, float] = NOT_SHOWN,
+) -> list[Shown]:
+    """Return the slate that keeps to the query's limits, by its rules where it has any.
+
+    Args:
+        slate: Gets the warnings.
+        query: Size, limits and rules.
+        candidates: With the pinned ones among them; what may not appear at all is not.
+        ranked: Their scores, for as many as could be ranked.
+        pinned: Candidates that are pinned, by their position in the slate, ascending.
+        shown_at: When an item was last shown to the actor, by row.
+    """
+    if query.rules is NO_RULES:
+        return in_order(candidates, ranked, slate.catalogue, query.slate_size, query.minimum_click_probability)
+    return compose_by_rules(slate, query, candidates, ranked, pinned, shown_at)
+
+
+def in_order(
+    candidates: Candidates,
+    ranked: RankResult | None,
+    catalogue: Catalogue,
+    slate_size: int,
+    minimum_click: float | None = None,
+) -> list[Shown]:
+    """Return the slate, at most ``slate_size`` results; whatever fails a limit is replaced by the next in order."""
+    writer = _Writer(candidates, ranked, catalogue)
+    results: list[Shown] = []
+    for position in ranked_order(ranked, len(candidates.rows)):
+        if len(results) >= slate_size:
+            break
+        if minimum_click is None or writer.reaches(position, minimum_click):
+            results.append(writer.shown(position))
+    return results
+
+
+def compose_by_rules(
+    slate: Slate,
+    query: Query,
+    candidates: Candidates,
+    ranked: RankResult | None,
+    pinned: Mapping[int, int],
+    shown_at: Mapping[int, float],
+) -> list[Shown]:
+    """Return the slate that keeps to ``query.rules``, in the order of precedence of the contract.
+
+    Pins come first, then the minimum score, rotation, caps; whatever fails is replaced by the next in order, and what
+    had to give way is said in the slate's warnings. Arguments as :func:`compose`.
+    """
+    rules = query.rules
+    writer = _Writer(candidates, ranked, slate.catalogue)
+    order = ranked_order(ranked, len(candidates.rows))
+    if rules.rotation and shown_at:
+        kept = kept_relevance(candidates.rows, shown_at, rules.rotation, query.now_s)
+        order = rotated_order(writer.scores(), kept, writer.n_ranked)
+    caps = Caps(rules.caps, slate.catalogue)
+    for candidate in pinned.values():
+        caps.take(caps.values(candidates.rows[candidate]))
+    fixed = set(pinned.values())
+    least = query.minimum_click_probability
+    free = query.slate_size - len(pinned)
+    chosen: list[int] = []
+    for candidate in order:
+        if len(chosen) >= free:
+            break
+        if candidate in fixed or (least is not None and not writer.reaches(candidate, least)):
+            continue
+        values = caps.values(candidates.rows[candidate])
+        if caps.admits(values):
+            caps.take(values)
+            chosen.append(candidate)
+    slate.warnings.extend(caps.warnings())
+    results = placed(pinned, chosen)
+    if any(results.index(candidate) != position for position, candidate in pinned.items()):
+        slate.warnings.append("constraints.pins: the slate is shorter than a pin's position, which moved up")
+    return [writer.shown(candidate) for candidate in results]
+
+
+class _Writer:
+    """Writes results from columns."""
+
+    def __init__(self, candidates: Candidates, ranked: RankResult | None, catalogue: Catalogue) -> None:
+        empty: array[float] = array("f")
+        self._candidates = candidates
+        self._catalogue = catalogue
+        self._scores, self._click, self._rating = (
+            (ranked.scores, ranked.click, ranked.rating) if ranked else (empty, empty, empty)
+        )
+        self.n_ranked = len(self._scores)
+
+    def scores(self) -> Sequence[float]:
+        """Return a score for each candidate: the ranker's, then retrieval's for those that were not ranked."""
+        return [*self._scores, *self._candidates.scores[self.n_ranked :]]
+
+    def reaches(self, candidate: int, least: float) -> bool:
+        """Whether the candidate has at least this click probability; true where it was not ranked."""
+        return candidate >= self.n_ranked or self._click[candidate] >= least
+
+    def shown(self, candidate: int) -> Shown:
+        """Return the result."""
+        candidates = self._candidates
+        row = candidates.rows[candidate]
+        is_ranked = candidate < self.n_ranked
+        return Shown(
+            item_id=self._catalogue.item_id(row),
+            score=self._scores[candidate] if is_ranked else candidates.scores[candidate],
+            click=self._click[candidate] if is_ranked else None,
+            rating=self._rating[candidate] if is_ranked else None,
+            origins=candidates.origins[candidate],
+            row=row,
+        )

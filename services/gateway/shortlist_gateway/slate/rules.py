@@ -1,0 +1,48 @@
+"""What a slate must look like: the constraints of a request, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeCap:
+    """A limit on items that share a value."""
+
+    attribute: str
+    maximum: int
+    """At least 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """An item at a fixed position."""
+
+    item_id: str
+    position: int
+    """From 0, below the slate size; no two pins share one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """Moves items down that were shown lately."""
+
+    rate: float
+    """In (0, 1]."""
+
+    half_life_s: float
+    """Above 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Everything that a slate must keep to, beside which items may appear at all."""
+
+    caps: tuple[AttributeCap, ...] = ()
+    pins: tuple[Pin, ...] = ()
+    """By position, ascending."""
+
+    rotation: Rotation | None = None
+
+
+NO_RULES = Rules()
