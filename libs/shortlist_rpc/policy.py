@@ -29,6 +29,9 @@ POLICIES: dict[str, Policy] = {
     "/shortlist.gateway.v1.RecommendationService/RerankItems": Policy(1.0, is_idempotent=True),
     # Idempotent through event ids, which are derived where the caller gives none.
     "/shortlist.gateway.v1.EventService/WriteEvents": Policy(2.0, is_idempotent=True),
+    "/google.cloud.retail.v2.PredictionService/Predict": Policy(1.0, is_idempotent=True),
+    # A Retail event has no id: without its own time, a second one is another event.
+    "/google.cloud.retail.v2.UserEventService/WriteUserEvent": Policy(2.0, is_idempotent=False),
     "/shortlist.retrieval.v1.RetrievalService/RetrieveCandidates": Policy(0.5, is_idempotent=True),
     "/shortlist.retrieval.v1.RetrievalService/EmbedActor": Policy(0.5, is_idempotent=True),
     "/shortlist.retrieval.v1.RetrievalService/EmbedItems": Policy(1.0, is_idempotent=True),

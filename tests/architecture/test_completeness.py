@@ -17,6 +17,7 @@ from shortlist.gateway.v1 import recommendation_service_pb2_grpc
 from shortlist_domain.errors import ShortlistError
 from shortlist_domain.stages import Source
 from shortlist_gateway.query import Cause, Level, Outcome, ReasonKind
+from shortlist_gateway.retail.messages import SERVICES as RETAIL_SERVICES
 from shortlist_rpc.policy import POLICIES
 from shortlist_rpc.status import STATUSES
 
@@ -32,8 +33,7 @@ def descriptors() -> list[FileDescriptor]:
 def test_every_rpc_has_a_policy_and_every_policy_an_rpc() -> None:
     rpcs = {
         f"/{service.full_name}/{method.name}"
-        for descriptor in descriptors()
-        for service in descriptor.services_by_name.values()
+        for service in (*(s for d in descriptors() for s in d.services_by_name.values()), *RETAIL_SERVICES)
         for method in service.methods
     }
     assert len(rpcs) > 15
@@ -110,5 +110,21 @@ def test_every_row_of_the_edge_case_table_names_a_test_that_exists() -> None:
     assert len(rows) > 20
     for row in rows:
         named = re.findall(r"`(test_\w+)`", row)
+        assert named, row
+        assert set(named) <= tests, row
+
+
+def test_every_row_of_the_migration_tables_names_a_test_that_exists() -> None:
+    section = (ROOT / "protos/README.md").read_text().split("\n## Migration\n")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ") and "| test |" not in line]
+    rows = [row for row in rows if not row.startswith("| ---")]
+    tests = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
+    assert len(rows) > 15
+    for row in rows:
+        named = re.findall(r"`(test_\w+)`", row.split("|")[-2])
         assert named, row
         assert set(named) <= tests, row

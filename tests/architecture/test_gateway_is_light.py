@@ -43,3 +43,15 @@ def test_serving_stages_start_without_the_training_stack(module: str) -> None:
 
 def test_the_refusal_works() -> None:
     assert "numpy is not installed here" in run("numpy", HEAVY).stderr
+
+
+def test_the_facade_for_retail_says_what_to_install() -> None:
+    done = run("shortlist_gateway.retail.servicer", (*HEAVY, "proto"))
+    assert done.returncode != 0
+    assert "install shortlist[retail]" in done.stderr
+
+
+@pytest.mark.parametrize("module", ["shortlist_gateway.__main__", "shortlist_gateway.wiring"])
+def test_the_gateway_starts_without_the_messages_of_retail(module: str) -> None:
+    done = run(module, (*HEAVY, "proto", "requests"))
+    assert done.stdout.strip() == "started", done.stderr

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 import pytest_asyncio
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from shortlist.gateway.v1 import event_service_pb2 as events_pb
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist.inference.v2 import inference_service_pb2 as inference_pb
+from shortlist_gateway.retail.messages import SERVICES as RETAIL_SERVICES
 from shortlist_testing.platform import Platform, running_platform
 from shortlist_testing.tiny_bundle import item_ids
 
@@ -37,6 +38,10 @@ ALLOWED = {
 }
 TEXTS = st.one_of(st.text(max_size=12), st.sampled_from([*item_ids(20), "", "u1", "default", "{}", "a\x00"]))
 TENSORS = st.sampled_from(["ranker", "rows", "now_s", "attribute_names", "score", "UINT32", "FP64", "BYTES", ""])
+CATALOG = "projects/p/locations/global/catalogs/default_catalog"
+RETAIL = st.sampled_from(
+    [CATALOG, f"{CATALOG}/placements/default", "home-page-view", "add-to-cart", *item_ids(3), "", "a\x00"]
+)
 SCALARS = {
     FieldDescriptor.CPPTYPE_INT32: st.integers(-(2**31), 2**31 - 1) | st.integers(-2, 1001),
     FieldDescriptor.CPPTYPE_INT64: st.integers(-(2**63), 2**63 - 1),
@@ -77,8 +82,10 @@ def _values(field: FieldDescriptor, depth: int, texts: st.SearchStrategy[str]) -
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
-    async with running_platform(tmp_path_factory.mktemp("platform")) as platform:
-        yield platform
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SHORTLIST_GATEWAY_IS_RETAIL_SERVED", "true")
+        async with running_platform(tmp_path_factory.mktemp("platform")) as platform:
+            yield platform
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -117,3 +124,14 @@ async def test_any_inference_gets_a_documented_status(ranking: grpc.aio.Channel,
     message = data.draw(messages(infer.input_type, texts=TENSORS))
     raw = message.SerializeToString()
     assert await status_of(ranking, "/inference.GRPCInferenceService/ModelInfer", raw) in ALLOWED
+
+
+@pytest.mark.parametrize("method", [service.methods[0] for service in RETAIL_SERVICES], ids=lambda m: m.name)
+@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+async def test_any_message_of_retail_gets_a_documented_status(
+    platform: Platform, method: MethodDescriptor, data: st.DataObject
+) -> None:
+    message = data.draw(messages(method.input_type, depth=3, texts=RETAIL))
+    name = f"/{method.containing_service.full_name}/{method.name}"
+    assert await status_of(platform.channel, name, message.SerializeToString()) in ALLOWED

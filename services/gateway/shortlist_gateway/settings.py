@@ -1,14 +1,17 @@
 """Settings of the gateway, from the environment (``SHORTLIST_GATEWAY_...``)."""
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, FiniteFloat, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from shortlist_rpc.settings import ServerSettings
 
 SHORTEST_KEY = 16
 """Characters of a key that signs tokens, at least."""
+
+RetailEventType = Literal["detail-page-view", "add-to-cart", "shopping-cart-page-view", "purchase-complete"]
 
 
 class GatewaySettings(ServerSettings):
@@ -57,6 +60,12 @@ class GatewaySettings(ServerSettings):
 
     rank_budget_s: float = Field(default=0.2, gt=0)
     """Longest wait for ranking."""
+
+    is_retail_served: bool = False
+    """Whether callers of Google Retail are answered as well; needs the extra ``retail``."""
+
+    retail_event_values: dict[RetailEventType, FiniteFloat] = Field(default_factory=dict)
+    """Values of Retail's events on the data set's own scale, by event type; 1 where a type is not in it."""
 
     @field_validator("token_keys")
     @classmethod

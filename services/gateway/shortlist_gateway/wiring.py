@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import grpc
 
 from shortlist.gateway.v1 import event_service_pb2, recommendation_service_pb2
@@ -23,14 +25,12 @@ from shortlist_rpc.channel import open_channel
 from shortlist_telemetry.catalogue import LogEvent, Metrics
 from shortlist_telemetry.logging import get_log
 
+if TYPE_CHECKING:
+    from shortlist_gateway.retail.servicer import RetailServicer
+
 
 class GatewayService:
     """The gateway as :class:`shortlist_rpc.server.Service`."""
-
-    rpc_names = (
-        recommendation_service_pb2.DESCRIPTOR.services_by_name["RecommendationService"].full_name,
-        event_service_pb2.DESCRIPTOR.services_by_name["EventService"].full_name,
-    )
 
     def __init__(
         self,
@@ -51,12 +51,20 @@ class GatewayService:
         continuation = Continuation(keyring, self._bundles, settings.continuation_ttl_s, recommend_query)
         self._recommendation = RecommendationServicer(pipeline, self._bundles, attribution, continuation, metrics)
         self._event = EventServicer(EventIntake(features, self._bundles, attribution))
+        self._retail = _retail(self._recommendation, self._event, settings)
+        self.rpc_names = (
+            recommendation_service_pb2.DESCRIPTOR.services_by_name["RecommendationService"].full_name,
+            event_service_pb2.DESCRIPTOR.services_by_name["EventService"].full_name,
+            *(self._retail.rpc_names if self._retail else ()),
+        )
         self._channels = channels
 
     def add_to(self, server: grpc.aio.Server) -> None:
         """Register the servicers."""
         add_RecommendationServiceServicer_to_server(self._recommendation, server)
         add_EventServiceServicer_to_server(self._event, server)
+        if self._retail:
+            self._retail.add_to(server)
 
     async def start(self) -> None:
         """Begin to follow the bundle store."""
@@ -71,6 +79,18 @@ class GatewayService:
         await self._bundles.close()
         for channel in self._channels:
             await channel.close()
+
+
+def _retail(
+    recommendation: RecommendationServicer, event: EventServicer, settings: GatewaySettings
+) -> RetailServicer | None:
+    if not settings.is_retail_served:
+        return None
+    from shortlist_gateway.retail.servicer import RetailServicer  # brings packages that the gateway does without
+
+    return RetailServicer(
+        recommendation, event, {str(name): value for name, value in settings.retail_event_values.items()}
+    )
 
 
 def gateway_over_grpc(settings: GatewaySettings, metrics: Metrics) -> GatewayService:

@@ -1,0 +1,332 @@
+"""Google Retail's own client, pointed at a gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+from google.api_core import exceptions
+from google.cloud import retail_v2
+from google.cloud.retail_v2.services.prediction_service.transports import PredictionServiceGrpcTransport
+from google.cloud.retail_v2.services.user_event_service.transports import UserEventServiceGrpcTransport
+from google.protobuf.timestamp_pb2 import Timestamp
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from shortlist_client import AsyncClient, rating
+from shortlist_domain.deadline import Deadline
+from shortlist_domain.stages import ActorKey, ActorState
+from shortlist_gateway.retail.events import EVENT_TYPES
+from shortlist_gateway.retail.messages import SERVICES, PredictRequest, UserEvent, WriteUserEventRequest
+from shortlist_testing.platform import Platform, running_platform
+from shortlist_testing.tiny_bundle import item_ids
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ITEMS = item_ids(60)
+README = Path(__file__).parents[2] / "protos/README.md"
+CATALOG = "projects/shop/locations/global/catalogs/default_catalog"
+CONFIG = f"{CATALOG}/servingConfigs/default"
+SIMILAR = f"{CATALOG}/servingConfigs/similar-items"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SHORTLIST_GATEWAY_IS_RETAIL_SERVED", "true")
+        environment.setenv("SHORTLIST_GATEWAY_RETAIL_EVENT_VALUES", '{"purchase-complete": 5}')
+        async with running_platform(tmp_path_factory.mktemp("platform")) as platform:
+            yield platform
+
+
+class Retail:
+    """The clients of one channel, called from another thread: they block."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._channel = channel
+        self._prediction = retail_v2.PredictionServiceClient(transport=PredictionServiceGrpcTransport(channel=channel))
+        self._events = retail_v2.UserEventServiceClient(transport=UserEventServiceGrpcTransport(channel=channel))
+
+    async def predict(self, event: dict[str, Any], placement: str = CONFIG, **fields: Any) -> Any:
+        request = {"placement": placement, "user_event": event, **fields}
+        return await asyncio.to_thread(self._prediction.predict, request=request)
+
+    async def write(self, event: dict[str, Any], parent: str = CATALOG, **fields: Any) -> Any:
+        request = {"parent": parent, "user_event": event, **fields}
+        return await asyncio.to_thread(self._events.write_user_event, request=request)
+
+    async def trailing(self, method: str, request: Any) -> dict[str, Any]:
+        """Call as the client does, and return what its answers have no field for."""
+
+        def call() -> dict[str, Any]:
+            stub: grpc.UnaryUnaryMultiCallable[Any, bytes] = self._channel.unary_unary(
+                method, request_serializer=type(request).SerializeToString
+            )
+            _, done = stub.with_call(request, timeout=5)
+            return {key: json.loads(value) for key, value in done.trailing_metadata() if key != TOKEN}
+
+        return await asyncio.to_thread(call)
+
+
+TOKEN = "shortlist-consistency-token"
+
+
+@pytest.fixture(scope="module")
+def retail(platform: Platform) -> Iterator[Retail]:
+    with grpc.insecure_channel(platform.address) as channel:
+        yield Retail(channel)
+
+
+def seen(*item_ids: str, event_type: str = "detail-page-view", **fields: Any) -> dict[str, Any]:
+    details = [{"product": {"id": item_id}} for item_id in item_ids]
+    return {"event_type": event_type, "visitor_id": "v1", "product_details": details, **fields}
+
+
+def home(**fields: Any) -> dict[str, Any]:
+    return {"event_type": "home-page-view", "visitor_id": "v1", **fields}
+
+
+async def stored(platform: Platform, visitor_id: str, tenant: str = "") -> ActorState:
+    key = ActorKey(tenant, f"v/{visitor_id}")
+    return await platform.service.features.store().read_actor(key, 0, Deadline.after(2.0))
+
+
+def ids(answer: Any) -> list[str]:
+    return [result.id for result in answer.results]
+
+
+async def test_predict_is_recommend(platform: Platform, retail: Retail) -> None:
+    async with AsyncClient(platform.address) as client:
+        for user in ("ann", "bob"):
+            await client.write_events([rating(ITEMS[len(user) + i], 5.0) for i in range(3)], user)
+            theirs = await retail.predict(home(user_info={"user_id": user}), page_size=7)
+            ours = await client.recommend(user, slate_size=7)
+            assert ids(theirs) == [result.item_id for result in ours.results]
+            assert len(theirs.results) == 7
+        assert len((await retail.predict(home())).results) == 10
+
+
+async def test_the_events_context_counts_and_is_not_written(retail: Retail) -> None:
+    before = ids(await retail.predict(home(visitor_id="ctx")))
+    looking = await retail.predict(seen(ITEMS[8], visitor_id="ctx"))
+    assert ids(looking) != before
+    assert ITEMS[8] not in ids(looking)
+    assert ids(await retail.predict(home(visitor_id="ctx"))) == before
+
+
+async def test_attributes_of_the_event_are_the_actors(platform: Platform, retail: Retail) -> None:
+    theirs = await retail.predict(home(attributes={"genres": {"text": ["Horror", "Western"]}}))
+    async with AsyncClient(platform.address) as client:
+        ours = await client.recommend(visitor_id="v1", attributes={"genres": ["Horror", "Western"]})
+    assert ids(theirs) == [result.item_id for result in ours.results]
+
+
+async def test_return_score_and_return_product_fill_the_metadata(platform: Platform, retail: Retail) -> None:
+    answer = await retail.predict(home(), params={"returnScore": True, "returnProduct": True}, page_size=3)
+    async with AsyncClient(platform.address) as client:
+        ours = await client.recommend(visitor_id="v1", slate_size=3, item_fields=["title", "genres"])
+    for result, native in zip(answer.results, ours.results, strict=True):
+        assert result.metadata["score"] == pytest.approx(native.heads.click_probability)
+        product = result.metadata["product"]
+        assert product["id"] == result.id
+        assert product["title"] == native.fields[0].text
+        assert list(product["attributes"]["genres"]["text"]) == list(native.fields[1].texts.values)
+    assert not (await retail.predict(home())).results[0].metadata
+
+
+async def test_missing_products_are_missing_ids(retail: Retail) -> None:
+    answer = await retail.predict(seen(ITEMS[0], "nowhere"))
+    assert list(answer.missing_ids) == ["nowhere"]
+    assert answer.results
+
+
+async def test_validate_only_gives_no_results_and_says_so(retail: Retail) -> None:
+    answer = await retail.predict(home(), validate_only=True)
+    assert answer.validate_only
+    assert not answer.results
+    with pytest.raises(exceptions.InvalidArgument, match="page_size"):
+        await retail.predict(home(), validate_only=True, page_size=-1)
+
+
+async def test_similar_items_is_similar_items(platform: Platform, retail: Retail) -> None:
+    theirs = await retail.predict(seen(ITEMS[4]), placement=SIMILAR, page_size=3)
+    async with AsyncClient(platform.address) as client:
+        ours = await client.similar_items([ITEMS[4]], slate_size=3)
+    assert ids(theirs) == [result.item_id for result in ours.results]
+    with pytest.raises(exceptions.NotFound):
+        await retail.predict(seen("nowhere"), placement=SIMILAR)
+
+
+async def test_a_placement_names_a_serving_config(retail: Retail) -> None:
+    assert (await retail.predict(home(), placement=f"{CATALOG}/placements/default")).results
+    with pytest.raises(exceptions.NotFound, match="'other'"):
+        await retail.predict(home(), placement=f"{CATALOG}/servingConfigs/other")
+
+
+async def test_a_written_event_is_in_the_next_answer(platform: Platform, retail: Retail) -> None:
+    first = ids(await retail.predict(home(visitor_id="w1")))
+    kept = await retail.write(seen(first[0], visitor_id="w1"))
+    assert kept.product_details[0].product.id == first[0]
+    assert first[0] not in ids(await retail.predict(home(visitor_id="w1")))
+    async with AsyncClient(platform.address) as client:
+        ours = await client.recommend(visitor_id="w1")
+    assert ours.meta.actor_known
+
+
+@pytest.mark.parametrize("event_type", ["detail-page-view", "add-to-cart", "purchase-complete"])
+async def test_event_types_become_ours(platform: Platform, retail: Retail, event_type: str) -> None:
+    await retail.write(seen(ITEMS[0], ITEMS[1], event_type=event_type, visitor_id=event_type))
+    actor = await stored(platform, event_type)
+    assert set(actor.item_ids) == {ITEMS[0], ITEMS[1]}
+    assert set(actor.event_types) == {EVENT_TYPES[event_type]}
+    assert actor.values.tolist() == [5.0 if event_type == "purchase-complete" else 1.0] * 2
+
+
+async def test_repeating_an_event_with_its_time_is_harmless(platform: Platform, retail: Retail) -> None:
+    event = seen(ITEMS[0], visitor_id="twice", event_time=Timestamp(seconds=1_700_000_000))
+    for _ in range(2):
+        await retail.write(event)
+    async with AsyncClient(platform.address) as client:
+        written = await client.write_events([rating(ITEMS[1], 1.0)], visitor_id="twice")
+        assert written.written == 1
+    actor = await stored(platform, "twice")
+    assert list(actor.item_ids) == [ITEMS[0], ITEMS[1]]
+
+
+async def test_a_catalogue_is_a_tenant(platform: Platform, retail: Retail) -> None:
+    other = CATALOG.replace("default_catalog", "music")
+    await retail.write(seen(ITEMS[3], visitor_id="t1"), parent=other)
+    assert (await stored(platform, "t1", tenant="music")).known
+    assert not (await stored(platform, "t1")).known
+    answer = await retail.predict(home(visitor_id="t1"), placement=f"{other}/servingConfigs/default")
+    assert ITEMS[3] not in ids(answer)
+
+
+async def test_the_attribution_token_comes_back_with_an_event(platform: Platform, retail: Retail) -> None:
+    answer = await retail.predict(home(visitor_id="a1"))
+    assert answer.attribution_token
+    shown = seen(answer.results[0].id, visitor_id="a1", attribution_token=answer.attribution_token)
+    kept = await retail.write(shown)
+    assert kept.attribution_token == answer.attribution_token
+    assert list((await stored(platform, "a1")).item_ids) == [answer.results[0].id]
+    for broken in ({"attribution_token": "forged"}, {"visitor_id": "another"}):
+        with pytest.raises(exceptions.InvalidArgument, match=r"user_event\.attribution_token"):
+            await retail.write(shown | broken)
+
+
+async def test_what_retails_answers_have_no_field_for_is_in_trailing_metadata(
+    platform: Platform, retail: Retail
+) -> None:
+    predict = "/google.cloud.retail.v2.PredictionService/Predict"
+    event = UserEvent(event_type="home-page-view", visitor_id="v1", uri="https://shop.test/", session_id="s")
+    event.user_info.user_agent = "a browser"
+    event.attribution_token = "of a slate before"
+    said = await retail.trailing(predict, PredictRequest(placement=CONFIG, user_event=event, labels={"page": "home"}))
+    assert said["shortlist-not-kept"] == [
+        "labels['page']",
+        "user_event.session_id",
+        "user_event.uri",
+        "user_event.user_info.user_agent",
+        "user_event.attribution_token",
+    ]
+    assert said["shortlist-answer"]["bundle_id"] == platform.bundle_id
+    assert said["shortlist-answer"]["level"] == "DEGRADATION_LEVEL_NONE"
+    write = "/google.cloud.retail.v2.UserEventService/WriteUserEvent"
+    event = UserEvent(event_type="add-to-cart", visitor_id="v9", cart_id="c")
+    event.product_details.add(quantity={"value": 2}).product.id = "new"
+    said = await retail.trailing(write, WriteUserEventRequest(parent=CATALOG, user_event=event))
+    assert said["shortlist-not-kept"] == ["user_event.cart_id", "user_event.product_details[].quantity"]
+    assert said["shortlist-missing-ids"] == ["new"]
+
+
+@pytest.mark.parametrize(
+    ("event", "fields", "said"),
+    [
+        (home(), {"placement": "projects/p/servingConfigs/default"}, "placement: is 'projects/p"),
+        (home(), {"placement": CATALOG}, "placement: is"),
+        (home(), {"page_size": 1001}, "page_size: is 1001"),
+        (home(), {"page_token": "2"}, "page_token: is not used"),
+        (home(), {"filter": 'tag="Red"'}, "filter: the syntax of tags is not honoured"),
+        (home(), {"params": {"returnScore": "yes"}}, "params['returnScore']: must be a boolean"),
+        (home(), {"params": {"priceRerankLevel": "high-price-reranking"}}, "params['priceRerankLevel']: is not"),
+        (home(), {"params": {"diversityLevel": "auto-diversity"}}, "params['diversityLevel']: is 'auto-diversity'"),
+        (home(), {"params": {"whatever": 1}}, "params['whatever']: is not honoured"),
+        (home(visitor_id=""), {}, "user_event.user_info.user_id: is required where visitor_id is empty"),
+        (home(visitor_id="\x07"), {}, "user_event.visitor_id: has the control character"),
+        (home(search_query="red shoes"), {}, "user_event.search_query: is not honoured"),
+        (home(page_categories=["Shoes"]), {}, "user_event.page_categories: is not honoured"),
+        (home(event_type="search"), {}, "user_event.event_type: is 'search'"),
+        (home(product_details=[{"product": {"id": "a"}}]), {}, "user_event.product_details: must be empty"),
+        (home(attributes={"a": {"text": ["x"], "numbers": [1.0]}}), {}, "user_event.attributes: must be a text"),
+        (seen(""), {}, "user_event.product_details[0].product.id: is required and empty"),
+        (home(), {"placement": SIMILAR}, "user_event.event_type: must be one with products"),
+    ],
+)
+async def test_what_is_wrong_with_predict_is_named_in_retails_words(
+    retail: Retail, event: dict[str, Any], fields: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(exceptions.InvalidArgument) as caught:
+        await retail.predict(event, **fields)
+    assert said in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("event", "fields", "said"),
+    [
+        (seen(ITEMS[0]), {"parent": CONFIG}, "parent: is"),
+        (seen(ITEMS[0], event_type="home-page-view"), {}, "user_event.event_type: is 'home-page-view'"),
+        (seen(ITEMS[0]), {"write_async": True}, "write_async: DURABILITY_QUEUED is not honoured"),
+        (seen(), {}, "user_event.product_details: is required"),
+        (seen(ITEMS[0], "a\x00"), {}, "user_event.product_details[1].product.id: has the control character"),
+        (seen(ITEMS[0], attributes={"a": {"text": ["x"]}}), {}, "user_event.attributes: are not kept"),
+        (seen(ITEMS[0], event_time=Timestamp(seconds=9_999_999_999)), {}, "user_event.event_time: lies"),
+    ],
+)
+async def test_what_is_wrong_with_an_event_is_named_and_nothing_is_written(
+    platform: Platform, retail: Retail, event: dict[str, Any], fields: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(exceptions.InvalidArgument) as caught:
+        await retail.write(event | {"visitor_id": "bad"}, **fields)
+    assert said in caught.value.message
+    assert not (await stored(platform, "bad")).known
+
+
+async def test_health_and_reflection_know_both_services(platform: Platform) -> None:
+    for service in SERVICES:
+        request = health_pb2.HealthCheckRequest(service=service.full_name)
+        answer = await health_pb2_grpc.HealthStub(platform.channel).Check(request)
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    grpcurl = shutil.which("grpcurl", path=str(Path(sys.executable).parent)) or shutil.which("grpcurl")
+    if grpcurl is None:
+        pytest.skip("grpcurl is not installed")
+    body = json.dumps({"placement": CONFIG, "userEvent": {"eventType": "home-page-view", "visitorId": "v"}})
+    method = "google.cloud.retail.v2.PredictionService/Predict"
+    process = await asyncio.create_subprocess_exec(
+        grpcurl, "-plaintext", "-d", body, platform.address, method, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 0, err.decode()
+    assert len(json.loads(out)["results"]) == 10
+
+
+async def test_the_example_of_the_readme_prints_ten_items(platform: Platform) -> None:
+    (example,) = re.findall(r"```python\n(import grpc\nfrom google.*?)```", README.read_text(), re.DOTALL)
+    assert "127.0.0.1:50051" in example
+    program = example.replace("127.0.0.1:50051", platform.address)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, err.decode()
+    lines = out.decode().splitlines()
+    assert len(lines) == 10
+    assert all(0.0 <= float(line.rsplit(" ", 1)[1]) <= 1.0 for line in lines)
