@@ -101,7 +101,7 @@ class Mlp(Interaction):
     """Multi-layer perceptron on ``[p_u; q_i]``, ReLU between halving layers (eq. 10).
 
     The first product is split, ``W [p; q] = W_p p + W_q q``: where one user is asked about many items, the user's half
-    is computed once.
+    is computed once, and where more items are asked about than there are, so is the half of every item.
     """
 
     def __init__(self, shape: NcfShape, vectors: Vectors | None = None) -> None:
@@ -117,16 +117,24 @@ class Mlp(Interaction):
 
     def factors(self, users: Tensor, items: Tensor) -> Tensor:
         """Return the output of the last hidden layer."""
-        user, item = self.dropout(self.user(users)), self.dropout(self.item(items))
+        user = self.dropout(self.user(users))
         if self.first is None:
+            item = self.dropout(self.item(items))
             both = torch.zeros_like(user) + torch.zeros_like(item)
             return torch.cat([user + both, item + both], dim=-1)
         half = user.shape[-1]
         once = nn.functional.linear(user, self.first.weight[:, :half], self.first.bias)
-        x = torch.relu(once + nn.functional.linear(item, self.first.weight[:, half:]))
+        x = torch.relu(once + self._of_items(items, self.first.weight[:, half:]))
         for layer in self.layers:
             x = torch.relu(layer(self.dropout(x)))
         return x
+
+    def _of_items(self, items: Tensor, weight: Tensor) -> Tensor:
+        """Return the items' half of the first product, from a table of all of them where that is less to compute."""
+        is_dropping = self.training and self.dropout.p > 0.0  # a table would drop the same columns for every user
+        if isinstance(self.item, nn.Embedding) and items.numel() > self.shape.n_items and not is_dropping:
+            return nn.functional.embedding(items, nn.functional.linear(self.item.weight, weight))
+        return nn.functional.linear(self.dropout(self.item(items)), weight)
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Return logits of pairs."""

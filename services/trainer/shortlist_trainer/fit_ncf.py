@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,38 +16,14 @@ from shortlist_models.ncf import NCF_MODELS, Gmf, Interaction, Mlp, NcfShape, Ne
 from shortlist_trainer.checkpoints import Checkpoints, Stateful
 from shortlist_trainer.devices import CPU, on
 from shortlist_trainer.fit_towers import Report, smoothed
+from shortlist_trainer.ncf_config import NcfConfig
 from shortlist_trainer.prefetch import Utilisation, prefetched
 
-_NEGATIVES_AT_ONCE = 200_000
-"""Positives for which negatives are drawn together."""
+_NEGATIVES_AT_ONCE = 800_000
+"""Negatives that are drawn together, about."""
 
-
-@dataclass(frozen=True, slots=True)
-class NcfConfig:
-    """How a model of the family is fitted."""
-
-    factors: int = 32
-    hidden: int = 3
-    negatives: int = 4
-    """Items drawn uniformly, beside each positive, of those that the user did not meet."""
-
-    epochs: int = 20
-    learning_rate: float = 0.002
-    weight_decay: float = 0.0
-    """Decoupled, as in AdamW."""
-
-    dropout: float = 0.0
-    averaging: float = 0.0
-    """As of :class:`shortlist_trainer.fit_fields.FieldsConfig`; NeuMF starts from averages too."""
-
-    positives_per_batch: int = 1024
-    pretraining: bool = True
-    """NeuMF starts from a GMF and an MLP that are fitted first with the same settings."""
-
-    pretrained_rate: float = 0.0005
-    """Learning rate of a NeuMF that starts so."""
-
-    pretrained_epochs: int = 10
+Batch = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
+"""Users ``(b,)``, items ``(b, 1 + negatives)``, the positive first, and weights of the positives ``(b,)``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +34,8 @@ class Positives:
     items: NDArray[np.int64]
     n_users: int
     n_items: int
+    later: NDArray[np.int64]
+    """How many pairs of the same user came later, ``(m,)``: 0 for the latest."""
 
     @property
     def keys(self) -> NDArray[np.int64]:
@@ -68,17 +46,41 @@ class Positives:
     def of(cls, users: NDArray[np.integer], items: NDArray[np.integer], n_users: int, n_items: int) -> Positives:
         """Return the distinct ones of some pairs, but for those of users who met everything: no item is a negative.
 
+        Args:
+            users: User rows, in the order of time; a pair that comes up again stands where it came last.
+            items: Item rows of the same events.
+            n_users: Rows of users in all.
+            n_items: Size of the catalogue.
+
         Raises:
             DataRefused: Nothing is left.
         """
-        keys = np.unique(users.astype(np.int64) * n_items + items)
+        backwards = (users.astype(np.int64) * n_items + items)[::-1]
+        keys, since = np.unique(backwards, return_index=True)
         owner = keys // n_items
-        keys = keys[np.bincount(owner, minlength=n_users)[owner] < n_items]
+        counts = np.bincount(owner, minlength=n_users)
+        kept = counts[owner] < n_items
+        # Users one after the other, the latest pair of each first: places there, less that of the user's first.
+        later = np.empty_like(since)
+        later[np.lexsort((since, owner))] = np.arange(len(keys))
+        later -= (np.cumsum(counts) - counts)[owner]
+        keys = keys[kept]
         if not len(keys):
             raise DataRefused(
                 f"{len(users)} events of {n_users} users on {n_items} items: nobody met some items and not others"
             )
-        return cls(keys // n_items, keys % n_items, n_users, n_items)
+        return cls(keys // n_items, keys % n_items, n_users, n_items, later[kept])
+
+    def weights(self, half_life: float, least: float) -> NDArray[np.float32]:
+        """Return what each pair weighs, ``(m,)``, 1 in the mean: ``max(least, 2^(-later / half_life))``, scaled.
+
+        A ``half_life`` of 0 makes all of them 1.
+        """
+        if half_life == 0.0:
+            return np.ones(len(self.users), np.float32)
+        weights = np.maximum(np.exp2(-self.later / half_life), least)
+        scaled: NDArray[np.float32] = (weights / weights.mean()).astype(np.float32)
+        return scaled
 
 
 def fit_ncf(
@@ -90,7 +92,7 @@ def fit_ncf(
     report: Report,
     device: torch.device = CPU,
 ) -> tuple[Interaction, float]:
-    """Fit a model by binary cross-entropy with drawn negatives (He et al. 2017, eq. 7).
+    """Fit a model on positives and drawn negatives, by the loss of the settings.
 
     Every epoch draws from a generator of its own, so a run that resumes ends like one that never stopped.
 
@@ -112,10 +114,13 @@ def fit_ncf(
     epochs, rate = config.epochs, config.learning_rate
     utilisation = Utilisation()
     if isinstance(model, NeuMf) and config.pretraining:
-        gmf, mlp = Gmf(shape).to(device), Mlp(shape).to(device)
-        for part_name, part in (("gmf", gmf), ("mlp", mlp)):
-            _fit(part_name, part, positives, config, (epochs, rate), seed, checkpoints, report, utilisation)
-        model.start_from(gmf, mlp)
+        of_gmf, of_mlp = config.gmf or config, config.mlp or config
+        gmf = Gmf(replace(shape, dropout=of_gmf.dropout)).to(device)
+        mlp = Mlp(replace(shape, dropout=of_mlp.dropout)).to(device)
+        for part_name, part, own in (("gmf", gmf, of_gmf), ("mlp", mlp, of_mlp)):
+            pace = own.epochs, own.learning_rate
+            _fit(part_name, part, positives, own, pace, seed, checkpoints, report, utilisation)
+        model.start_from(gmf, mlp, config.share)
         epochs, rate = config.pretrained_epochs, config.pretrained_rate
     _fit(name, model, positives, config, (epochs, rate), seed, checkpoints, report, utilisation)
     return model.cpu().eval(), utilisation.share
@@ -146,10 +151,11 @@ def _fit(
         torch.manual_seed(seed * 100_003 + epoch)
         step, recent = epoch * per_epoch, 0.0
         made = batches(positives, config, np.random.default_rng([seed, epoch]))
-        for users, items in prefetched(made, utilisation):
+        for users, items, weights in prefetched(made, utilisation):
             for group in optimizer.param_groups:
                 group["lr"] = rate * 0.5 * (1.0 + float(np.cos(np.pi * step / total)))
-            loss = _loss(model, on(device, users), on(device, items))
+            logits = model(on(device, users)[:, None], on(device, items))
+            loss = LOSSES[config.loss](logits, on(device, weights))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -161,21 +167,34 @@ def _fit(
     model.load_state_dict(averaged.module.state_dict())
 
 
-def _loss(model: Interaction, users: Tensor, items: Tensor) -> Tensor:
-    logits = model(users[:, None], items)
+def bce(logits: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted mean of the binary cross-entropy of every pair (He et al. 2017, eq. 7).
+
+    Args:
+        logits: ``(b, 1 + negatives)``, the positive's first.
+        weights: Of each positive and its negatives, ``(b,)``.
+    """
     labels = torch.zeros_like(logits)
     labels[:, 0] = 1.0
-    return nn.functional.binary_cross_entropy_with_logits(logits, labels)
+    return nn.functional.binary_cross_entropy_with_logits(logits, labels, weights[:, None].expand_as(logits))
 
 
-def batches(
-    positives: Positives, config: NcfConfig, random: np.random.Generator
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Yield users ``(b,)`` and items ``(b, 1 + negatives)``, the positive first, for one pass in random order."""
+def softmax(logits: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted mean of ``-log(exp(z_0) / sum_j exp(z_j))``; arguments as of :func:`bce`."""
+    return (weights * (torch.logsumexp(logits, dim=1) - logits[:, 0])).mean()
+
+
+LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"bce": bce, "softmax": softmax}
+"""By the name in the settings."""
+
+
+def batches(positives: Positives, config: NcfConfig, random: np.random.Generator) -> Iterator[Batch]:
+    """Yield batches for one pass over the positives in random order."""
     order = random.permutation(len(positives.users))
     keys = positives.keys
+    weights = positives.weights(config.half_life, config.least_weight)
     size = config.positives_per_batch
-    at_once = max(size, _NEGATIVES_AT_ONCE // size * size)
+    at_once = max(size, _NEGATIVES_AT_ONCE // config.negatives // size * size)
     for begin in range(0, len(order), at_once):
         places = order[begin : begin + at_once]
         users = positives.users[places]
@@ -184,7 +203,8 @@ def batches(
             axis=1,
         )
         for first in range(0, len(places), size):
-            yield users[first : first + size], items[first : first + size]
+            part = slice(first, first + size)
+            yield users[part], items[part], weights[places[part]]
 
 
 def negatives_of(

@@ -141,6 +141,28 @@ def test_one_user_asked_about_many_items_gets_the_logits_of_the_pairs(name: str)
         torch.testing.assert_close(table[user], model(users[user].expand(11), items))
 
 
+def test_more_items_than_there_are_get_the_logits_of_the_pairs_and_the_gradients_too() -> None:
+    random = np.random.default_rng(6)
+    users = torch.from_numpy(random.integers(SHAPE.n_users, size=5))
+    items = torch.from_numpy(random.integers(SHAPE.n_items, size=(5, 4)))
+    assert items.numel() > SHAPE.n_items
+    found = []
+    for ask_at_once in (True, False):
+        model = fitted(Mlp)
+        logits = model(users[:, None], items) if ask_at_once else torch.stack([model(users, i) for i in items.T], dim=1)
+        (logits**2).sum().backward()
+        found.append([logits, *(p.grad for p in model.parameters())])
+    for left, right in zip(*found, strict=True):
+        torch.testing.assert_close(left, right)
+
+
+def test_dropout_differs_by_pair_however_many_are_asked_about() -> None:
+    shape = NcfShape(n_users=7, n_items=2, factors=4, dropout=0.5)
+    model = Mlp(shape)
+    logits = model(torch.zeros(8, 1, dtype=torch.int64), torch.zeros(8, 9, dtype=torch.int64))
+    assert len(set(logits[0].tolist())) > 1
+
+
 @pytest.mark.parametrize("hidden", [0, 1, 4])
 def test_layers_halve_down_to_the_factors(hidden: int) -> None:
     shape = NcfShape(5, 6, factors=8, hidden=hidden)

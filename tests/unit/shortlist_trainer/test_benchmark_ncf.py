@@ -16,7 +16,7 @@ from shortlist_trainer.benchmarks import TABLES
 from shortlist_trainer.benchmarks.candidates import candidate
 from shortlist_trainer.benchmarks.ncf import NEGATIVES, LeaveOneOut, Lists, cut, listed, measure, ncf
 from shortlist_trainer.benchmarks.run import run_table
-from shortlist_trainer.fit_ncf import NcfConfig
+from shortlist_trainer.ncf_config import NcfConfig
 
 TEST_DATA = Path(os.environ.get("SHORTLIST_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
 TABLE = TABLES["ncf"]

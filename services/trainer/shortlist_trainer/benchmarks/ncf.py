@@ -20,8 +20,9 @@ from shortlist_trainer.benchmarks.candidates import candidate
 from shortlist_trainer.benchmarks.table import Entry, Predictor, Published, Run, Sealed, Table, Values
 from shortlist_trainer.benchmarks.towers import EVERY_EVENT, two_tower
 from shortlist_trainer.checkpoints import Checkpoints
-from shortlist_trainer.fit_ncf import NcfConfig, Positives, fit_ncf, negatives_of
+from shortlist_trainer.fit_ncf import Positives, fit_ncf, negatives_of
 from shortlist_trainer.histories import histories_of, only
+from shortlist_trainer.ncf_config import NcfConfig
 
 NEGATIVES = 99
 _AT_ONCE = 512
