@@ -9,10 +9,12 @@ from typing import TypedDict
 from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist.gateway.v1.event_service_pb2 import WriteEventsRequest
 from shortlist.gateway.v1.recommendation_service_pb2 import (
+    ExplainRecommendationRequest,
     RecommendNextRequest,
     RecommendRequest,
     RerankItemsRequest,
     SimilarItemsRequest,
+    WhatIf,
 )
 
 DEFAULT_TIMEOUT_S = 1.0
@@ -76,6 +78,22 @@ class WriteFields(Who, total=False):
     """From the answer that the events follow; its items count as shown, also without events."""
 
 
+class ExplainFields(RecommendFields, total=False):
+    """Arguments of ``explain_recommendation`` beside item and user: those of ``recommend`` but ``item_fields``."""
+
+    attribution_token: str
+    """From the answer that is explained, instead of a user."""
+
+    dropped_features: Iterable[str]
+    """What if the models did not see these features of the actor?"""
+
+    without_history: bool
+    """What if the actor had no history?"""
+
+    what_if_bundle_id: str
+    """What if this bundle had answered?"""
+
+
 def rating(item_id: str, value: float, *, event_id: str = "", time_s: float | None = None) -> actor_pb2.Event:
     """Return an event of type ``rating``.
 
@@ -111,6 +129,25 @@ def recommend_request(tenant: str, user_id: str, fields: RecommendFields) -> Rec
 def next_request(next_token: str, slate_size: int, request: RecommendRequest | None) -> RecommendNextRequest:
     """Return the request of a RecommendNext."""
     return RecommendNextRequest(next_token=next_token, slate_size=slate_size, request=request)
+
+
+def explain_request(tenant: str, item_id: str, user_id: str, fields: ExplainFields) -> ExplainRecommendationRequest:
+    """Return the request of an ExplainRecommendation."""
+    what_if = WhatIf(
+        dropped_features=fields.get("dropped_features", ()),
+        without_history=fields.get("without_history", False),
+        bundle_id=fields.get("what_if_bundle_id", ""),
+    )
+    request = recommend_request(tenant, user_id, fields)
+    token = fields.get("attribution_token", "")
+    if token:
+        request.ClearField("actor")
+    return ExplainRecommendationRequest(
+        request=request,
+        attribution_token=token,
+        item_id=item_id,
+        what_if=what_if if what_if.ListFields() else None,
+    )
 
 
 def similar_request(item_ids: Iterable[str], fields: Selected) -> SimilarItemsRequest:

@@ -11,6 +11,7 @@ from shortlist.common.v1 import actor_pb2
 from shortlist.gateway.v1.event_service_pb2 import WriteEventsResponse
 from shortlist.gateway.v1.event_service_pb2_grpc import EventServiceStub
 from shortlist.gateway.v1.recommendation_service_pb2 import (
+    ExplainRecommendationResponse,
     RecommendNextResponse,
     RecommendRequest,
     RecommendResponse,
@@ -19,7 +20,14 @@ from shortlist.gateway.v1.recommendation_service_pb2 import (
 )
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from shortlist_client import messages
-from shortlist_client.messages import DEFAULT_TIMEOUT_S, RecommendFields, RerankFields, Selected, WriteFields
+from shortlist_client.messages import (
+    DEFAULT_TIMEOUT_S,
+    ExplainFields,
+    RecommendFields,
+    RerankFields,
+    Selected,
+    WriteFields,
+)
 from shortlist_rpc.channel import channel_options
 
 
@@ -80,6 +88,18 @@ class Client:
         """
         message = messages.next_request(next_token, slate_size, request)
         return self._recommendation.RecommendNext(message, timeout=timeout_s)
+
+    def explain_recommendation(
+        self,
+        item_id: str,
+        user_id: str = "",
+        *,
+        timeout_s: float = 3 * DEFAULT_TIMEOUT_S,
+        **fields: Unpack[ExplainFields],
+    ) -> ExplainRecommendationResponse:
+        """Return why an item is or is not in the slate of a user, or of the answer whose token is given."""
+        request = messages.explain_request(self._tenant, item_id, user_id, fields)
+        return self._recommendation.ExplainRecommendation(request, timeout=timeout_s)
 
     def similar_items(
         self, item_ids: Iterable[str], *, timeout_s: float = DEFAULT_TIMEOUT_S, **fields: Unpack[Selected]

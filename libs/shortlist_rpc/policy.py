@@ -25,6 +25,8 @@ class Policy:
 POLICIES: dict[str, Policy] = {
     "/shortlist.gateway.v1.RecommendationService/Recommend": Policy(1.0, is_idempotent=True),
     "/shortlist.gateway.v1.RecommendationService/RecommendNext": Policy(1.0, is_idempotent=True),
+    # Up to three answers' worth, and again for the what-if.
+    "/shortlist.gateway.v1.RecommendationService/ExplainRecommendation": Policy(3.0, is_idempotent=True),
     "/shortlist.gateway.v1.RecommendationService/SimilarItems": Policy(1.0, is_idempotent=True),
     "/shortlist.gateway.v1.RecommendationService/RerankItems": Policy(1.0, is_idempotent=True),
     # Idempotent through event ids, which are derived where the caller gives none.

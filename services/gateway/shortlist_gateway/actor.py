@@ -3,7 +3,7 @@
 import math
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import compress
 
 from shortlist_domain.features import user_numbers
@@ -84,4 +84,16 @@ def _seen_rows(
         if row is not None
         and time_s >= query.seen_since_s
         and (event_type in counted if counted else event_type != IMPRESSION)
+    )
+
+
+def state_until(state: ActorState, moment_s: float) -> ActorState:
+    """Return ``state`` without the events after ``moment_s``."""
+    kept = [at for at, time_s in enumerate(state.times_s) if time_s <= moment_s]
+    return replace(
+        state,
+        item_ids=[state.item_ids[at] for at in kept],
+        event_types=[state.event_types[at] for at in kept],
+        values=array("f", (state.values[at] for at in kept)),
+        times_s=array("d", (state.times_s[at] for at in kept)),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from shortlist.common.v1 import actor_pb2, answer_pb2
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist_gateway.catalogue import Catalogue
-from shortlist_gateway.query import Cause, Level, Outcome, Query, ReasonKind, Slate
+from shortlist_gateway.query import Cause, Level, Origin, Outcome, Query, ReasonKind, Slate
 
 SERVING_CONFIG = "default"
 
@@ -36,14 +36,23 @@ def add_results(response: Response, slate: Slate, query: Query) -> None:
         if shown.click is not None and shown.rating is not None:
             result.heads.click_probability = shown.click
             result.heads.rating = shown.rating
-        for origin in shown.origins:
-            result.provenance.add(source=origin.source, source_rank=origin.rank, source_score=origin.score)
-        reasons = {(origin.reason, origin.anchor_item_id): None for origin in shown.origins}
-        for reason, anchor in reasons:
-            if reason:
-                result.reasons.add(kind=_REASON_KINDS[reason], anchor_item_id=anchor)
+        add_origins(result, shown.origins)
         if query.item_fields and shown.row is not None:
             result.fields.extend(_fields(slate.catalogue.display(shown.row), query, slate))
+
+
+def add_origins(message: answer_pb2.Result | pb.Explanation, origins: Sequence[Origin]) -> None:
+    """Write into ``message`` where an item came from, and the reasons that follow, each once."""
+    for origin in origins:
+        message.provenance.add(source=origin.source, source_rank=origin.rank, source_score=origin.score)
+    for reason, anchor in {(origin.reason, origin.anchor_item_id): None for origin in origins}:
+        if reason:
+            message.reasons.add(kind=_REASON_KINDS[reason], anchor_item_id=anchor)
+
+
+def causes(slate: Slate) -> list[answer_pb2.DegradationCause]:
+    """Return why ``slate`` is not full."""
+    return [_CAUSES[cause] for cause in slate.causes]
 
 
 def meta(slate: Slate, query: Query) -> answer_pb2.AnswerMeta:
@@ -57,7 +66,7 @@ def meta(slate: Slate, query: Query) -> answer_pb2.AnswerMeta:
         warnings=slate.warnings,
         degradation=answer_pb2.Degradation(
             level=_LEVELS[slate.level],
-            causes=[_CAUSES[cause] for cause in slate.causes],
+            causes=causes(slate),
             ranked_fraction=slate.ranked_fraction,
             features_present_fraction=slate.features_present_fraction,
         ),

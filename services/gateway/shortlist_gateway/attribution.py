@@ -27,9 +27,14 @@ class Attribution:
         self._ttl_s = ttl_s
 
     def token(
-        self, meta: answer_pb2.AnswerMeta, results: Sequence[answer_pb2.Result], actor: ActorKey | None, now_s: float
+        self,
+        rpc: str,
+        meta: answer_pb2.AnswerMeta,
+        results: Sequence[answer_pb2.Result],
+        actor: ActorKey | None,
+        now_s: float,
     ) -> str:
-        """Return the token of an answer that is otherwise complete."""
+        """Return the token of an answer of ``rpc`` that is otherwise complete."""
         propensities = [result.propensity for result in results]
         claims = AttributionClaims(
             slate_id=meta.slate_id,
@@ -42,6 +47,7 @@ class Attribution:
             first_rank=results[0].rank if results else 0,
             propensities=propensities if propensities.count(1.0) < len(propensities) else (),
             made_ms=int(now_s * 1000),
+            rpc=rpc,
         )
         return self._keyring.seal(Purpose.ATTRIBUTION, claims.SerializeToString())
 

@@ -30,7 +30,7 @@ def debug(slate: Slate) -> pb.Debug:
                 retrieval_score=found.retrieval_score,
                 ranking_rank=found.ranking_rank,
                 ranking_score=found.ranking_score,
-                item_features=_features(found.item_numbers),
+                item_features=features(found.item_numbers),
             )
         )
     return pb.Debug(actor=actor_inputs(slate.trace.actor.features, slate.catalogue), results=scores)
@@ -44,7 +44,7 @@ def actor_inputs(actor: ActorFeatures, catalogue: Catalogue) -> pb.ActorInputs:
             actor_pb2.Attribute(name=name, texts=actor_pb2.TextList(values=values))
             for name, values in actor.chosen.items()
         ],
-        features=_features({**actor.numbers, **context_numbers(actor.now_s)}),
+        features=features({**actor.numbers, **context_numbers(actor.now_s)}),
     )
     inputs.as_of.FromMicroseconds(round(actor.now_s * 1e6))
     columns = (actor.history_rows, actor.history_values, actor.history_times_s)
@@ -53,5 +53,6 @@ def actor_inputs(actor: ActorFeatures, catalogue: Catalogue) -> pb.ActorInputs:
     return inputs
 
 
-def _features(numbers: Mapping[str, float]) -> list[pb.FeatureValue]:
+def features(numbers: Mapping[str, float]) -> list[pb.FeatureValue]:
+    """Return named numbers for the wire."""
     return [pb.FeatureValue(name=name, value=value) for name, value in sorted(numbers.items())]

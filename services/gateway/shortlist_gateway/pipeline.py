@@ -6,7 +6,9 @@ order; popular items of the actor's segment; popular items. No rung calls what h
 
 from __future__ import annotations
 
+import math
 from array import array
+from dataclasses import replace
 from typing import Any
 
 from shortlist_domain.deadline import Deadline
@@ -20,7 +22,7 @@ from shortlist_domain.stages import (
     RetrievalStage,
     RetrieveRequest,
 )
-from shortlist_gateway.actor import KnownActor, known_actor
+from shortlist_gateway.actor import KnownActor, known_actor, state_until
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.candidates import CALLER, Candidates, from_caller, from_popular, from_retrieval
 from shortlist_gateway.query import Cause, Level, Origin, Outcome, Query, ReasonKind, Report, Shown, Slate
@@ -150,7 +152,11 @@ class Pipeline:
             outcome = Outcome.FULL if state.caught_up else Outcome.PARTIAL
             _report(slate, "read_actor", run, outcome, 1, len(state.item_ids), Level.PARTIAL, Outcome.FALLBACK)
         slate.is_actor_known = state.known
+        if query.events_until_s < math.inf:
+            state = state_until(state, query.events_until_s)
         actor = known_actor(state, query, slate.catalogue)
+        if query.what_if is not None:
+            actor = replace(actor, features=query.what_if.applied(actor.features))
         slate.missing_ids.update(dict.fromkeys(actor.unknown_inline_ids))
         return actor
 

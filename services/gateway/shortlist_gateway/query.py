@@ -3,17 +3,47 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from shortlist_domain.stages import IMPRESSION, ActorKey, Event
+from shortlist_domain.features import user_numbers
+from shortlist_domain.stages import IMPRESSION, ActorFeatures, ActorKey, Event
 from shortlist_gateway.catalogue import Catalogue
 from shortlist_gateway.slate.rules import NO_RULES, Rules
 
 if TYPE_CHECKING:
     from shortlist_gateway.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """A change of what the models see of an actor. What the actor has seen stays excluded."""
+
+    dropped_features: frozenset[str]
+    """Attributes, chosen attributes and numbers that are left out, by name."""
+
+    without_history: bool
+
+    def applied(self, actor: ActorFeatures) -> ActorFeatures:
+        """Return what the models see of ``actor``."""
+        if self.without_history:
+            actor = replace(
+                actor,
+                numbers=user_numbers(()),
+                history_rows=array("I"),
+                history_values=array("f"),
+                history_times_s=array("d"),
+            )
+        dropped = self.dropped_features
+        return replace(
+            actor,
+            attributes={name: value for name, value in actor.attributes.items() if name not in dropped},
+            numbers={name: value for name, value in actor.numbers.items() if name not in dropped},
+            chosen={name: values for name, values in actor.chosen.items() if name not in dropped},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +92,12 @@ class Query:
     item_fields: Sequence[str] = ()
     is_debugged: bool = False
     """Whether the answer shows its working."""
+
+    events_until_s: float = math.inf
+    """Events after this moment are as if they were not there."""
+
+    what_if: WhatIf | None = None
+    """What the models are to be told of the actor instead of the truth."""
 
     min_version: int = 0
     """Version of the actor that must be visible; from a consistency token."""

@@ -20,6 +20,8 @@ from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.continuation import Continuation
 from shortlist_gateway.debug import debug
 from shortlist_gateway.events import EventIntake
+from shortlist_gateway.explain import absent_features, explain, message
+from shortlist_gateway.explain_requests import explain_queries
 from shortlist_gateway.pipeline import Pipeline
 from shortlist_gateway.query import Query, Slate
 from shortlist_gateway.requests import recommend_query, rerank_query, similar_query
@@ -55,7 +57,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
             return pb.RecommendResponse(meta=self._dry(query))
         slate = await self._pipeline.recommend(query, current_deadline())
         response = pb.RecommendResponse()
-        self._answer(response, slate, query)
+        self._answer("Recommend", response, slate, query)
         self._continuation.add_token(response.meta, request, slate, query)
         if query.is_debugged:
             response.debug.CopyFrom(debug(slate))
@@ -67,10 +69,24 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         slate = await self._pipeline.recommend(query, current_deadline())
         self._continuation.check_answered(request, slate, query)
         response = pb.RecommendNextResponse()
-        self._answer(response, slate, query)
+        self._answer("RecommendNext", response, slate, query)
         self._continuation.add_token(response.meta, base, slate, query)
         if query.is_debugged:
             response.debug.CopyFrom(debug(slate))
+        return response
+
+    async def ExplainRecommendation(  # noqa: N802, D102
+        self, request: pb.ExplainRecommendationRequest, context: Context
+    ) -> pb.ExplainRecommendationResponse:
+        query, changed = explain_queries(request, self._attribution, self._clock())
+        _check_config(request.request.serving_config)
+        found = await explain(self._pipeline, query, request.item_id, current_deadline())
+        response = pb.ExplainRecommendationResponse(explanation=message(found))
+        if changed is not None:
+            other = await explain(self._pipeline, changed, request.item_id, current_deadline())
+            response.what_if.CopyFrom(message(other))
+            found.slate.warnings.extend(absent_features(changed, found))
+        response.meta.CopyFrom(answers.meta(found.slate, query))
         return response
 
     async def SimilarItems(self, request: pb.SimilarItemsRequest, context: Context) -> pb.SimilarItemsResponse:  # noqa: N802, D102
@@ -80,7 +96,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
             return pb.SimilarItemsResponse(meta=self._dry(query))
         slate = await self._pipeline.similar(query, current_deadline())
         response = pb.SimilarItemsResponse()
-        self._answer(response, slate, query)
+        self._answer("SimilarItems", response, slate, query)
         return response
 
     async def RerankItems(self, request: pb.RerankItemsRequest, context: Context) -> pb.RerankItemsResponse:  # noqa: N802, D102
@@ -90,17 +106,17 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
             return pb.RerankItemsResponse(meta=self._dry(query))
         slate = await self._pipeline.rerank(query, current_deadline())
         response = pb.RerankItemsResponse()
-        self._answer(response, slate, query)
+        self._answer("RerankItems", response, slate, query)
         return response
 
-    def _answer(self, response: answers.Response, slate: Slate, query: Query) -> None:
+    def _answer(self, rpc: str, response: answers.Response, slate: Slate, query: Query) -> None:
         for report in slate.reports:
             self._metrics.stage_seconds.labels(report.stage, report.outcome).observe(report.spent_s)
         for cause in slate.causes:
             self._metrics.degraded.labels(cause).inc()
         answers.add_results(response, slate, query)
         meta = answers.meta(slate, query)  # last: it has the warnings of all before
-        meta.attribution_token = self._attribution.token(meta, response.results, query.actor, self._clock())
+        meta.attribution_token = self._attribution.token(rpc, meta, response.results, query.actor, self._clock())
         response.meta.CopyFrom(meta)
 
     def _dry(self, query: Query) -> answer_pb2.AnswerMeta:

@@ -45,6 +45,12 @@ async def test_the_async_client_writes_and_sees_what_it_wrote(tmp_path: Path) ->
         assert ITEMS[0] not in {result.item_id for result in answer.results}
         similar = await client.similar_items([ITEMS[0]], slate_size=3, exclude_item_ids=[ITEMS[4]])
         assert len(similar.results) == 3
+        last = answer.results[4].item_id
+        why = await client.explain_recommendation(last, attribution_token=answer.meta.attribution_token)
+        assert why.explanation.rank == 4
+        why = await client.explain_recommendation(last, "ann", slate_size=3, dropped_features=["user_mean"])
+        assert why.explanation.scores.ranking_rank == 4
+        assert why.HasField("what_if")
         following = await client.recommend_next(answer.meta.next_token, slate_size=2)
         assert [result.rank for result in following.results] == [5, 6]
         told = await client.write_events([], "ann", attribution_token=answer.meta.attribution_token)
@@ -60,6 +66,7 @@ async def test_the_ordinary_client_gives_the_same_answers(tmp_path: Path) -> Non
         with Client(address) as client:
             assert client.write_events([rating(ITEMS[2], 4.0, event_id="e", time_s=1e9)], "bob").written == 1
             assert client.similar_items([ITEMS[2]]).results
+            assert client.explain_recommendation(ITEMS[2], "bob").explanation.heads
             assert client.recommend_next(client.recommend("bob").meta.next_token).results
             assert client.rerank_items([ITEMS[3]], "bob").results
             return [result.item_id for result in client.recommend("bob").results]

@@ -17,8 +17,31 @@ class DebugLevel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     DEBUG_LEVEL_UNSPECIFIED: _ClassVar[DebugLevel]
     DEBUG_LEVEL_FULL: _ClassVar[DebugLevel]
+
+class ItemOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ITEM_OUTCOME_UNSPECIFIED: _ClassVar[ItemOutcome]
+    ITEM_OUTCOME_SHOWN: _ClassVar[ItemOutcome]
+    ITEM_OUTCOME_BELOW_SLATE: _ClassVar[ItemOutcome]
+    ITEM_OUTCOME_CONSTRAINED: _ClassVar[ItemOutcome]
+    ITEM_OUTCOME_BELOW_MINIMUM: _ClassVar[ItemOutcome]
+    ITEM_OUTCOME_NOT_A_CANDIDATE: _ClassVar[ItemOutcome]
+    ITEM_OUTCOME_SEEN: _ClassVar[ItemOutcome]
+    ITEM_OUTCOME_EXCLUDED: _ClassVar[ItemOutcome]
+    ITEM_OUTCOME_NOT_INCLUDED: _ClassVar[ItemOutcome]
+    ITEM_OUTCOME_NOT_IN_CATALOGUE: _ClassVar[ItemOutcome]
 DEBUG_LEVEL_UNSPECIFIED: DebugLevel
 DEBUG_LEVEL_FULL: DebugLevel
+ITEM_OUTCOME_UNSPECIFIED: ItemOutcome
+ITEM_OUTCOME_SHOWN: ItemOutcome
+ITEM_OUTCOME_BELOW_SLATE: ItemOutcome
+ITEM_OUTCOME_CONSTRAINED: ItemOutcome
+ITEM_OUTCOME_BELOW_MINIMUM: ItemOutcome
+ITEM_OUTCOME_NOT_A_CANDIDATE: ItemOutcome
+ITEM_OUTCOME_SEEN: ItemOutcome
+ITEM_OUTCOME_EXCLUDED: ItemOutcome
+ITEM_OUTCOME_NOT_INCLUDED: ItemOutcome
+ITEM_OUTCOME_NOT_IN_CATALOGUE: ItemOutcome
 
 class Debug(_message.Message):
     __slots__ = ("actor", "results")
@@ -129,6 +152,68 @@ class RecommendNextResponse(_message.Message):
     meta: _answer_pb2.AnswerMeta
     debug: Debug
     def __init__(self, results: _Optional[_Iterable[_Union[_answer_pb2.Result, _Mapping]]] = ..., meta: _Optional[_Union[_answer_pb2.AnswerMeta, _Mapping]] = ..., debug: _Optional[_Union[Debug, _Mapping]] = ...) -> None: ...
+
+class ExplainRecommendationRequest(_message.Message):
+    __slots__ = ("request", "attribution_token", "item_id", "what_if", "request_id")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTION_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    WHAT_IF_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    request: RecommendRequest
+    attribution_token: str
+    item_id: str
+    what_if: WhatIf
+    request_id: str
+    def __init__(self, request: _Optional[_Union[RecommendRequest, _Mapping]] = ..., attribution_token: _Optional[str] = ..., item_id: _Optional[str] = ..., what_if: _Optional[_Union[WhatIf, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class WhatIf(_message.Message):
+    __slots__ = ("dropped_features", "without_history", "bundle_id")
+    DROPPED_FEATURES_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_HISTORY_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
+    dropped_features: _containers.RepeatedScalarFieldContainer[str]
+    without_history: bool
+    bundle_id: str
+    def __init__(self, dropped_features: _Optional[_Iterable[str]] = ..., without_history: _Optional[bool] = ..., bundle_id: _Optional[str] = ...) -> None: ...
+
+class ExplainRecommendationResponse(_message.Message):
+    __slots__ = ("explanation", "what_if", "meta")
+    EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+    WHAT_IF_FIELD_NUMBER: _ClassVar[int]
+    META_FIELD_NUMBER: _ClassVar[int]
+    explanation: Explanation
+    what_if: Explanation
+    meta: _answer_pb2.AnswerMeta
+    def __init__(self, explanation: _Optional[_Union[Explanation, _Mapping]] = ..., what_if: _Optional[_Union[Explanation, _Mapping]] = ..., meta: _Optional[_Union[_answer_pb2.AnswerMeta, _Mapping]] = ...) -> None: ...
+
+class Explanation(_message.Message):
+    __slots__ = ("item_id", "outcome", "rank", "provenance", "reasons", "scores", "heads", "is_relaxed", "candidate_count", "bundle_id", "causes", "actor")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    HEADS_FIELD_NUMBER: _ClassVar[int]
+    IS_RELAXED_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
+    CAUSES_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    item_id: str
+    outcome: ItemOutcome
+    rank: int
+    provenance: _containers.RepeatedCompositeFieldContainer[_answer_pb2.Provenance]
+    reasons: _containers.RepeatedCompositeFieldContainer[_answer_pb2.Reason]
+    scores: StageScores
+    heads: _answer_pb2.Heads
+    is_relaxed: bool
+    candidate_count: int
+    bundle_id: str
+    causes: _containers.RepeatedScalarFieldContainer[_answer_pb2.DegradationCause]
+    actor: ActorInputs
+    def __init__(self, item_id: _Optional[str] = ..., outcome: _Optional[_Union[ItemOutcome, str]] = ..., rank: _Optional[int] = ..., provenance: _Optional[_Iterable[_Union[_answer_pb2.Provenance, _Mapping]]] = ..., reasons: _Optional[_Iterable[_Union[_answer_pb2.Reason, _Mapping]]] = ..., scores: _Optional[_Union[StageScores, _Mapping]] = ..., heads: _Optional[_Union[_answer_pb2.Heads, _Mapping]] = ..., is_relaxed: _Optional[bool] = ..., candidate_count: _Optional[int] = ..., bundle_id: _Optional[str] = ..., causes: _Optional[_Iterable[_Union[_answer_pb2.DegradationCause, str]]] = ..., actor: _Optional[_Union[ActorInputs, _Mapping]] = ...) -> None: ...
 
 class SimilarItemsRequest(_message.Message):
     __slots__ = ("item_ids", "actor", "slate_size", "serving_config", "filter", "constraints", "item_fields", "bundle_id", "request_id", "validate_only")

@@ -51,6 +51,11 @@ class RecommendationServiceStub:
                 request_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendNextRequest.SerializeToString,
                 response_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendNextResponse.FromString,
                 _registered_method=True)
+        self.ExplainRecommendation = channel.unary_unary(
+                '/shortlist.gateway.v1.RecommendationService/ExplainRecommendation',
+                request_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.ExplainRecommendationRequest.SerializeToString,
+                response_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.ExplainRecommendationResponse.FromString,
+                _registered_method=True)
         self.SimilarItems = channel.unary_unary(
                 '/shortlist.gateway.v1.RecommendationService/SimilarItems',
                 request_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.SimilarItemsRequest.SerializeToString,
@@ -95,6 +100,17 @@ class RecommendationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainRecommendation(self, request, context):
+        """Says of one item why it stands where it stands in a slate, or why it does not: what each source and stage made of it,
+        and what the same stages make of it once something is changed. The stages run again, by the code that answers
+        Recommend; nothing is made up afterwards. Repeating it is harmless.
+
+        Fails with FAILED_PRECONDITION where the bundle of the token or of the what-if is not held.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SimilarItems(self, request, context):
         """Finds items that are like one or several items. Repeating it is harmless.
 
@@ -123,6 +139,11 @@ def add_RecommendationServiceServicer_to_server(servicer, server):
                     servicer.RecommendNext,
                     request_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendNextRequest.FromString,
                     response_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendNextResponse.SerializeToString,
+            ),
+            'ExplainRecommendation': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainRecommendation,
+                    request_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.ExplainRecommendationRequest.FromString,
+                    response_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.ExplainRecommendationResponse.SerializeToString,
             ),
             'SimilarItems': grpc.unary_unary_rpc_method_handler(
                     servicer.SimilarItems,
@@ -196,6 +217,33 @@ class RecommendationService:
             '/shortlist.gateway.v1.RecommendationService/RecommendNext',
             shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendNextRequest.SerializeToString,
             shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendNextResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainRecommendation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shortlist.gateway.v1.RecommendationService/ExplainRecommendation',
+            shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.ExplainRecommendationRequest.SerializeToString,
+            shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.ExplainRecommendationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,6 +53,13 @@ class RecommendationServiceStub:
     Fails with FAILED_PRECONDITION, reason `Expired`, where the token's time is over or its bundle is not held any more,
     and with INVALID_ARGUMENT for a token that was not issued here.
     """
+    ExplainRecommendation: _grpc.UnaryUnaryMultiCallable[_recommendation_service_pb2.ExplainRecommendationRequest, _recommendation_service_pb2.ExplainRecommendationResponse]
+    """Says of one item why it stands where it stands in a slate, or why it does not: what each source and stage made of it,
+    and what the same stages make of it once something is changed. The stages run again, by the code that answers
+    Recommend; nothing is made up afterwards. Repeating it is harmless.
+
+    Fails with FAILED_PRECONDITION where the bundle of the token or of the what-if is not held.
+    """
     SimilarItems: _grpc.UnaryUnaryMultiCallable[_recommendation_service_pb2.SimilarItemsRequest, _recommendation_service_pb2.SimilarItemsResponse]
     """Finds items that are like one or several items. Repeating it is harmless.
 
@@ -85,6 +92,13 @@ class RecommendationServiceAsyncStub(RecommendationServiceStub):
 
     Fails with FAILED_PRECONDITION, reason `Expired`, where the token's time is over or its bundle is not held any more,
     and with INVALID_ARGUMENT for a token that was not issued here.
+    """
+    ExplainRecommendation: _aio.UnaryUnaryMultiCallable[_recommendation_service_pb2.ExplainRecommendationRequest, _recommendation_service_pb2.ExplainRecommendationResponse]  # type: ignore[assignment]
+    """Says of one item why it stands where it stands in a slate, or why it does not: what each source and stage made of it,
+    and what the same stages make of it once something is changed. The stages run again, by the code that answers
+    Recommend; nothing is made up afterwards. Repeating it is harmless.
+
+    Fails with FAILED_PRECONDITION where the bundle of the token or of the what-if is not held.
     """
     SimilarItems: _aio.UnaryUnaryMultiCallable[_recommendation_service_pb2.SimilarItemsRequest, _recommendation_service_pb2.SimilarItemsResponse]  # type: ignore[assignment]
     """Finds items that are like one or several items. Repeating it is harmless.
@@ -127,6 +141,19 @@ class RecommendationServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Fails with FAILED_PRECONDITION, reason `Expired`, where the token's time is over or its bundle is not held any more,
         and with INVALID_ARGUMENT for a token that was not issued here.
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainRecommendation(
+        self,
+        request: _recommendation_service_pb2.ExplainRecommendationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recommendation_service_pb2.ExplainRecommendationResponse, _abc.Awaitable[_recommendation_service_pb2.ExplainRecommendationResponse]]:
+        """Says of one item why it stands where it stands in a slate, or why it does not: what each source and stage made of it,
+        and what the same stages make of it once something is changed. The stages run again, by the code that answers
+        Recommend; nothing is made up afterwards. Repeating it is harmless.
+
+        Fails with FAILED_PRECONDITION where the bundle of the token or of the what-if is not held.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,107 @@
+"""ExplainRecommendation requests to queries: from a request, or from the token of an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from shortlist.common.v1 import actor_pb2
+from shortlist.gateway.v1 import recommendation_service_pb2 as pb
+from shortlist.gateway.v1.token_claims_pb2 import AttributionClaims
+from shortlist_domain.errors import InvalidRequest, Violation
+from shortlist_domain.features import FEATURE_BY_NAME, Entity
+from shortlist_domain.ids import actor_id
+from shortlist_gateway.attribution import Attribution
+from shortlist_gateway.checks import MAX_SLATE, Checks
+from shortlist_gateway.query import Query, WhatIf
+from shortlist_gateway.requests import recommend_query
+from shortlist_gateway.seals import BrokenSeal
+
+MAX_DROPPED = 50
+
+T = TypeVar("T")
+
+
+def explain_queries(
+    request: pb.ExplainRecommendationRequest, attribution: Attribution, now_s: float
+) -> tuple[Query, Query | None]:
+    """Return the query that is explained, and the one of the what-if where there is one.
+
+    Raises:
+        InvalidRequest: With every field that is wrong.
+    """
+    checks = Checks()
+    checks.item_id("item_id", request.item_id)
+    checks.text("request_id", request.request_id, 256)
+    checks.unsupported(request.request, "request.", ("validate_only", "item_fields", "debug_level", "request_id"))
+    base = pb.RecommendRequest()
+    base.CopyFrom(request.request)
+    moment_s = now_s
+    if request.attribution_token:
+        try:
+            claims = attribution.read(request.attribution_token, None, now_s)
+        except BrokenSeal as broken:
+            checks.wrong("attribution_token", str(broken))
+        else:
+            moment_s = claims.made_ms / 1000
+            _take_over(checks, base, claims)
+    elif not request.HasField("request"):
+        checks.wrong("request", "is required where there is no attribution_token")
+    what_if = _what_if(checks, request)
+    checks.done()
+    query = within("request", lambda: recommend_query(base, moment_s))
+    query = replace(query, is_debugged=True, request_id=request.request_id or query.request_id)
+    if request.attribution_token:
+        query = replace(query, events_until_s=moment_s)
+    if what_if is None:
+        return query, None
+    return query, replace(query, what_if=what_if, bundle_id=request.what_if.bundle_id or query.bundle_id)
+
+
+def within(path: str, check: Callable[[], T]) -> T:
+    """Return what ``check`` returns; what it finds wrong is found in the message at ``path``.
+
+    Raises:
+        InvalidRequest: With the fields that ``check`` refuses.
+    """
+    try:
+        return check()
+    except InvalidRequest as error:
+        found = (Violation(f"{path}.{v.field}", v.description) for v in error.violations)
+        raise InvalidRequest(*found) from error
+
+
+def _take_over(checks: Checks, base: pb.RecommendRequest, claims: AttributionClaims) -> None:
+    """Write into ``base`` what the token says of the answer, and refuse what contradicts it."""
+    if claims.rpc not in ("Recommend", "RecommendNext"):
+        checks.wrong("attribution_token", f"is of a {claims.rpc}, which recommends nothing by itself")
+        return
+    given = base.actor
+    key = (given.tenant, actor_id(given.user_id, given.visitor_id))
+    if base.HasField("actor") and key != (claims.tenant, claims.actor_id):
+        checks.wrong("request.actor", "is not the token's; leave it unset")
+    if base.bundle_id not in ("", claims.bundle_id):
+        checks.wrong("request.bundle_id", f"is not the token's, {claims.bundle_id}; leave it unset")
+    kind, _, name = claims.actor_id.partition("/")
+    base.actor.CopyFrom(actor_pb2.Actor(tenant=claims.tenant, **{"user_id" if kind == "u" else "visitor_id": name}))
+    base.bundle_id = claims.bundle_id
+    base.slate_size = base.slate_size or min(MAX_SLATE, claims.first_rank + len(claims.item_ids))
+
+
+def _what_if(checks: Checks, request: pb.ExplainRecommendationRequest) -> WhatIf | None:
+    if not request.HasField("what_if"):
+        return None
+    what_if = request.what_if
+    if not what_if.ListFields():
+        checks.wrong("what_if", "changes nothing; leave it unset")
+    checks.text("what_if.bundle_id", what_if.bundle_id, 128)
+    if len(what_if.dropped_features) > MAX_DROPPED:
+        checks.wrong("what_if.dropped_features", f"has {len(what_if.dropped_features)} names; at most {MAX_DROPPED}")
+    for at, name in enumerate(what_if.dropped_features[:MAX_DROPPED]):
+        spec = FEATURE_BY_NAME.get(name)
+        if not 1 <= len(name.encode()) <= 64:
+            checks.wrong(f"what_if.dropped_features[{at}]", "must be 1 to 64 bytes long")
+        elif spec is not None and spec.entity is not Entity.USER:
+            checks.wrong(f"what_if.dropped_features[{at}]", f"{name!r} is no feature of the actor")
+    return WhatIf(frozenset(what_if.dropped_features), what_if.without_history)
