@@ -9,6 +9,7 @@ from typing import TypedDict
 from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist.gateway.v1.event_service_pb2 import WriteEventsRequest
 from shortlist.gateway.v1.recommendation_service_pb2 import (
+    CompareBundlesRequest,
     ExplainRecommendationRequest,
     RecommendNextRequest,
     RecommendRequest,
@@ -94,6 +95,13 @@ class ExplainFields(RecommendFields, total=False):
     """What if this bundle had answered?"""
 
 
+class CompareFields(RecommendFields, total=False):
+    """Arguments of ``compare_bundles`` beside the other bundle and the user."""
+
+    base_bundle_id: str
+    """One of the two bundles; the active one where left out."""
+
+
 def rating(item_id: str, value: float, *, event_id: str = "", time_s: float | None = None) -> actor_pb2.Event:
     """Return an event of type ``rating``.
 
@@ -147,6 +155,15 @@ def explain_request(tenant: str, item_id: str, user_id: str, fields: ExplainFiel
         attribution_token=token,
         item_id=item_id,
         what_if=what_if if what_if.ListFields() else None,
+    )
+
+
+def compare_request(tenant: str, other_bundle_id: str, user_id: str, fields: CompareFields) -> CompareBundlesRequest:
+    """Return the request of a CompareBundles."""
+    return CompareBundlesRequest(
+        request=recommend_request(tenant, user_id, fields),
+        base_bundle_id=fields.get("base_bundle_id", ""),
+        other_bundle_id=other_bundle_id,
     )
 
 

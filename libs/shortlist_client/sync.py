@@ -11,6 +11,7 @@ from shortlist.common.v1 import actor_pb2
 from shortlist.gateway.v1.event_service_pb2 import WriteEventsResponse
 from shortlist.gateway.v1.event_service_pb2_grpc import EventServiceStub
 from shortlist.gateway.v1.recommendation_service_pb2 import (
+    CompareBundlesResponse,
     ExplainRecommendationResponse,
     RecommendNextResponse,
     RecommendRequest,
@@ -22,6 +23,7 @@ from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationS
 from shortlist_client import messages
 from shortlist_client.messages import (
     DEFAULT_TIMEOUT_S,
+    CompareFields,
     ExplainFields,
     RecommendFields,
     RerankFields,
@@ -100,6 +102,18 @@ class Client:
         """Return why an item is or is not in the slate of a user, or of the answer whose token is given."""
         request = messages.explain_request(self._tenant, item_id, user_id, fields)
         return self._recommendation.ExplainRecommendation(request, timeout=timeout_s)
+
+    def compare_bundles(
+        self,
+        other_bundle_id: str,
+        user_id: str = "",
+        *,
+        timeout_s: float = 2 * DEFAULT_TIMEOUT_S,
+        **fields: Unpack[CompareFields],
+    ) -> CompareBundlesResponse:
+        """Return what two bundles recommend to a user, side by side."""
+        request = messages.compare_request(self._tenant, other_bundle_id, user_id, fields)
+        return self._recommendation.CompareBundles(request, timeout=timeout_s)
 
     def similar_items(
         self, item_ids: Iterable[str], *, timeout_s: float = DEFAULT_TIMEOUT_S, **fields: Unpack[Selected]

@@ -27,6 +27,7 @@ POLICIES: dict[str, Policy] = {
     "/shortlist.gateway.v1.RecommendationService/RecommendNext": Policy(1.0, is_idempotent=True),
     # Up to three answers' worth, and again for the what-if.
     "/shortlist.gateway.v1.RecommendationService/ExplainRecommendation": Policy(3.0, is_idempotent=True),
+    "/shortlist.gateway.v1.RecommendationService/CompareBundles": Policy(2.0, is_idempotent=True),
     "/shortlist.gateway.v1.RecommendationService/SimilarItems": Policy(1.0, is_idempotent=True),
     "/shortlist.gateway.v1.RecommendationService/RerankItems": Policy(1.0, is_idempotent=True),
     # Idempotent through event ids, which are derived where the caller gives none.

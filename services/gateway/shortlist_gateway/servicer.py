@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,7 @@ from shortlist_domain.errors import NotFound
 from shortlist_gateway import answers
 from shortlist_gateway.attribution import Attribution
 from shortlist_gateway.bundles import ActiveBundle
+from shortlist_gateway.compare import add_comparison, compare_queries
 from shortlist_gateway.continuation import Continuation
 from shortlist_gateway.debug import debug
 from shortlist_gateway.events import EventIntake
@@ -87,6 +89,22 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
             response.what_if.CopyFrom(message(other))
             found.slate.warnings.extend(absent_features(changed, found))
         response.meta.CopyFrom(answers.meta(found.slate, query))
+        return response
+
+    async def CompareBundles(  # noqa: N802, D102
+        self, request: pb.CompareBundlesRequest, context: Context
+    ) -> pb.CompareBundlesResponse:
+        queries = compare_queries(request, self._clock())
+        _check_config(request.request.serving_config)
+        deadline = current_deadline()
+        slates = await asyncio.gather(*(self._pipeline.recommend(query, deadline) for query in queries))
+        response = pb.CompareBundlesResponse()
+        for query, slate, half in zip(queries, slates, (response.base, response.other), strict=True):
+            answers.add_results(half, slate, query)
+            half.meta.CopyFrom(answers.meta(slate, query))
+            if query.is_debugged:
+                half.debug.CopyFrom(debug(slate))
+        add_comparison(response)
         return response
 
     async def SimilarItems(self, request: pb.SimilarItemsRequest, context: Context) -> pb.SimilarItemsResponse:  # noqa: N802, D102

@@ -51,6 +51,8 @@ async def test_the_async_client_writes_and_sees_what_it_wrote(tmp_path: Path) ->
         why = await client.explain_recommendation(last, "ann", slate_size=3, dropped_features=["user_mean"])
         assert why.explanation.scores.ranking_rank == 4
         assert why.HasField("what_if")
+        both = await client.compare_bundles(platform.bundle_id, "ann", slate_size=3)
+        assert list(both.overlap_at) == [1.0, 1.0, 1.0]
         following = await client.recommend_next(answer.meta.next_token, slate_size=2)
         assert [result.rank for result in following.results] == [5, 6]
         told = await client.write_events([], "ann", attribution_token=answer.meta.attribution_token)
@@ -67,6 +69,7 @@ async def test_the_ordinary_client_gives_the_same_answers(tmp_path: Path) -> Non
             assert client.write_events([rating(ITEMS[2], 4.0, event_id="e", time_s=1e9)], "bob").written == 1
             assert client.similar_items([ITEMS[2]]).results
             assert client.explain_recommendation(ITEMS[2], "bob").explanation.heads
+            assert client.compare_bundles(client.recommend("bob").meta.bundle.bundle_id, "bob").moves
             assert client.recommend_next(client.recommend("bob").meta.next_token).results
             assert client.rerank_items([ITEMS[3]], "bob").results
             return [result.item_id for result in client.recommend("bob").results]

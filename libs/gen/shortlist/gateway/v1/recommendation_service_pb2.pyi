@@ -215,6 +215,40 @@ class Explanation(_message.Message):
     actor: ActorInputs
     def __init__(self, item_id: _Optional[str] = ..., outcome: _Optional[_Union[ItemOutcome, str]] = ..., rank: _Optional[int] = ..., provenance: _Optional[_Iterable[_Union[_answer_pb2.Provenance, _Mapping]]] = ..., reasons: _Optional[_Iterable[_Union[_answer_pb2.Reason, _Mapping]]] = ..., scores: _Optional[_Union[StageScores, _Mapping]] = ..., heads: _Optional[_Union[_answer_pb2.Heads, _Mapping]] = ..., is_relaxed: _Optional[bool] = ..., candidate_count: _Optional[int] = ..., bundle_id: _Optional[str] = ..., causes: _Optional[_Iterable[_Union[_answer_pb2.DegradationCause, str]]] = ..., actor: _Optional[_Union[ActorInputs, _Mapping]] = ...) -> None: ...
 
+class CompareBundlesRequest(_message.Message):
+    __slots__ = ("request", "base_bundle_id", "other_bundle_id", "request_id")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    BASE_BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
+    OTHER_BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    request: RecommendRequest
+    base_bundle_id: str
+    other_bundle_id: str
+    request_id: str
+    def __init__(self, request: _Optional[_Union[RecommendRequest, _Mapping]] = ..., base_bundle_id: _Optional[str] = ..., other_bundle_id: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class CompareBundlesResponse(_message.Message):
+    __slots__ = ("base", "other", "overlap_at", "moves")
+    BASE_FIELD_NUMBER: _ClassVar[int]
+    OTHER_FIELD_NUMBER: _ClassVar[int]
+    OVERLAP_AT_FIELD_NUMBER: _ClassVar[int]
+    MOVES_FIELD_NUMBER: _ClassVar[int]
+    base: RecommendResponse
+    other: RecommendResponse
+    overlap_at: _containers.RepeatedScalarFieldContainer[float]
+    moves: _containers.RepeatedCompositeFieldContainer[Move]
+    def __init__(self, base: _Optional[_Union[RecommendResponse, _Mapping]] = ..., other: _Optional[_Union[RecommendResponse, _Mapping]] = ..., overlap_at: _Optional[_Iterable[float]] = ..., moves: _Optional[_Iterable[_Union[Move, _Mapping]]] = ...) -> None: ...
+
+class Move(_message.Message):
+    __slots__ = ("item_id", "base_rank", "other_rank")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    BASE_RANK_FIELD_NUMBER: _ClassVar[int]
+    OTHER_RANK_FIELD_NUMBER: _ClassVar[int]
+    item_id: str
+    base_rank: int
+    other_rank: int
+    def __init__(self, item_id: _Optional[str] = ..., base_rank: _Optional[int] = ..., other_rank: _Optional[int] = ...) -> None: ...
+
 class SimilarItemsRequest(_message.Message):
     __slots__ = ("item_ids", "actor", "slate_size", "serving_config", "filter", "constraints", "item_fields", "bundle_id", "request_id", "validate_only")
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]

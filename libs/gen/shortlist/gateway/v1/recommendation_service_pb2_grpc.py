@@ -56,6 +56,11 @@ class RecommendationServiceStub:
                 request_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.ExplainRecommendationRequest.SerializeToString,
                 response_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.ExplainRecommendationResponse.FromString,
                 _registered_method=True)
+        self.CompareBundles = channel.unary_unary(
+                '/shortlist.gateway.v1.RecommendationService/CompareBundles',
+                request_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.CompareBundlesRequest.SerializeToString,
+                response_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.CompareBundlesResponse.FromString,
+                _registered_method=True)
         self.SimilarItems = channel.unary_unary(
                 '/shortlist.gateway.v1.RecommendationService/SimilarItems',
                 request_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.SimilarItemsRequest.SerializeToString,
@@ -111,6 +116,16 @@ class RecommendationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CompareBundles(self, request, context):
+        """Answers one request by two bundles that are held, as of one moment, and says how far they agree. Repeating it is
+        harmless. Nothing of it is shown to anybody: there are no attribution tokens.
+
+        Fails with FAILED_PRECONDITION, which names the bundles that are held, where one of the two is not.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SimilarItems(self, request, context):
         """Finds items that are like one or several items. Repeating it is harmless.
 
@@ -144,6 +159,11 @@ def add_RecommendationServiceServicer_to_server(servicer, server):
                     servicer.ExplainRecommendation,
                     request_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.ExplainRecommendationRequest.FromString,
                     response_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.ExplainRecommendationResponse.SerializeToString,
+            ),
+            'CompareBundles': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareBundles,
+                    request_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.CompareBundlesRequest.FromString,
+                    response_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.CompareBundlesResponse.SerializeToString,
             ),
             'SimilarItems': grpc.unary_unary_rpc_method_handler(
                     servicer.SimilarItems,
@@ -244,6 +264,33 @@ class RecommendationService:
             '/shortlist.gateway.v1.RecommendationService/ExplainRecommendation',
             shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.ExplainRecommendationRequest.SerializeToString,
             shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.ExplainRecommendationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareBundles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shortlist.gateway.v1.RecommendationService/CompareBundles',
+            shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.CompareBundlesRequest.SerializeToString,
+            shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.CompareBundlesResponse.FromString,
             options,
             channel_credentials,
             insecure,

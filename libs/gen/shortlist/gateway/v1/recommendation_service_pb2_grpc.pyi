@@ -60,6 +60,12 @@ class RecommendationServiceStub:
 
     Fails with FAILED_PRECONDITION where the bundle of the token or of the what-if is not held.
     """
+    CompareBundles: _grpc.UnaryUnaryMultiCallable[_recommendation_service_pb2.CompareBundlesRequest, _recommendation_service_pb2.CompareBundlesResponse]
+    """Answers one request by two bundles that are held, as of one moment, and says how far they agree. Repeating it is
+    harmless. Nothing of it is shown to anybody: there are no attribution tokens.
+
+    Fails with FAILED_PRECONDITION, which names the bundles that are held, where one of the two is not.
+    """
     SimilarItems: _grpc.UnaryUnaryMultiCallable[_recommendation_service_pb2.SimilarItemsRequest, _recommendation_service_pb2.SimilarItemsResponse]
     """Finds items that are like one or several items. Repeating it is harmless.
 
@@ -99,6 +105,12 @@ class RecommendationServiceAsyncStub(RecommendationServiceStub):
     Recommend; nothing is made up afterwards. Repeating it is harmless.
 
     Fails with FAILED_PRECONDITION where the bundle of the token or of the what-if is not held.
+    """
+    CompareBundles: _aio.UnaryUnaryMultiCallable[_recommendation_service_pb2.CompareBundlesRequest, _recommendation_service_pb2.CompareBundlesResponse]  # type: ignore[assignment]
+    """Answers one request by two bundles that are held, as of one moment, and says how far they agree. Repeating it is
+    harmless. Nothing of it is shown to anybody: there are no attribution tokens.
+
+    Fails with FAILED_PRECONDITION, which names the bundles that are held, where one of the two is not.
     """
     SimilarItems: _aio.UnaryUnaryMultiCallable[_recommendation_service_pb2.SimilarItemsRequest, _recommendation_service_pb2.SimilarItemsResponse]  # type: ignore[assignment]
     """Finds items that are like one or several items. Repeating it is harmless.
@@ -154,6 +166,18 @@ class RecommendationServiceServicer(metaclass=_abc_1.ABCMeta):
         Recommend; nothing is made up afterwards. Repeating it is harmless.
 
         Fails with FAILED_PRECONDITION where the bundle of the token or of the what-if is not held.
+        """
+
+    @_abc_1.abstractmethod
+    def CompareBundles(
+        self,
+        request: _recommendation_service_pb2.CompareBundlesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recommendation_service_pb2.CompareBundlesResponse, _abc.Awaitable[_recommendation_service_pb2.CompareBundlesResponse]]:
+        """Answers one request by two bundles that are held, as of one moment, and says how far they agree. Repeating it is
+        harmless. Nothing of it is shown to anybody: there are no attribution tokens.
+
+        Fails with FAILED_PRECONDITION, which names the bundles that are held, where one of the two is not.
         """
 
     @_abc_1.abstractmethod
