@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from shortlist_domain.deadline import Deadline
+from shortlist_domain.spread import Spread
 
 
 class Source(StrEnum):
@@ -174,6 +175,9 @@ class RankRequest:
     with_item_numbers: bool = False
     """Whether the answer shows the items' features that the model read."""
 
+    spread: Spread | None = None
+    """Asks for an order beside the scores."""
+
 
 @dataclass(frozen=True, slots=True)
 class RankResult:
@@ -191,6 +195,10 @@ class RankResult:
 
     item_numbers: Mapping[str, array[float]] = field(default_factory=dict)
     """Numeric features of each item that the model read, by name, shape ``(ranked,)``; empty where not asked for."""
+
+    order: array[int] | None = None
+    """Candidates by their position in the request's rows, as the request's ``spread`` puts them, best first: as many as
+    it wants, or all that there are. ``None`` where it was not asked for, or time did not allow."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import BundleMismatch
+from shortlist_domain.spread import Spread
 from shortlist_domain.stages import (
     IMPRESSION,
     NO_ANCHOR,
@@ -119,6 +120,7 @@ class FakeRanking:
     bundles: tuple[str, ...]
     failure: Exception | None = None
     ranked: int | None = None
+    has_time_to_spread: bool = True
     requests: list[RankRequest] = field(default_factory=list)
 
     async def rank(self, request: RankRequest, deadline: Deadline) -> RankResult:
@@ -135,7 +137,14 @@ class FakeRanking:
             scores=array("f", scores),
             click=array("f", (max(0.0, min(1.0, s)) for s in scores)),
             rating=array("f", (3.0 for _ in scores)),
+            order=self._spread(request.spread, len(rows)),
         )
+
+    def _spread(self, spread: Spread | None, n: int) -> array[int] | None:
+        """Spread by turning retrieval's order round."""
+        if spread is None or not self.has_time_to_spread:
+            return None
+        return array("I", [at for at in reversed(range(n)) if at not in spread.held][: spread.count])
 
     async def held_bundles(self, deadline: Deadline) -> tuple[str, ...]:
         """See :class:`shortlist_domain.stages.RankingStage`."""

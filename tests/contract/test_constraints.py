@@ -239,6 +239,67 @@ async def test_similar_items_keep_caps_and_pins(gateway: RecommendationServiceAs
     assert "is excluded" in answer.meta.warnings[0]
 
 
+def spread(method: sel.DiversityMethod, strength: float) -> sel.Diversity:
+    return sel.Diversity(method=method, strength=strength)
+
+
+METHODS = (sel.DIVERSITY_METHOD_UNSPECIFIED, sel.DIVERSITY_METHOD_MMR, sel.DIVERSITY_METHOD_DPP)
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_diversity_goes_from_relevance_alone_to_spread_alone(
+    gateway: RecommendationServiceAsyncStub, platform: Platform, user: str, method: sel.DiversityMethod
+) -> None:
+    await write(platform, user, *(event(item) for item in ITEMS[:12:4]))
+    plain = await recommend(gateway, user, 8)
+    assert max(genres(ids(plain)).values()) > 2, "comedies were liked"
+    same = await recommend(gateway, user, 8, diversity=spread(method, 0.0))
+    assert ids(same) == ids(plain)
+    spread_out = await recommend(gateway, user, 8, diversity=spread(method, 1.0))
+    assert ids(spread_out)[0] == ids(plain)[0]
+    assert genres(ids(spread_out)[:4]) == dict.fromkeys(GENRES, 1)
+    assert spread_out.meta.degradation.level == NONE
+    assert not spread_out.meta.warnings
+    scores = {r.item_id: r.score for r in (await recommend(gateway, user, N)).results}
+    assert all(r.score == pytest.approx(scores[r.item_id], abs=1e-5) for r in spread_out.results)
+
+
+async def test_diversity_differs_from_pins_and_comes_before_caps(
+    gateway: RecommendationServiceAsyncStub, user: str
+) -> None:
+    pin = next(item for item in ITEMS if GENRE_OF[item] == "Drama")
+    constraints = {"pins": [sel.Pin(item_id=pin, position=3)], "diversity": spread(sel.DIVERSITY_METHOD_DPP, 1.0)}
+    answer = await recommend(gateway, user, 4, **constraints)
+    assert ids(answer)[3] == pin
+    assert genres(ids(answer)) == dict.fromkeys(GENRES, 1)
+    longer = ids(await recommend(gateway, user, N, **constraints))
+    capped = ids(await recommend(gateway, user, 8, attribute_caps=[cap(2)], **constraints))
+    taken = Counter({"Drama": 1})
+    expected = []
+    for item in (item for item in longer if item != pin):
+        if taken[GENRE_OF[item]] < 2:
+            taken[GENRE_OF[item]] += 1
+            expected.append(item)
+    assert [item for item in capped if item != pin] == expected, "what is over a cap is passed over, in that order"
+
+
+async def test_diversity_takes_part_of_what_the_minimum_score_and_rotation_leave(
+    gateway: RecommendationServiceAsyncStub, platform: Platform, user: str
+) -> None:
+    plain = await recommend(gateway, user, N)
+    least = plain.results[20].heads.click_probability
+    alone = spread(sel.DIVERSITY_METHOD_MMR, 1.0)
+    answer = await recommend(gateway, user, 15, diversity=alone, minimum_click_probability=least)
+    assert all(result.heads.click_probability >= least for result in answer.results)
+    first = ids(plain)[0]
+    await write(platform, user, event(first, "impression"))
+    rotation = sel.Rotation(rate=1.0, half_life=Duration(seconds=86_400))
+    for strength in (1e-6, 1.0):
+        slight = spread(sel.DIVERSITY_METHOD_MMR, strength)
+        rotated = await recommend(gateway, user, 5, diversity=slight, rotation=rotation)
+        assert ids(rotated)[0] == ids(plain)[1], "relevance is what rotation leaves of it"
+
+
 DAY = Duration(seconds=86_400)
 
 
@@ -265,6 +326,9 @@ DAY = Duration(seconds=86_400)
         ("rotation.rate", "it must be in [0, 1]", {"rotation": sel.Rotation(rate=float("nan"), half_life=DAY)}),
         ("rotation.half_life", "is required", {"rotation": sel.Rotation(rate=0.5)}),
         ("rotation.half_life", "it must be in (0 s,", {"rotation": sel.Rotation(rate=0.5, half_life=Duration())}),
+        ("diversity.strength", "it must be in [0, 1]", {"diversity": sel.Diversity(strength=1.1)}),
+        ("diversity.strength", "it must be in [0, 1]", {"diversity": sel.Diversity(strength=float("nan"))}),
+        ("diversity.method", "one of DIVERSITY_METHOD_UNSPECIFIED", {"diversity": sel.Diversity(method=9)}),  # type: ignore[arg-type]
         ("exclude_seen.lookback", "it must be in (0 s,", {"exclude_seen": sel.ExcludeSeen(lookback=Duration())}),
         (
             "exclude_seen.lookback",

@@ -8,8 +8,9 @@ from google.protobuf.duration_pb2 import Duration
 
 from shortlist.common.v1 import selection_pb2
 from shortlist_domain.ids import id_violation
+from shortlist_domain.spread import DiversityMethod
 from shortlist_gateway.checks import Checks
-from shortlist_gateway.slate.rules import NO_RULES, AttributeCap, Pin, Rotation, Rules
+from shortlist_gateway.slate.rules import NO_RULES, AttributeCap, Diversity, Pin, Rotation, Rules
 
 LONGEST_S = 315_576_000_000.0
 """Longest time that a ``Duration`` can say: 10,000 years."""
@@ -21,14 +22,21 @@ MAX_PINS = 100
 
 Constraints = selection_pb2.Constraints
 
+_DIVERSITY = {
+    selection_pb2.DIVERSITY_METHOD_UNSPECIFIED: DiversityMethod.MMR,
+    selection_pb2.DIVERSITY_METHOD_MMR: DiversityMethod.MMR,
+    selection_pb2.DIVERSITY_METHOD_DPP: DiversityMethod.DPP,
+}
+
 
 def rules_of(checks: Checks, constraints: Constraints, slate_size: int) -> Rules:
     """Return the rules for a slate of ``slate_size``; what is wrong with them is noted in ``checks``."""
-    checks.unsupported(constraints, "constraints.", ("promotions", "diversity", "exploration"))
+    checks.unsupported(constraints, "constraints.", ("promotions", "exploration"))
     rules = Rules(
         caps=_caps(checks, constraints),
         pins=_pins(checks, constraints, slate_size),
         rotation=_rotation(checks, constraints),
+        diversity=_diversity(checks, constraints),
     )
     return NO_RULES if rules == NO_RULES else rules
 
@@ -104,6 +112,20 @@ def _rotation(checks: Checks, constraints: Constraints) -> Rotation | None:
         return None
     half_life_s = _duration(checks, f"{path}half_life", rotation.half_life)
     return Rotation(rotation.rate, half_life_s) if rotation.rate > 0.0 else None
+
+
+def _diversity(checks: Checks, constraints: Constraints) -> Diversity | None:
+    if not constraints.HasField("diversity"):
+        return None
+    diversity, path = constraints.diversity, "constraints.diversity."
+    if not 0.0 <= diversity.strength <= 1.0:
+        checks.wrong(f"{path}strength", f"is {diversity.strength:g}; it must be in [0, 1]")
+    method = _DIVERSITY.get(diversity.method)
+    if method is None:
+        names = ", ".join(selection_pb2.DiversityMethod.Name(number) for number in _DIVERSITY)
+        checks.wrong(f"{path}method", f"is {diversity.method}; it must be one of {names}")
+        return None
+    return Diversity(method, diversity.strength) if diversity.strength > 0.0 else None
 
 
 def _name(checks: Checks, field: str, value: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import NotFound
+from shortlist_domain.spread import Spread
 from shortlist_domain.stages import (
     ActorState,
     FeatureStage,
@@ -29,6 +30,7 @@ from shortlist_gateway.query import Cause, Level, Origin, Outcome, Query, Reason
 from shortlist_gateway.selection import rows_of, selection
 from shortlist_gateway.settings import GatewaySettings
 from shortlist_gateway.slate.compose import compose, in_order
+from shortlist_gateway.slate.diversity import spread_of
 from shortlist_gateway.slate.pins import with_pins
 from shortlist_gateway.stage import StagePlan, StageRun, run_stage
 from shortlist_gateway.trace import Trace
@@ -79,7 +81,8 @@ class Pipeline:
         excluded, allowed = selection(slate, query, actor)
         candidates = await self._candidates(slate, query, actor, excluded, allowed, deadline)
         candidates, pinned = with_pins(slate, query.rules.pins, candidates, excluded, allowed)
-        ranked = await self._ranked(slate, query, actor, candidates, deadline)
+        spread = spread_of(query, candidates, pinned, actor.shown_at)
+        ranked = await self._ranked(slate, query, actor, candidates, deadline, spread)
         slate.results = compose(slate, query, candidates, ranked, pinned, actor.shown_at)
         slate.trace = Trace(actor, excluded, allowed, candidates, ranked)
         if query.shown_rows:
@@ -201,7 +204,13 @@ class Pipeline:
         return candidates
 
     async def _ranked(
-        self, slate: Slate, query: Query, actor: KnownActor, candidates: Candidates, deadline: Deadline
+        self,
+        slate: Slate,
+        query: Query,
+        actor: KnownActor,
+        candidates: Candidates,
+        deadline: Deadline,
+        spread: Spread | None = None,
     ) -> RankResult | None:
         n = len(candidates.rows)
         if n == 0:
@@ -214,6 +223,7 @@ class Pipeline:
             candidates.actor_embedding,
             candidates.scores if candidates.is_fused else array("f"),
             query.is_debugged,
+            spread,
         )
         run = await run_stage(self._rank, deadline, lambda d: self._ranking.rank(request, d))
         ranked = run.value

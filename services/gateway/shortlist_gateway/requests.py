@@ -68,7 +68,7 @@ def similar_query(request: pb.SimilarItemsRequest, now_s: float) -> Query:
     """
     checks = Checks()
     checks.unsupported(request, "", ("filter",))
-    checks.unsupported(request.constraints, "constraints.", ("minimum_click_probability",))
+    checks.unsupported(request.constraints, "constraints.", ("minimum_click_probability", "diversity"))
     slate_size = checks.slate_size(request.slate_size)
     exclude, include = _lists(checks, request.constraints)
     is_seen_excluded, seen_event_types, seen_since_s = seen_rule(checks, request.constraints, now_s)

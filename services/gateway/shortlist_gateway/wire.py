@@ -11,6 +11,7 @@ from shortlist.featurestore.v1 import feature_store_service_pb2 as store_pb
 from shortlist.ranking.v1 import ranking_service_pb2 as ranking_pb
 from shortlist.retrieval.v1 import retrieval_service_pb2 as retrieval_pb
 from shortlist_domain.errors import UpstreamFailed
+from shortlist_domain.spread import Spread
 from shortlist_domain.stages import (
     ActorFeatures,
     ActorKey,
@@ -151,6 +152,19 @@ def rank_request(request: RankRequest) -> ranking_pb.RankCandidatesRequest:
         actor_embedding=request.actor_embedding.tobytes(),
         retrieval_scores=request.retrieval_scores.tobytes(),
         with_item_numbers=request.with_item_numbers,
+        spread=None if request.spread is None else spread_message(request.spread),
+    )
+
+
+def spread_message(spread: Spread) -> ranking_pb.Spread:
+    """Return ``spread`` for the wire."""
+    return ranking_pb.Spread(
+        method=f"DIVERSITY_METHOD_{spread.method.name}",
+        strength=spread.strength,
+        count=spread.count,
+        held=spread.held.tobytes(),
+        kept=spread.kept.tobytes(),
+        minimum_click_probability=spread.minimum_click_probability,
     )
 
 
@@ -162,4 +176,5 @@ def rank_result(response: ranking_pb.RankCandidatesResponse) -> RankResult:
         click=floats(response.click, "ranking"),
         rating=floats(response.rating, "ranking"),
         item_numbers={column.name: floats(column.values, "ranking") for column in response.item_numbers},
+        order=ints(response.order, "ranking") if response.is_spread else None,
     )

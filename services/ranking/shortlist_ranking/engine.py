@@ -16,6 +16,7 @@ from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import InvalidRequest, ShortlistError, UpstreamFailed, Violation
 from shortlist_domain.stages import RankRequest, RankResult
 from shortlist_ranking.loading import LoadedRanker
+from shortlist_ranking.spread import spread_order, spread_violations
 from shortlist_rpc.executor import BoundedExecutor
 
 MAX_CANDIDATES = 2000
@@ -92,11 +93,17 @@ class RankingEngine:
         if request.retrieval_scores:
             word = np.frombuffer(request.retrieval_scores, np.float32)[: len(scores)]
             scores = combined_score(scores, word, ranker.features.retrieval_weight.of(_events(request)))
+        scores = scores.astype(np.float32, copy=False)
+        click_probabilities = ranker.calibration.probabilities(logits)
+        order = None
+        if request.spread is not None and deadline.remaining_s() > ANSWER_RESERVE_S:
+            order = spread_order(request.spread, scores, click_probabilities, ranker.embeddings, rows)
         return RankResult(
             bundle_id=request.bundle_id,
-            scores=_column(scores.astype(np.float32, copy=False)),
-            click=_column(ranker.calibration.probabilities(logits)),
+            scores=_column(scores),
+            click=_column(click_probabilities),
             rating=_column(rated),
+            order=order,
             item_numbers={
                 name: _column(column.take(rows[: len(scores)]))
                 for name, column in zip(ranker.features.item_numbers, columns, strict=True)
@@ -124,6 +131,8 @@ def rank_violations(request: RankRequest, n_items: int, dim: int) -> list[Violat
             found.append(Violation("retrieval_scores", f"has {len(given)} entries for {len(request.rows)} rows"))
         elif not (np.isfinite(given) & (given > 0.0)).all():
             found.append(Violation("retrieval_scores", "holds a value that is not a finite number above 0"))
+    if request.spread is not None:
+        found += spread_violations(request.spread, len(request.rows))
     if request.actor_embedding:
         embedding = np.frombuffer(request.actor_embedding, np.float32)
         if len(embedding) != dim:

@@ -7,17 +7,24 @@ from typing import Any
 
 import grpc
 
+from shortlist.common.v1 import selection_pb2
 from shortlist.ranking.v1 import ranking_service_pb2 as pb
 from shortlist.ranking.v1.ranking_service_pb2_grpc import RankingServiceServicer
 from shortlist_bundle.host import BundleHost, Held
 from shortlist_bundle.item_table import ItemFeedReader
 from shortlist_domain.errors import InvalidRequest, Violation
 from shortlist_domain.features import FEATURE_BY_NAME
+from shortlist_domain.spread import DiversityMethod, Spread
 from shortlist_domain.stages import RankRequest
 from shortlist_ranking.engine import RankingEngine
 from shortlist_ranking.loading import LoadedRanker
 from shortlist_rpc.actor_message import actor_of, floats_of, rows_of
 from shortlist_rpc.interceptor import current_deadline
+
+_METHODS = {
+    selection_pb2.DIVERSITY_METHOD_MMR: DiversityMethod.MMR,
+    selection_pb2.DIVERSITY_METHOD_DPP: DiversityMethod.DPP,
+}
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -45,6 +52,7 @@ class RankingServicer(RankingServiceServicer):
             actor_embedding=floats_of(request.actor_embedding, "actor_embedding"),
             retrieval_scores=floats_of(request.retrieval_scores, "retrieval_scores"),
             with_item_numbers=request.with_item_numbers,
+            spread=_spread_of(request.spread) if request.HasField("spread") else None,
         )
         result = await self._engine.rank(asked, current_deadline())
         return pb.RankCandidatesResponse(
@@ -53,6 +61,8 @@ class RankingServicer(RankingServiceServicer):
             click=result.click.tobytes(),
             rating=result.rating.tobytes(),
             item_numbers=[pb.NumberColumn(name=n, values=v.tobytes()) for n, v in result.item_numbers.items()],
+            order=b"" if result.order is None else result.order.tobytes(),
+            is_spread=result.order is not None,
         )
 
     async def DescribeModel(  # noqa: N802
@@ -79,3 +89,23 @@ class RankingServicer(RankingServiceServicer):
         if age_s is not None:
             description.item_feed_age.FromMicroseconds(round(age_s * 1e6))
         return description
+
+
+def _spread_of(message: pb.Spread) -> Spread:
+    """Return the order that ``message`` asks for.
+
+    Raises:
+        InvalidRequest: The method is none, or a column is no whole number of values.
+    """
+    method = _METHODS.get(message.method)
+    if method is None:
+        names = ", ".join(selection_pb2.DiversityMethod.Name(number) for number in _METHODS)
+        raise InvalidRequest(Violation("spread.method", f"is {message.method}; it must be one of {names}"))
+    return Spread(
+        method=method,
+        strength=message.strength,
+        count=message.count,
+        held=rows_of(message.held, "spread.held"),
+        kept=floats_of(message.kept, "spread.kept"),
+        minimum_click_probability=message.minimum_click_probability,
+    )

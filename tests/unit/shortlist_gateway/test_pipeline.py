@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,13 @@ from shortlist_domain.errors import (
     Overloaded,
     UpstreamFailed,
 )
+from shortlist_domain.spread import DiversityMethod, Spread
 from shortlist_domain.stages import ActorKey, Event
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.pipeline import Pipeline
 from shortlist_gateway.query import Cause, Level, Outcome, Query
 from shortlist_gateway.settings import GatewaySettings
+from shortlist_gateway.slate.rules import Diversity, Pin, Rotation, Rules
 from shortlist_testing.fakes import FakeFeatures, FakeRanking, FakeRetrieval
 from shortlist_testing.running import own_metrics
 from shortlist_testing.tiny_bundle import tiny_bundle
@@ -318,3 +321,68 @@ async def test_reasons_name_the_event_that_led_to_the_item(world: World) -> None
     world.seen(7)
     slate = await world.pipeline.recommend(ask(), soon())
     assert slate.results[0].origins[0].anchor_item_id == world.item(7)
+
+
+DIVERSE = Rules(diversity=Diversity(DiversityMethod.DPP, 0.5))
+
+
+async def test_diversity_is_part_of_the_one_call_to_ranking(world: World) -> None:
+    rules = Rules(diversity=DIVERSE.diversity, pins=(Pin(world.item(3), 1),))
+    slate = await world.pipeline.recommend(ask(rules=rules, minimum_click_probability=0.25), soon())
+    (request,) = world.ranking.requests
+    assert request.spread == Spread(DiversityMethod.DPP, 0.5, 2, array("I", [3]), minimum_click_probability=0.25)
+    assert [shown.row for shown in slate.results] == [59, 3, 58]
+    assert slate.level is Level.NONE
+
+
+async def test_without_ranking_there_is_no_diversity_and_the_answer_says_so(world: World) -> None:
+    world.ranking.failure = UpstreamFailed("ranking", "down")
+    slate = await world.pipeline.recommend(ask(rules=DIVERSE), soon())
+    assert [shown.row for shown in slate.results] == [0, 1, 2]
+    assert slate.warnings == ["constraints.diversity: was not applied, since candidates could not be ranked"]
+    assert slate.level is Level.FALLBACK
+
+
+async def test_where_time_is_short_diversity_gives_way_and_the_answer_says_so(world: World) -> None:
+    world.ranking.has_time_to_spread = False
+    slate = await world.pipeline.recommend(ask(rules=DIVERSE), soon())
+    assert [shown.row for shown in slate.results] == [59, 58, 57]
+    assert slate.warnings == ["constraints.diversity: was not applied, since time ran out"]
+
+
+async def test_a_pin_that_retrieval_does_not_propose_is_ranked_and_counts_as_its_last(world: World) -> None:
+    world.retrieval.order = range(10)
+    slate = await world.pipeline.recommend(ask(rules=Rules(pins=(Pin(world.item(40), 2),))), soon())
+    assert [shown.row for shown in slate.results] == [9, 8, 40]
+    (request,) = world.ranking.requests
+    assert list(request.rows) == [*range(10), 40]
+    assert request.retrieval_scores[-1] == request.retrieval_scores[-2]
+    assert slate.results[2].click == pytest.approx(40 / N)
+
+
+async def test_pins_hold_where_every_stage_is_down(world: World) -> None:
+    for stage, name in ((world.features, "f"), (world.retrieval, "r"), (world.ranking, "k")):
+        stage.failure = UpstreamFailed(name, "down")
+    slate = await world.pipeline.recommend(ask(rules=Rules(pins=(Pin(world.item(40), 1),))), soon())
+    assert slate.results[1].row == 40
+    assert slate.level is Level.STATIC
+
+
+async def test_pins_leave_room_among_the_candidates_that_ranking_takes(world: World) -> None:
+    rules = Rules(pins=(Pin(world.item(40), 1), Pin(world.item(41), 2)))
+    await world.pipeline.recommend(ask(rules=rules, candidate_count=2000), soon())
+    assert world.retrieval.requests[0].candidate_count == 1998
+
+
+async def test_impressions_are_read_only_where_something_depends_on_them(world: World) -> None:
+    world.features.events[ALICE] = [Event(world.item(59), 1.0, NOW_S, "impression"), Event(world.item(7), 4.0, NOW_S)]
+    plain = await world.pipeline.recommend(ask(), soon())
+    rotated = await world.pipeline.recommend(ask(rules=Rules(rotation=Rotation(1.0, 60.0))), soon())
+    named = await world.pipeline.recommend(ask(seen_event_types=frozenset({"impression"})), soon())
+    assert [[shown.row for shown in slate.results] for slate in (plain, rotated, named)] == [
+        [59, 58, 57],
+        [58, 57, 56],
+        [58, 57, 56],
+    ]
+    assert all(list(request.actor.history_rows) == [7] for request in world.retrieval.requests)
+    assert all(request.actor.numbers["user_count"] == 1.0 for request in world.retrieval.requests)

@@ -18,6 +18,7 @@ from shortlist_bundle.host import BundleHost
 from shortlist_bundle.store import BundleStore
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import BudgetExceeded, BundleMismatch, InvalidRequest, UpstreamFailed
+from shortlist_domain.spread import DiversityMethod, Spread
 from shortlist_domain.stages import ActorFeatures, ItemDelta, RankRequest
 from shortlist_ranking.engine import RankingEngine
 from shortlist_ranking.loading import LoadedRanker
@@ -59,6 +60,10 @@ def soon() -> Deadline:
 
 def request(ranker: LoadedRanker, *rows: int, **changes: object) -> RankRequest:
     return replace(RankRequest(ranker.bundle_id, MEMBER, array("I", rows)), **changes)  # type: ignore[arg-type]
+
+
+def spread(**changes: object) -> Spread:
+    return Spread(**{"method": DiversityMethod.MMR, "strength": 0.5, "count": 5, **changes})  # type: ignore[arg-type]
 
 
 async def test_scores_are_the_linear_rankers_by_hand(engine: RankingEngine, ranker: LoadedRanker) -> None:
@@ -185,6 +190,15 @@ async def test_probabilities_stay_within_bounds_for_extreme_logits(engine: Ranki
         ({"actor_embedding": array("f", [float("nan")] * 9)}, "actor_embedding"),
         ({"actor": replace(MEMBER, history_times_s=array("d"))}, "actor.history_times_s"),
         ({"actor": ActorFeatures(float("nan"))}, "actor.now_s"),
+        ({"spread": spread(strength=1.5)}, "spread.strength"),
+        ({"spread": spread(strength=float("nan"))}, "spread.strength"),
+        ({"spread": spread(count=0)}, "spread.count"),
+        ({"spread": spread(count=201)}, "spread.count"),
+        ({"spread": spread(held=array("I", [1]))}, "spread.held"),
+        ({"spread": spread(held=array("I", [0] * 101))}, "spread.held"),
+        ({"spread": spread(kept=array("f", [1.0, 1.0]))}, "spread.kept"),
+        ({"spread": spread(kept=array("f", [1.5]))}, "spread.kept"),
+        ({"spread": spread(minimum_click_probability=-0.1)}, "spread.minimum_click_probability"),
     ],
 )
 async def test_what_is_wrong_with_a_request_is_named(
@@ -245,3 +259,43 @@ async def test_scores_that_are_none_are_refused(
     with pytest.raises(InvalidRequest, match=message) as refused:
         await engine.rank(request(ranker, 7, 3, retrieval_scores=array("f", scores)), soon())
     assert [violation.field for violation in refused.value.violations] == ["retrieval_scores"]
+
+
+async def test_without_strength_the_order_is_that_of_the_scores(engine: RankingEngine, ranker: LoadedRanker) -> None:
+    for method in DiversityMethod:
+        asked = request(ranker, *range(N), spread=spread(method=method, strength=0.0, count=N))
+        result = await engine.rank(asked, soon())
+        assert result.order == array("I", sorted(range(N), key=lambda at: -result.scores[at]))
+
+
+async def test_what_is_held_or_below_the_minimum_stands_in_no_order(
+    engine: RankingEngine, ranker: LoadedRanker
+) -> None:
+    clicks = (await engine.rank(request(ranker, *range(N)), soon())).click
+    least = sorted(clicks)[N // 2]
+    held = array("I", [0, 7])
+    asked = request(ranker, *range(N), spread=spread(count=N, held=held, minimum_click_probability=least))
+    result = await engine.rank(asked, soon())
+    assert result.order is not None
+    assert set(result.order) == {at for at in range(N) if clicks[at] >= least and at not in held}
+
+
+async def test_relevance_counts_as_far_as_it_is_kept(engine: RankingEngine, ranker: LoadedRanker) -> None:
+    plain = await engine.rank(request(ranker, *range(N), spread=spread(strength=0.0, count=N)), soon())
+    assert plain.order is not None
+    best = plain.order[0]
+    kept = array("f", [1.0] * N)
+    kept[best] = 0.0
+    moved = await engine.rank(request(ranker, *range(N), spread=spread(strength=0.0, count=N, kept=kept)), soon())
+    assert moved.order == array("I", [*plain.order[1:], best])
+
+
+async def test_only_what_was_ranked_is_spread_and_only_while_there_is_time(
+    host: BundleHost[LoadedRanker], executor: BoundedExecutor, ranker: LoadedRanker
+) -> None:
+    engine = RankingEngine(host, executor, step=10)
+    asked = request(ranker, *range(N), spread=spread(count=N, held=array("I", [N - 1])))
+    assert (await engine.rank(asked, Deadline(0.5, Ticking(0.1)))).order is None, "its scores are there in time"
+    result = await engine.rank(asked, soon())
+    assert result.order is not None
+    assert set(result.order) == set(range(N - 1))

@@ -10,6 +10,7 @@ from shortlist_gateway.candidates import Candidates
 from shortlist_gateway.catalogue import Catalogue
 from shortlist_gateway.query import Query, Shown, Slate
 from shortlist_gateway.slate.caps import Caps
+from shortlist_gateway.slate.diversity import spread_first
 from shortlist_gateway.slate.order import kept_relevance, ranked_order, rotated_order
 from shortlist_gateway.slate.pins import placed
 from shortlist_gateway.slate.rules import NO_RULES
@@ -69,8 +70,8 @@ def compose_by_rules(
 ) -> list[Shown]:
     """Return the slate that keeps to ``query.rules``, in the order of precedence of the contract.
 
-    Pins come first, then the minimum score, rotation, caps; whatever fails is replaced by the next in order, and what
-    had to give way is said in the slate's warnings. Arguments as :func:`compose`.
+    Pins come first, then the minimum score, rotation, diversity, caps; whatever fails is replaced by the next in order,
+    and what had to give way is said in the slate's warnings. Arguments as :func:`compose`.
     """
     rules = query.rules
     writer = _Writer(candidates, ranked, slate.catalogue)
@@ -78,12 +79,13 @@ def compose_by_rules(
     if rules.rotation and shown_at:
         kept = kept_relevance(candidates.rows, shown_at, rules.rotation, query.now_s)
         order = rotated_order(writer.scores(), kept, writer.n_ranked)
+    free = query.slate_size - len(pinned)
+    order = spread_first(slate, query, ranked, order, free)
     caps = Caps(rules.caps, slate.catalogue)
     for candidate in pinned.values():
         caps.take(caps.values(candidates.rows[candidate]))
     fixed = set(pinned.values())
     least = query.minimum_click_probability
-    free = query.slate_size - len(pinned)
     chosen: list[int] = []
     for candidate in order:
         if len(chosen) >= free:

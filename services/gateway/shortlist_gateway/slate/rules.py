@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shortlist_domain.spread import DiversityMethod
+
 
 @dataclass(frozen=True, slots=True)
 class AttributeCap:
@@ -35,6 +37,15 @@ class Rotation:
 
 
 @dataclass(frozen=True, slots=True)
+class Diversity:
+    """Spreads the slate."""
+
+    method: DiversityMethod
+    strength: float
+    """In (0, 1]; 1 is spread alone."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """Everything that a slate must keep to, beside which items may appear at all."""
 
@@ -43,6 +54,7 @@ class Rules:
     """By position, ascending."""
 
     rotation: Rotation | None = None
+    diversity: Diversity | None = None
 
 
 NO_RULES = Rules()

@@ -3,6 +3,7 @@ import datetime
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from shortlist.common.v1 import actor_features_pb2 as _actor_features_pb2
+from shortlist.common.v1 import selection_pb2 as _selection_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -12,7 +13,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RankCandidatesRequest(_message.Message):
-    __slots__ = ("bundle_id", "actor", "rows", "actor_embedding", "request_id", "heads", "retrieval_scores", "with_item_numbers")
+    __slots__ = ("bundle_id", "actor", "rows", "actor_embedding", "request_id", "heads", "retrieval_scores", "with_item_numbers", "spread")
     BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +22,7 @@ class RankCandidatesRequest(_message.Message):
     HEADS_FIELD_NUMBER: _ClassVar[int]
     RETRIEVAL_SCORES_FIELD_NUMBER: _ClassVar[int]
     WITH_ITEM_NUMBERS_FIELD_NUMBER: _ClassVar[int]
+    SPREAD_FIELD_NUMBER: _ClassVar[int]
     bundle_id: str
     actor: _actor_features_pb2.ActorFeatures
     rows: bytes
@@ -29,21 +31,42 @@ class RankCandidatesRequest(_message.Message):
     heads: _containers.RepeatedScalarFieldContainer[str]
     retrieval_scores: bytes
     with_item_numbers: bool
-    def __init__(self, bundle_id: _Optional[str] = ..., actor: _Optional[_Union[_actor_features_pb2.ActorFeatures, _Mapping]] = ..., rows: _Optional[bytes] = ..., actor_embedding: _Optional[bytes] = ..., request_id: _Optional[str] = ..., heads: _Optional[_Iterable[str]] = ..., retrieval_scores: _Optional[bytes] = ..., with_item_numbers: _Optional[bool] = ...) -> None: ...
+    spread: Spread
+    def __init__(self, bundle_id: _Optional[str] = ..., actor: _Optional[_Union[_actor_features_pb2.ActorFeatures, _Mapping]] = ..., rows: _Optional[bytes] = ..., actor_embedding: _Optional[bytes] = ..., request_id: _Optional[str] = ..., heads: _Optional[_Iterable[str]] = ..., retrieval_scores: _Optional[bytes] = ..., with_item_numbers: _Optional[bool] = ..., spread: _Optional[_Union[Spread, _Mapping]] = ...) -> None: ...
+
+class Spread(_message.Message):
+    __slots__ = ("method", "strength", "count", "held", "kept", "minimum_click_probability")
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    STRENGTH_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    HELD_FIELD_NUMBER: _ClassVar[int]
+    KEPT_FIELD_NUMBER: _ClassVar[int]
+    MINIMUM_CLICK_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    method: _selection_pb2.DiversityMethod
+    strength: float
+    count: int
+    held: bytes
+    kept: bytes
+    minimum_click_probability: float
+    def __init__(self, method: _Optional[_Union[_selection_pb2.DiversityMethod, str]] = ..., strength: _Optional[float] = ..., count: _Optional[int] = ..., held: _Optional[bytes] = ..., kept: _Optional[bytes] = ..., minimum_click_probability: _Optional[float] = ...) -> None: ...
 
 class RankCandidatesResponse(_message.Message):
-    __slots__ = ("bundle_id", "scores", "click", "rating", "item_numbers")
+    __slots__ = ("bundle_id", "scores", "click", "rating", "item_numbers", "order", "is_spread")
     BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
     SCORES_FIELD_NUMBER: _ClassVar[int]
     CLICK_FIELD_NUMBER: _ClassVar[int]
     RATING_FIELD_NUMBER: _ClassVar[int]
     ITEM_NUMBERS_FIELD_NUMBER: _ClassVar[int]
+    ORDER_FIELD_NUMBER: _ClassVar[int]
+    IS_SPREAD_FIELD_NUMBER: _ClassVar[int]
     bundle_id: str
     scores: bytes
     click: bytes
     rating: bytes
     item_numbers: _containers.RepeatedCompositeFieldContainer[NumberColumn]
-    def __init__(self, bundle_id: _Optional[str] = ..., scores: _Optional[bytes] = ..., click: _Optional[bytes] = ..., rating: _Optional[bytes] = ..., item_numbers: _Optional[_Iterable[_Union[NumberColumn, _Mapping]]] = ...) -> None: ...
+    order: bytes
+    is_spread: bool
+    def __init__(self, bundle_id: _Optional[str] = ..., scores: _Optional[bytes] = ..., click: _Optional[bytes] = ..., rating: _Optional[bytes] = ..., item_numbers: _Optional[_Iterable[_Union[NumberColumn, _Mapping]]] = ..., order: _Optional[bytes] = ..., is_spread: _Optional[bool] = ...) -> None: ...
 
 class NumberColumn(_message.Message):
     __slots__ = ("name", "values")
