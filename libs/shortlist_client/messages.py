@@ -9,6 +9,7 @@ from typing import TypedDict
 from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist.gateway.v1.event_service_pb2 import WriteEventsRequest
 from shortlist.gateway.v1.recommendation_service_pb2 import (
+    BatchRecommendRequest,
     CompareBundlesRequest,
     ExplainRecommendationRequest,
     RecommendNextRequest,
@@ -20,6 +21,15 @@ from shortlist.gateway.v1.recommendation_service_pb2 import (
 
 DEFAULT_TIMEOUT_S = 1.0
 """Deadline of a call where the caller sets none; no call goes out without one."""
+
+BATCH_TIMEOUT_S = 600.0
+"""The same for a batch, from its beginning to its end."""
+
+RESUMES = 3
+"""Times in a row that a batch is resumed without getting any further before it is given up."""
+
+RESUME_PAUSE_S = 0.1
+"""Pause before a batch is resumed, longer by as much each time."""
 
 
 class Who(TypedDict, total=False):
@@ -102,6 +112,13 @@ class CompareFields(RecommendFields, total=False):
     """One of the two bundles; the active one where left out."""
 
 
+class BatchFields(Selected, total=False):
+    """Arguments of ``batch_recommend`` beside the users."""
+
+    resume_token: str
+    """From the last answer that arrived, to go on after it; users and arguments must be the same."""
+
+
 def rating(item_id: str, value: float, *, event_id: str = "", time_s: float | None = None) -> actor_pb2.Event:
     """Return an event of type ``rating``.
 
@@ -164,6 +181,19 @@ def compare_request(tenant: str, other_bundle_id: str, user_id: str, fields: Com
         request=recommend_request(tenant, user_id, fields),
         base_bundle_id=fields.get("base_bundle_id", ""),
         other_bundle_id=other_bundle_id,
+    )
+
+
+def batch_request(tenant: str, user_ids: Iterable[str], fields: BatchFields) -> BatchRecommendRequest:
+    """Return the request of a BatchRecommend."""
+    return BatchRecommendRequest(
+        actors=[actor_pb2.Actor(tenant=tenant, user_id=user_id) for user_id in user_ids],
+        request=RecommendRequest(
+            constraints=_constraints(fields),
+            slate_size=fields.get("slate_size", 0),
+            item_fields=fields.get("item_fields", ()),
+        ),
+        resume_token=fields.get("resume_token", ""),
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from typing import Self, Unpack
 
 import grpc
@@ -11,6 +12,7 @@ from shortlist.common.v1 import actor_pb2
 from shortlist.gateway.v1.event_service_pb2 import WriteEventsResponse
 from shortlist.gateway.v1.event_service_pb2_grpc import EventServiceStub
 from shortlist.gateway.v1.recommendation_service_pb2 import (
+    BatchRecommendResponse,
     CompareBundlesResponse,
     ExplainRecommendationResponse,
     RecommendNextResponse,
@@ -22,7 +24,11 @@ from shortlist.gateway.v1.recommendation_service_pb2 import (
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from shortlist_client import messages
 from shortlist_client.messages import (
+    BATCH_TIMEOUT_S,
     DEFAULT_TIMEOUT_S,
+    RESUME_PAUSE_S,
+    RESUMES,
+    BatchFields,
     CompareFields,
     ExplainFields,
     RecommendFields,
@@ -114,6 +120,34 @@ class Client:
         """Return what two bundles recommend to a user, side by side."""
         request = messages.compare_request(self._tenant, other_bundle_id, user_id, fields)
         return self._recommendation.CompareBundles(request, timeout=timeout_s)
+
+    def batch_recommend(
+        self,
+        user_ids: Iterable[str],
+        *,
+        timeout_s: float = BATCH_TIMEOUT_S,
+        **fields: Unpack[BatchFields],
+    ) -> Iterator[BatchRecommendResponse]:
+        """Yield an answer or an error for each of ``user_ids``, in their order, resuming where the stream breaks.
+
+        The server works out no more than is asked for; who stops asking stops the work.
+        """
+        request = messages.batch_request(self._tenant, user_ids, fields)
+        ends_s = time.monotonic() + timeout_s
+        failures = 0
+        while True:
+            try:
+                answers = self._recommendation.BatchRecommend(request, timeout=max(0.0, ends_s - time.monotonic()))
+                for response in answers:
+                    failures = 0
+                    request.resume_token = response.resume_token
+                    yield response
+                return
+            except grpc.RpcError as error:
+                failures += 1
+                if error.code() is not grpc.StatusCode.UNAVAILABLE or failures > RESUMES:
+                    raise
+                time.sleep(RESUME_PAUSE_S * failures)
 
     def similar_items(
         self, item_ids: Iterable[str], *, timeout_s: float = DEFAULT_TIMEOUT_S, **fields: Unpack[Selected]

@@ -28,6 +28,8 @@ POLICIES: dict[str, Policy] = {
     # Up to three answers' worth, and again for the what-if.
     "/shortlist.gateway.v1.RecommendationService/ExplainRecommendation": Policy(3.0, is_idempotent=True),
     "/shortlist.gateway.v1.RecommendationService/CompareBundles": Policy(2.0, is_idempotent=True),
+    # As long as its actors need; each of them has the time of a Recommend.
+    "/shortlist.gateway.v1.RecommendationService/BatchRecommend": Policy(0.0, is_idempotent=True, is_long=True),
     "/shortlist.gateway.v1.RecommendationService/SimilarItems": Policy(1.0, is_idempotent=True),
     "/shortlist.gateway.v1.RecommendationService/RerankItems": Policy(1.0, is_idempotent=True),
     # Idempotent through event ids, which are derived where the caller gives none.

@@ -94,9 +94,11 @@ async def ranking(platform: Platform) -> grpc.aio.Channel:
 
 
 async def status_of(channel: grpc.aio.Channel, method: str, raw: bytes) -> grpc.StatusCode:
-    call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
+    # One answer or many look alike on the wire: a single one is a stream of one.
+    call: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(method)
     try:
-        await call(raw, timeout=5)
+        async for _ in call(raw, timeout=5):
+            pass
     except grpc.aio.AioRpcError as error:
         return error.code()
     return grpc.StatusCode.OK

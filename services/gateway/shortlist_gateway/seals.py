@@ -25,6 +25,7 @@ class Purpose(StrEnum):
 
     ATTRIBUTION = "attribution"
     CONTINUATION = "continuation"
+    BATCH = "batch"
 
 
 class BrokenSeal(Exception):

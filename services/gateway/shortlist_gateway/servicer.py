@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
@@ -14,9 +15,11 @@ from shortlist.gateway.v1 import event_service_pb2 as events_pb
 from shortlist.gateway.v1 import event_service_pb2_grpc as events_grpc
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist.gateway.v1 import recommendation_service_pb2_grpc as pb_grpc
+from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import NotFound
 from shortlist_gateway import answers
 from shortlist_gateway.attribution import Attribution
+from shortlist_gateway.batch import Batch
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.compare import add_comparison, compare_queries
 from shortlist_gateway.continuation import Continuation
@@ -42,6 +45,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         bundles: ActiveBundle,
         attribution: Attribution,
         continuation: Continuation,
+        batch: Batch,
         metrics: Metrics,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -49,15 +53,28 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         self._bundles = bundles
         self._attribution = attribution
         self._continuation = continuation
+        self._batch = batch
         self._metrics = metrics
         self._clock = clock
 
     async def Recommend(self, request: pb.RecommendRequest, context: Context) -> pb.RecommendResponse:  # noqa: N802, D102
+        return await self._recommend(request, current_deadline())
+
+    async def BatchRecommend(  # noqa: N802, D102
+        self, request: pb.BatchRecommendRequest, context: Context
+    ) -> AsyncIterator[pb.BatchRecommendResponse]:
+        _check_config(request.request.serving_config)
+        self._bundles.pinned(request.request.bundle_id)  # without it, no actor could be answered
+        async with contextlib.aclosing(self._batch.run(request, self._recommend, self._clock())) as responses:
+            async for response in responses:
+                yield response
+
+    async def _recommend(self, request: pb.RecommendRequest, deadline: Deadline) -> pb.RecommendResponse:
         query = recommend_query(request, self._clock())
         _check_config(request.serving_config)
         if request.validate_only:
             return pb.RecommendResponse(meta=self._dry(query))
-        slate = await self._pipeline.recommend(query, current_deadline())
+        slate = await self._pipeline.recommend(query, deadline)
         response = pb.RecommendResponse()
         self._answer("Recommend", response, slate, query)
         self._continuation.add_token(response.meta, request, slate, query)

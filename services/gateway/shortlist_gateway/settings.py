@@ -52,6 +52,9 @@ class GatewaySettings(ServerSettings):
     continuation_ttl_s: float = Field(default=1_800.0, ge=1, le=86_400.0)
     """Seconds from the first page of a slate for which RecommendNext goes on with it, while its bundle is held."""
 
+    batch_concurrency: int = Field(default=4, ge=1, le=64)
+    """Answers worked on at once for all BatchRecommend streams together, so that they leave room for other callers."""
+
     read_actor_budget_s: float = Field(default=0.05, gt=0)
     """Longest wait for the feature store, whatever time is left."""
 

@@ -12,6 +12,7 @@ from shortlist.gateway.v1.recommendation_service_pb2_grpc import add_Recommendat
 from shortlist_bundle.store import BundleStore
 from shortlist_domain.stages import FeatureStage, RankingStage, RetrievalStage
 from shortlist_gateway.attribution import Attribution
+from shortlist_gateway.batch import Batch
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.clients import FeatureStoreClient, RankingClient, RetrievalClient
 from shortlist_gateway.continuation import Continuation
@@ -49,7 +50,10 @@ class GatewayService:
         keyring = Keyring(settings.keys)
         attribution = Attribution(keyring, settings.attribution_ttl_s)
         continuation = Continuation(keyring, self._bundles, settings.continuation_ttl_s, recommend_query)
-        self._recommendation = RecommendationServicer(pipeline, self._bundles, attribution, continuation, metrics)
+        batch = Batch(keyring, settings.batch_concurrency)
+        self._recommendation = RecommendationServicer(
+            pipeline, self._bundles, attribution, continuation, batch, metrics
+        )
         self._event = EventServicer(EventIntake(features, self._bundles, attribution))
         self._retail = _retail(self._recommendation, self._event, settings)
         self.rpc_names = (

@@ -249,6 +249,40 @@ class Move(_message.Message):
     other_rank: int
     def __init__(self, item_id: _Optional[str] = ..., base_rank: _Optional[int] = ..., other_rank: _Optional[int] = ...) -> None: ...
 
+class BatchRecommendRequest(_message.Message):
+    __slots__ = ("actors", "request", "resume_token", "request_id")
+    ACTORS_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    actors: _containers.RepeatedCompositeFieldContainer[_actor_pb2.Actor]
+    request: RecommendRequest
+    resume_token: str
+    request_id: str
+    def __init__(self, actors: _Optional[_Iterable[_Union[_actor_pb2.Actor, _Mapping]]] = ..., request: _Optional[_Union[RecommendRequest, _Mapping]] = ..., resume_token: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class BatchRecommendResponse(_message.Message):
+    __slots__ = ("index", "actor", "answer", "error", "resume_token")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    actor: _actor_pb2.Actor
+    answer: RecommendResponse
+    error: BatchError
+    resume_token: str
+    def __init__(self, index: _Optional[int] = ..., actor: _Optional[_Union[_actor_pb2.Actor, _Mapping]] = ..., answer: _Optional[_Union[RecommendResponse, _Mapping]] = ..., error: _Optional[_Union[BatchError, _Mapping]] = ..., resume_token: _Optional[str] = ...) -> None: ...
+
+class BatchError(_message.Message):
+    __slots__ = ("code", "message")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    code: int
+    message: str
+    def __init__(self, code: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
+
 class SimilarItemsRequest(_message.Message):
     __slots__ = ("item_ids", "actor", "slate_size", "serving_config", "filter", "constraints", "item_fields", "bundle_id", "request_id", "validate_only")
     ITEM_IDS_FIELD_NUMBER: _ClassVar[int]

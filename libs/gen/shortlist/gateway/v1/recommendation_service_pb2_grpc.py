@@ -61,6 +61,11 @@ class RecommendationServiceStub:
                 request_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.CompareBundlesRequest.SerializeToString,
                 response_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.CompareBundlesResponse.FromString,
                 _registered_method=True)
+        self.BatchRecommend = channel.unary_stream(
+                '/shortlist.gateway.v1.RecommendationService/BatchRecommend',
+                request_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.BatchRecommendRequest.SerializeToString,
+                response_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.BatchRecommendResponse.FromString,
+                _registered_method=True)
         self.SimilarItems = channel.unary_unary(
                 '/shortlist.gateway.v1.RecommendationService/SimilarItems',
                 request_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.SimilarItemsRequest.SerializeToString,
@@ -126,6 +131,19 @@ class RecommendationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchRecommend(self, request, context):
+        """Recommends for many actors, in their order, as fast as the answers are read and the server allows: a few are worked
+        out ahead of the reader, never more. What is wrong with one actor is that actor's error and ends nothing; what is
+        wrong with all of them is INVALID_ARGUMENT before the first answer. Each actor has the time of a Recommend. A stream
+        that breaks is resumed on any replica by the token of the last answer that arrived.
+
+        Answers are made by the bundle that is active then, so that a release may fall between two; pin one by
+        `request.bundle_id` to refuse that: what comes after the bundle is let go is that actor's FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SimilarItems(self, request, context):
         """Finds items that are like one or several items. Repeating it is harmless.
 
@@ -164,6 +182,11 @@ def add_RecommendationServiceServicer_to_server(servicer, server):
                     servicer.CompareBundles,
                     request_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.CompareBundlesRequest.FromString,
                     response_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.CompareBundlesResponse.SerializeToString,
+            ),
+            'BatchRecommend': grpc.unary_stream_rpc_method_handler(
+                    servicer.BatchRecommend,
+                    request_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.BatchRecommendRequest.FromString,
+                    response_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.BatchRecommendResponse.SerializeToString,
             ),
             'SimilarItems': grpc.unary_unary_rpc_method_handler(
                     servicer.SimilarItems,
@@ -291,6 +314,33 @@ class RecommendationService:
             '/shortlist.gateway.v1.RecommendationService/CompareBundles',
             shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.CompareBundlesRequest.SerializeToString,
             shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.CompareBundlesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchRecommend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/shortlist.gateway.v1.RecommendationService/BatchRecommend',
+            shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.BatchRecommendRequest.SerializeToString,
+            shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.BatchRecommendResponse.FromString,
             options,
             channel_credentials,
             insecure,

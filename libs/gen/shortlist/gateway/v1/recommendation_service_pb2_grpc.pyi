@@ -66,6 +66,15 @@ class RecommendationServiceStub:
 
     Fails with FAILED_PRECONDITION, which names the bundles that are held, where one of the two is not.
     """
+    BatchRecommend: _grpc.UnaryStreamMultiCallable[_recommendation_service_pb2.BatchRecommendRequest, _recommendation_service_pb2.BatchRecommendResponse]
+    """Recommends for many actors, in their order, as fast as the answers are read and the server allows: a few are worked
+    out ahead of the reader, never more. What is wrong with one actor is that actor's error and ends nothing; what is
+    wrong with all of them is INVALID_ARGUMENT before the first answer. Each actor has the time of a Recommend. A stream
+    that breaks is resumed on any replica by the token of the last answer that arrived.
+
+    Answers are made by the bundle that is active then, so that a release may fall between two; pin one by
+    `request.bundle_id` to refuse that: what comes after the bundle is let go is that actor's FAILED_PRECONDITION.
+    """
     SimilarItems: _grpc.UnaryUnaryMultiCallable[_recommendation_service_pb2.SimilarItemsRequest, _recommendation_service_pb2.SimilarItemsResponse]
     """Finds items that are like one or several items. Repeating it is harmless.
 
@@ -111,6 +120,15 @@ class RecommendationServiceAsyncStub(RecommendationServiceStub):
     harmless. Nothing of it is shown to anybody: there are no attribution tokens.
 
     Fails with FAILED_PRECONDITION, which names the bundles that are held, where one of the two is not.
+    """
+    BatchRecommend: _aio.UnaryStreamMultiCallable[_recommendation_service_pb2.BatchRecommendRequest, _recommendation_service_pb2.BatchRecommendResponse]  # type: ignore[assignment]
+    """Recommends for many actors, in their order, as fast as the answers are read and the server allows: a few are worked
+    out ahead of the reader, never more. What is wrong with one actor is that actor's error and ends nothing; what is
+    wrong with all of them is INVALID_ARGUMENT before the first answer. Each actor has the time of a Recommend. A stream
+    that breaks is resumed on any replica by the token of the last answer that arrived.
+
+    Answers are made by the bundle that is active then, so that a release may fall between two; pin one by
+    `request.bundle_id` to refuse that: what comes after the bundle is let go is that actor's FAILED_PRECONDITION.
     """
     SimilarItems: _aio.UnaryUnaryMultiCallable[_recommendation_service_pb2.SimilarItemsRequest, _recommendation_service_pb2.SimilarItemsResponse]  # type: ignore[assignment]
     """Finds items that are like one or several items. Repeating it is harmless.
@@ -178,6 +196,21 @@ class RecommendationServiceServicer(metaclass=_abc_1.ABCMeta):
         harmless. Nothing of it is shown to anybody: there are no attribution tokens.
 
         Fails with FAILED_PRECONDITION, which names the bundles that are held, where one of the two is not.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchRecommend(
+        self,
+        request: _recommendation_service_pb2.BatchRecommendRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_recommendation_service_pb2.BatchRecommendResponse], _abc.AsyncIterator[_recommendation_service_pb2.BatchRecommendResponse]]:
+        """Recommends for many actors, in their order, as fast as the answers are read and the server allows: a few are worked
+        out ahead of the reader, never more. What is wrong with one actor is that actor's error and ends nothing; what is
+        wrong with all of them is INVALID_ARGUMENT before the first answer. Each actor has the time of a Recommend. A stream
+        that breaks is resumed on any replica by the token of the last answer that arrived.
+
+        Answers are made by the bundle that is active then, so that a release may fall between two; pin one by
+        `request.bundle_id` to refuse that: what comes after the bundle is let go is that actor's FAILED_PRECONDITION.
         """
 
     @_abc_1.abstractmethod
