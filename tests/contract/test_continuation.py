@@ -120,6 +120,33 @@ async def test_pages_laid_end_to_end_are_one_long_slate(
     assert len({page.meta.slate_id for page in pages}) == len(pages)
 
 
+@pytest.mark.parametrize(
+    "constraints",
+    [
+        selection_pb2.Constraints(attribute_caps=[selection_pb2.AttributeCap(attribute="genres", maximum=4)]),
+        selection_pb2.Constraints(
+            pins=[selection_pb2.Pin(item_id=ITEMS[50], position=2), selection_pb2.Pin(item_id=ITEMS[11], position=4)]
+        ),
+        selection_pb2.Constraints(
+            diversity=selection_pb2.Diversity(method=selection_pb2.DIVERSITY_METHOD_MMR, strength=0.7)
+        ),
+        selection_pb2.Constraints(
+            diversity=selection_pb2.Diversity(method=selection_pb2.DIVERSITY_METHOD_DPP, strength=0.5)
+        ),
+        selection_pb2.Constraints(minimum_click_probability=0.5),
+    ],
+    ids=["caps", "pins", "mmr", "dpp", "minimum"],
+)
+async def test_constraints_hold_for_all_pages_together(
+    recommendation: RecommendationServiceAsyncStub, user: str, constraints: selection_pb2.Constraints
+) -> None:
+    long = await recommendation.Recommend(ask(user, 30, constraints=constraints), timeout=5)
+    first = await recommendation.Recommend(ask(user, 5, constraints=constraints), timeout=5)
+    pages: list[Page] = [first, *await rest(recommendation, first)]
+    assert ids(*pages)[: len(ids(long))] == ids(long)
+    assert len(ids(long)) > 5
+
+
 @pytest.mark.parametrize("seed", range(6))
 async def test_whatever_changes_between_pages_nothing_comes_twice_and_nothing_is_lost(
     platform: Platform, recommendation: RecommendationServiceAsyncStub, user: str, seed: int

@@ -143,6 +143,29 @@ async def test_an_item_below_the_minimum_click_probability(stub: RecommendationS
     assert outcome((await why(stub, last.item_id, request=request)).explanation) == "BELOW_MINIMUM"
 
 
+async def test_an_item_whose_place_a_constraint_gave_to_another(stub: RecommendationServiceAsyncStub) -> None:
+    free = [result.item_id for result in (await stub.Recommend(ask(5), timeout=5)).results]
+    caps = [selection_pb2.AttributeCap(attribute="genres", maximum=1)]
+    request = ask(5, constraints=selection_pb2.Constraints(attribute_caps=caps))
+    capped = [result.item_id for result in (await stub.Recommend(request, timeout=5)).results]
+    assert set(free) - set(capped)
+    for item in free:
+        found = (await why(stub, item, request=request)).explanation
+        assert outcome(found) == ("SHOWN" if item in capped else "CONSTRAINED")
+        assert found.scores.ranking_rank == free.index(item), "by relevance, before constraints"
+
+
+async def test_a_pinned_item_is_shown_and_was_not_retrieved(stub: RecommendationServiceAsyncStub) -> None:
+    few = await stub.Recommend(ask(3, candidate_count=3), timeout=5)
+    pinned = next(item for item in ITEMS[10:] if item not in {result.item_id for result in few.results})
+    pins = [selection_pb2.Pin(item_id=pinned, position=1)]
+    request = ask(3, candidate_count=3, constraints=selection_pb2.Constraints(pins=pins))
+    found = (await why(stub, pinned, request=request)).explanation
+    assert (outcome(found), found.rank) == ("SHOWN", 1)
+    assert not found.scores.HasField("retrieval_rank")
+    assert found.scores.HasField("ranking_score")
+
+
 async def test_an_item_that_the_bundle_does_not_have(stub: RecommendationServiceAsyncStub) -> None:
     answer = await why(stub, "nowhere", request=ask())
     assert outcome(answer.explanation) == "NOT_IN_CATALOGUE"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from shortlist_domain.stages import RankResult
 from shortlist_gateway.actor import KnownActor
-from shortlist_gateway.candidates import Candidates
+from shortlist_gateway.candidates import CALLER, Candidates
 from shortlist_gateway.query import Origin
 from shortlist_gateway.slate.order import ranked_order
 
@@ -16,8 +16,10 @@ from shortlist_gateway.slate.order import ranked_order
 class Standing:
     """Where one candidate stood."""
 
-    retrieval_rank: int
-    retrieval_score: float
+    retrieval_rank: int | None
+    """``None``, as its score, where only the caller named it."""
+
+    retrieval_score: float | None
     origins: tuple[Origin, ...]
     ranking_rank: int
     """Place in the order that constraints start from."""
@@ -49,10 +51,12 @@ class Trace:
 
     def _standing(self, at: int, place: int) -> Standing:
         ranked = self.ranked if self.ranked and at < len(self.ranked.scores) else None
+        origins = tuple(self.candidates.origins[at])
+        is_retrieved = any(origin.source != CALLER for origin in origins)
         return Standing(
-            retrieval_rank=at,
-            retrieval_score=self.candidates.scores[at],
-            origins=tuple(self.candidates.origins[at]),
+            retrieval_rank=at if is_retrieved else None,
+            retrieval_score=self.candidates.scores[at] if is_retrieved else None,
+            origins=origins,
             ranking_rank=place,
             ranking_score=ranked.scores[at] if ranked else None,
             click=ranked.click[at] if ranked else None,
