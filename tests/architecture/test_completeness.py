@@ -40,6 +40,13 @@ def test_every_rpc_has_a_policy_and_every_policy_an_rpc() -> None:
     assert rpcs == POLICIES.keys()
 
 
+def test_every_rpc_has_a_paragraph_in_the_contract() -> None:
+    text = (ROOT / "protos/README.md").read_text().split("## The calls, in short")[1].split("## Statuses")[0]
+    assert set(re.findall(r"\*\*`([A-Z]\w+)`\*\*", text)) == {
+        method.rsplit("/", 1)[1] for method in POLICIES if method.startswith("/shortlist.")
+    }
+
+
 def test_every_error_has_a_status() -> None:
     defined = {
         value
