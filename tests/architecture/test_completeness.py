@@ -47,6 +47,12 @@ def test_every_rpc_has_a_paragraph_in_the_contract() -> None:
     }
 
 
+def test_every_rpc_is_called_by_a_test() -> None:
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    names = {method.rsplit("/", 1)[1] for method in POLICIES if method.startswith("/shortlist.")}
+    assert {name for name in names if f".{name}(" not in tests} == set()
+
+
 def test_every_error_has_a_status() -> None:
     defined = {
         value

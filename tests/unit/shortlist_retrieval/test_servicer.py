@@ -86,10 +86,38 @@ async def test_another_bundle_is_a_failed_precondition(stub: RetrievalServiceAsy
     assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
 
 
+async def test_an_actors_embedding_is_the_one_that_candidates_come_with(
+    stub: RetrievalServiceAsyncStub, bundle_id: str
+) -> None:
+    request = pb.EmbedActorRequest(bundle_id=bundle_id)
+    request.actor.now_s = NOW_S
+    request.actor.history_rows = array("I", [4]).tobytes()
+    request.actor.history_values = array("f", [5.0]).tobytes()
+    request.actor.history_times_s = array("d", [NOW_S - 1.0]).tobytes()
+    alone = await stub.EmbedActor(request)
+    asked = pb.RetrieveCandidatesRequest(bundle_id=bundle_id, candidate_count=7, actor=request.actor)
+    assert alone.embedding == (await stub.RetrieveCandidates(asked)).actor_embedding
+    assert alone.bundle_id == bundle_id
+    request.actor.history_values = b""
+    for wrong, code in (
+        (request, grpc.StatusCode.INVALID_ARGUMENT),
+        (pb.EmbedActorRequest(), grpc.StatusCode.INVALID_ARGUMENT),
+        (pb.EmbedActorRequest(bundle_id="other"), grpc.StatusCode.FAILED_PRECONDITION),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.EmbedActor(wrong)
+        assert caught.value.code() is code
+
+
 async def test_what_is_not_served_yet_says_so(stub: RetrievalServiceAsyncStub) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stub.UpsertVectors(pb.UpsertVectorsRequest())
-    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    for call in (
+        stub.EmbedItems(pb.EmbedItemsRequest()),
+        stub.UpsertVectors(pb.UpsertVectorsRequest()),
+        stub.DeleteVectors(pb.DeleteVectorsRequest()),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 async def test_the_index_describes_itself(stub: RetrievalServiceAsyncStub) -> None:
