@@ -8,7 +8,8 @@
 """
 
 from shortlist_client.aio import AsyncClient
+from shortlist_client.connection import Retries, tls
 from shortlist_client.messages import rating
 from shortlist_client.sync import Client
 
-__all__ = ["AsyncClient", "Client", "rating"]
+__all__ = ["AsyncClient", "Client", "Retries", "rating", "tls"]

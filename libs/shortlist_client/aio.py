@@ -24,6 +24,8 @@ from shortlist.gateway.v1.recommendation_service_pb2 import (
 )
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from shortlist_client import messages
+from shortlist_client.bearer import async_bearer
+from shortlist_client.connection import Retries, Token, check_token
 from shortlist_client.messages import (
     BATCH_TIMEOUT_S,
     DEFAULT_TIMEOUT_S,
@@ -37,7 +39,6 @@ from shortlist_client.messages import (
     Selected,
     WriteFields,
 )
-from shortlist_rpc.channel import channel_options
 
 
 class AsyncClient:
@@ -48,17 +49,33 @@ class AsyncClient:
     listed here are fields of the types in :mod:`shortlist_client.messages`.
     """
 
-    def __init__(self, address: str, *, tenant: str = "", credentials: grpc.ChannelCredentials | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        tenant: str = "",
+        credentials: grpc.ChannelCredentials | None = None,
+        token: Token | None = None,
+        retries: Retries = Retries(),  # noqa: B008 - frozen
+    ) -> None:
         """Open a channel.
 
         Args:
-            address: ``host:port``, or any gRPC name, as in ``dns:///gateway:50051``.
+            address: ``host:port``, or any gRPC name, as in ``dns:///gateway:50051``; calls take turns among its
+                addresses.
             tenant: Tenant of every call.
-            credentials: For TLS; ``None`` is plain text.
+            credentials: For TLS, as of :func:`shortlist_client.tls`; ``None`` is plain text.
+            token: Returns the bearer token of each call; only with ``credentials``.
+            retries: When a call is repeated.
+
+        Raises:
+            ValueError: There is a token and no TLS.
         """
-        options = channel_options()
+        check_token(credentials, token)
+        options = retries.options()
+        bearer = async_bearer(token) if token else None
         self._channel = (
-            grpc.aio.secure_channel(address, credentials, options)
+            grpc.aio.secure_channel(address, credentials, options, interceptors=bearer)
             if credentials
             else grpc.aio.insecure_channel(address, options)
         )

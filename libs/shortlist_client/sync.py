@@ -23,6 +23,8 @@ from shortlist.gateway.v1.recommendation_service_pb2 import (
 )
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from shortlist_client import messages
+from shortlist_client.bearer import Bearer
+from shortlist_client.connection import Retries, Token, check_token
 from shortlist_client.messages import (
     BATCH_TIMEOUT_S,
     DEFAULT_TIMEOUT_S,
@@ -36,7 +38,6 @@ from shortlist_client.messages import (
     Selected,
     WriteFields,
 )
-from shortlist_rpc.channel import channel_options
 
 
 class Client:
@@ -47,23 +48,39 @@ class Client:
     listed here are fields of the types in :mod:`shortlist_client.messages`.
     """
 
-    def __init__(self, address: str, *, tenant: str = "", credentials: grpc.ChannelCredentials | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        tenant: str = "",
+        credentials: grpc.ChannelCredentials | None = None,
+        token: Token | None = None,
+        retries: Retries = Retries(),  # noqa: B008 - frozen
+    ) -> None:
         """Open a channel.
 
         Args:
-            address: ``host:port``, or any gRPC name, as in ``dns:///gateway:50051``.
+            address: ``host:port``, or any gRPC name, as in ``dns:///gateway:50051``; calls take turns among its
+                addresses.
             tenant: Tenant of every call.
-            credentials: For TLS; ``None`` is plain text.
+            credentials: For TLS, as of :func:`shortlist_client.tls`; ``None`` is plain text.
+            token: Returns the bearer token of each call; only with ``credentials``.
+            retries: When a call is repeated.
+
+        Raises:
+            ValueError: There is a token and no TLS.
         """
-        options = channel_options()
+        check_token(credentials, token)
+        options = retries.options()
         self._channel = (
             grpc.secure_channel(address, credentials, options)
             if credentials
             else grpc.insecure_channel(address, options)
         )
+        calls = grpc.intercept_channel(self._channel, Bearer(token)) if token else self._channel
         self._tenant = tenant
-        self._recommendation = RecommendationServiceStub(self._channel)
-        self._event = EventServiceStub(self._channel)
+        self._recommendation = RecommendationServiceStub(calls)
+        self._event = EventServiceStub(calls)
 
     def __enter__(self) -> Self:
         return self

@@ -16,10 +16,10 @@ def open_channel(target: str) -> grpc.aio.Channel:
     return grpc.aio.insecure_channel(target, options=channel_options())
 
 
-def channel_options() -> list[tuple[str, str | int]]:
-    """Return the options of every channel, ours and the public clients'."""
+def channel_options(attempts: int = 2, budget: int = 10) -> list[tuple[str, str | int]]:
+    """Return the options of every channel, ours and the public clients'; arguments as of :func:`service_config`."""
     return [
-        ("grpc.service_config", service_config()),
+        ("grpc.service_config", service_config(attempts, budget)),
         # A server that was killed is tried again within a second, not after the default of up to two minutes.
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.min_reconnect_backoff_ms", 100),
@@ -31,13 +31,18 @@ def channel_options() -> list[tuple[str, str | int]]:
     ]
 
 
-def service_config() -> str:
-    """Return the service config: round robin, and one retry of UNAVAILABLE under a budget.
+def service_config(attempts: int = 2, budget: int = 10) -> str:
+    """Return the service config: round robin, and retries of UNAVAILABLE under a budget.
 
     Deadlines are not in it: a timeout there is not sent to the server, so the callee could not see its budget.
+
+    Args:
+        attempts: Times a call is sent at most, in [1, 5]; 1 repeats nothing.
+        budget: Tokens to begin with: a failure takes one, a success gives a tenth back, and nothing is repeated while
+            half or less is left.
     """
     retry = {
-        "maxAttempts": 2,
+        "maxAttempts": attempts,
         "initialBackoff": "0.005s",
         "maxBackoff": "0.02s",
         "backoffMultiplier": 2,
@@ -51,7 +56,7 @@ def service_config() -> str:
     return json.dumps(
         {
             "loadBalancingConfig": [{"round_robin": {}}],
-            "methodConfig": [{"name": names, "retryPolicy": retry}],
-            "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+            "methodConfig": [{"name": names, "retryPolicy": retry}] if attempts > 1 else [],
+            "retryThrottling": {"maxTokens": budget, "tokenRatio": 0.1},
         }
     )
