@@ -26,8 +26,12 @@ def encode(blobs: Iterable[bytes]) -> bytes:
 class BlobTable:
     """A read-only table over a buffer that holds :func:`encode`'s output."""
 
-    def __init__(self, buffer: bytes | memoryview) -> None:
+    def __init__(self, buffer: bytes | memoryview, *, is_padded: bool = False) -> None:
         """Wrap ``buffer``, which stays referenced.
+
+        Args:
+            buffer: The table.
+            is_padded: Whether bytes may follow it.
 
         Raises:
             BundleInvalid: The buffer is not a blob table or is cut short.
@@ -44,6 +48,8 @@ class BlobTable:
         self._offsets = view[_HEAD.size : start].cast("Q")
         self._data = view[start:]
         self._n = n
+        if is_padded:
+            self._data = self._data[: self._offsets[n]]
         if self._offsets[n] != len(self._data):
             raise BundleInvalid(f"blob table holds {len(self._data)} bytes, its offsets say {self._offsets[n]}")
 
@@ -59,6 +65,12 @@ class BlobTable:
         if not 0 <= row < self._n:
             raise IndexError(f"row {row} is not in [0, {self._n})")
         return bytes(self._data[self._offsets[row] : self._offsets[row + 1]])
+
+    def view(self, row: int) -> memoryview:
+        """Return the blob of ``row`` where it lies; raises as ``table[row]``."""
+        if not 0 <= row < self._n:
+            raise IndexError(f"row {row} is not in [0, {self._n})")
+        return self._data[self._offsets[row] : self._offsets[row + 1]]
 
     def find(self, blob: bytes) -> int | None:
         """Return the row that holds ``blob``, or ``None``. The rows must be in ascending byte order."""

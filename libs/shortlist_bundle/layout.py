@@ -18,7 +18,7 @@ FEATURE_LIST = "features.json"
 """:class:`shortlist_bundle.feature_list.FeatureList`. Retrieval and ranking."""
 
 ITEMS = "items.arrow"
-"""The items table with every attribute, Arrow IPC, one row an item, in row order. For people and for filters."""
+"""The items table with every attribute, Arrow IPC, one row an item, in row order. For people."""
 
 ITEM_EMBEDDINGS = "item_embeddings.npy"
 """``float32 (n, d)``: scores are inner products with the user tower's output. Retrieval and ranking."""
@@ -62,6 +62,10 @@ neither. Optional, with the next one. Retrieval."""
 
 CONTENT = "content.json"
 """:class:`shortlist_bundle.content.EventWeights`. Retrieval."""
+
+ITEM_ATTRIBUTES = "item_attributes.blobs"
+"""What filters compare, by columns: :mod:`shortlist_bundle.item_attributes`. Optional: bundles of before have none.
+Gateway and retrieval."""
 
 CHOSEN_VALUES = "chosen_values.npy"
 """``float32 (f, d)``: what choosing a value of an item attribute adds to the embedding of an actor without events; rows

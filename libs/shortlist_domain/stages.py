@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from shortlist_domain.deadline import Deadline
+from shortlist_domain.filters import Node
 from shortlist_domain.spread import Spread
 
 
@@ -121,6 +122,9 @@ class RetrieveRequest:
 
     anchor_rows: array[int] = field(default_factory=lambda: array("I"))
     """Items to find the like of. Given, the actor's history gives way to them."""
+
+    filter: Node | None = None
+    """Condition that items must pass, about their attributes alone; ``None`` is the whole catalogue."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from shortlist_cli.serving import OneProcess
 from shortlist_feature_store.settings import FeatureStoreSettings
+from shortlist_gateway.clients import RankingClient, RetrievalClient
 from shortlist_gateway.settings import GatewaySettings
 from shortlist_gateway.wiring import GatewayService
 from shortlist_ranking.settings import RankingSettings
@@ -50,6 +51,13 @@ class Platform:
         features, retrieval = self.service.features.store(), self.service.retrieval.engine
         engine = ranking.service.ranking.engine
         service = GatewayService(features, retrieval, engine, self._settings, own_metrics())
+        return await self._channel_to(await self._stack.enter_async_context(running(service)))
+
+    async def gateway_over_the_wire(self) -> grpc.aio.Channel:
+        """Return a channel to a gateway whose retrieval and ranking are behind ports of their own."""
+        retrieval = RetrievalClient(await self.stage_channel("retrieval"))
+        ranking = RankingClient(await self.stage_channel("ranking"))
+        service = GatewayService(self.service.features.store(), retrieval, ranking, self._settings, own_metrics())
         return await self._channel_to(await self._stack.enter_async_context(running(service)))
 
     async def _channel_to(self, server: RunningServer) -> grpc.aio.Channel:

@@ -6,6 +6,7 @@ import io
 import json
 from array import array
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -17,10 +18,12 @@ from shortlist_bundle.actor_inputs import ModelInputs, actor_inputs
 from shortlist_bundle.arrays import array_bytes
 from shortlist_bundle.content import ContentTable, EventWeights, content_files
 from shortlist_bundle.feature_list import FeatureList, Vocabulary
+from shortlist_bundle.item_attributes import item_attributes_file
 from shortlist_bundle.manifest import DataWindow, Manifest
 from shortlist_bundle.neighbours import neighbour_scores_of
 from shortlist_bundle.session import Session
 from shortlist_bundle.store import BundleStore, Release
+from shortlist_domain.filters import AttributeKind
 from shortlist_domain.stages import ActorFeatures
 from shortlist_testing import tiny_models
 
@@ -97,6 +100,20 @@ def item_ids(n_items: int) -> list[str]:
     return [f"item-{i:0{width}d}{odd[i // 7 % len(odd)] if i % 7 == 3 else ''}" for i in range(n_items)]
 
 
+def tiny_attributes(n_items: int) -> dict[str, tuple[AttributeKind, list[Any]]]:
+    """Return the attributes of a tiny bundle's items, of every kind, by name; most have gaps."""
+    rows = range(n_items)
+    return {
+        "title": (AttributeKind.TEXT, [f"Film {i} ({1980 + i % 40})" for i in rows]),
+        "genres": (AttributeKind.TEXTS, [[GENRES[i % len(GENRES)]] for i in rows]),
+        "year": (AttributeKind.NUMBER, [None if i % 9 == 8 else 1980.0 + i % 40 for i in rows]),
+        "language": (AttributeKind.TEXT, [(None, "en", "de", "日本語", "en")[i % 5] for i in rows]),
+        "in_colour": (AttributeKind.FLAG, [(True, False, True, None)[i % 4] for i in rows]),
+        "released": (AttributeKind.TIME, [None if i % 7 == 6 else NOW_S - 86_400.0 * i for i in rows]),
+        "tags": (AttributeKind.TEXTS, [[f"t{j}" for j in range(1, i % 4)] for i in rows]),
+    }
+
+
 def tiny_files(n_items: int = 60, dim: int = 9, seed: int = 0) -> dict[str, bytes]:
     """Return the files of a tiny bundle by name; arguments as :func:`tiny_bundle`."""
     if n_items < 8 or dim < len(GENRES) + 2:
@@ -116,8 +133,8 @@ def tiny_files(n_items: int = 60, dim: int = 9, seed: int = 0) -> dict[str, byte
         table[0], table[:, -1] = 0.0, 0.0
     one_hot = np.eye(len(GENRES), dtype=np.float32)[genre]
     ids = item_ids(n_items)
-    titles = [f"Film {i} ({1980 + i % 40})" for i in range(n_items)]
-    genres = [[GENRES[g]] for g in genre]
+    attributes = {name: column for name, (_, column) in tiny_attributes(n_items).items()}
+    titles, genres = attributes["title"], attributes["genres"]
     table_of_items = polars.DataFrame({"item_id": ids, "title": titles, "genres": genres})
     popular = np.argsort(-counts, kind="stable")
     neighbour_rows, neighbour_scores = _neighbours(embeddings[:, :-1], m=6)
@@ -128,6 +145,7 @@ def tiny_files(n_items: int = 60, dim: int = 9, seed: int = 0) -> dict[str, byte
         layout.ITEM_DISPLAY: blob_table.encode(
             json.dumps({"title": t, "genres": g}).encode() for t, g in zip(titles, genres, strict=True)
         ),
+        layout.ITEM_ATTRIBUTES: item_attributes_file(n_items, tiny_attributes(n_items)),
         layout.POPULAR: json.dumps(
             {
                 "overall": popular.tolist(),

@@ -156,6 +156,51 @@ async def test_an_empty_selection_is_an_empty_slate(recommendation: Recommendati
     assert "EMPTY_SELECTION" in causes(answer)
 
 
+async def test_a_filter_that_nothing_passes_is_an_empty_slate_or_dropped_and_declared(
+    recommendation: RecommendationServiceAsyncStub, user: str
+) -> None:
+    nothing = selection_pb2.Filter(expression='genres:"Comedy" AND genres:"Drama"')
+    answer = await recommendation.Recommend(ask(user, filter=nothing), timeout=5)
+    assert not answer.results
+    assert causes(answer) == {"EMPTY_SELECTION", "SHORT_SLATE"}
+    nothing.on_empty = selection_pb2.EMPTY_POLICY_RELAX_FILTER
+    answer = await recommendation.Recommend(ask(user, filter=nothing), timeout=5)
+    assert len(answer.results) == 10
+    assert causes(answer) == {"FILTER_RELAXED"}
+
+
+async def test_a_missing_value_passes_no_comparison(recommendation: RecommendationServiceAsyncStub, user: str) -> None:
+    missing = {ITEMS[row] for row in range(N) if row % 9 == 8}
+    for expression in ("year > 0", "year != 1988", "NOT year = 1988", "NOT year > 3000"):
+        request = ask(user, filter=selection_pb2.Filter(expression=expression), slate_size=N)
+        answer = await recommendation.Recommend(request, timeout=5)
+        assert answer.results
+        assert not missing & set(ids(answer))
+    request = ask(user, filter=selection_pb2.Filter(expression="NOT year:*"), slate_size=N)
+    assert set(ids(await recommendation.Recommend(request, timeout=5))) == missing
+    request = ask(user, filter=selection_pb2.Filter(expression="NOT tags:t1"), slate_size=N)
+    untagged = {ITEMS[row] for row in range(N) if row % 4 < 2}
+    assert set(ids(await recommendation.Recommend(request, timeout=5))) == untagged, "no tag is a set without t1"
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("colour = red", "there is no attribute 'colour' to filter by; there are id, genres (texts), in_colour (flag)"),
+        ('year = "abc"', "'year' is a number: it is compared with a number without quotes, as in 1990"),
+        ("genres > 3", "'genres' has several texts"),
+        ("year >", "has the end at character 7; expected"),
+    ],
+)
+async def test_a_filter_that_does_not_suit_the_catalogue_is_refused(
+    recommendation: RecommendationServiceAsyncStub, user: str, expression: str, said: str
+) -> None:
+    for is_dry in (False, True):
+        request = ask(user, filter=selection_pb2.Filter(expression=expression), validate_only=is_dry)
+        details = await refused(recommendation.Recommend(request, timeout=5))
+        assert f"filter.expression: {said}" in details
+
+
 async def test_duplicate_ids_are_harmless(recommendation: RecommendationServiceAsyncStub, user: str) -> None:
     constraints = selection_pb2.Constraints(include_item_ids=[*ITEMS[:3], *ITEMS[:3]], exclude_item_ids=[ITEMS[0]] * 2)
     answer = await recommendation.Recommend(ask(user, constraints=constraints), timeout=5)
@@ -320,7 +365,11 @@ async def test_odd_ids_are_served_like_any_other(
 @pytest.mark.parametrize(
     ("field", "request_fields"),
     [
-        ("filter", {"filter": selection_pb2.Filter(expression="year > 1990")}),
+        ("filter.named", {"filter": selection_pb2.Filter(named=selection_pb2.NamedFilter(name="a"))}),
+        (
+            "filter.on_empty",
+            {"filter": selection_pb2.Filter(expression="", on_empty=selection_pb2.EMPTY_POLICY_FALLBACK_CONFIG)},
+        ),
         ("experiment_override", {"experiment_override": "a:b"}),
         ("debug_level", {"debug_level": 2}),
         ("constraints.promotions", {"constraints": selection_pb2.Constraints(promotions=[selection_pb2.Promotion()])}),

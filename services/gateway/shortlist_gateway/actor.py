@@ -2,7 +2,7 @@
 
 import math
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
 
@@ -13,6 +13,27 @@ from shortlist_gateway.query import Query
 
 MAX_HISTORY = 1000
 """Most recent events that travel to retrieval and ranking; a bundle's models look at fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Events in columns of equal length, oldest first."""
+
+    rows: Sequence[int | None] = ()
+    """``None`` where the catalogue does not have the item."""
+
+    types: Sequence[str] = ()
+    times_s: Sequence[float] = ()
+
+    def rows_of(self, event_types: Collection[str], since_s: float) -> frozenset[int]:
+        """Return the rows of the events of one of ``event_types`` (empty: any but impressions) from ``since_s`` on."""
+        return frozenset(
+            row
+            for row, event_type, time_s in zip(self.rows, self.types, self.times_s, strict=True)
+            if row is not None
+            and time_s >= since_s
+            and (event_type in event_types if event_types else event_type != IMPRESSION)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +50,17 @@ class KnownActor:
     shown_at: Mapping[int, float] = field(default_factory=dict)
     """When an item was last shown to the actor, by row, seconds since 1970 UTC."""
 
+    events: Events = field(default_factory=Events)
+    """Everything that is read of the actor; impressions only where the query needs them."""
+
+    def seen(self, event_types: Collection[str], lookback_s: float | None) -> frozenset[int]:
+        """Return the rows with an event of one of ``event_types`` in the last ``lookback_s`` seconds.
+
+        No type is every type but impressions; ``None`` is for ever.
+        """
+        since_s = -math.inf if lookback_s is None else self.features.now_s - lookback_s
+        return self.events.rows_of(event_types, since_s)
+
 
 def known_actor(state: ActorState, query: Query, catalogue: Catalogue) -> KnownActor:
     """Return ``state`` with the query's own events and attributes on top.
@@ -41,11 +73,12 @@ def known_actor(state: ActorState, query: Query, catalogue: Catalogue) -> KnownA
     times = state.times_s + array("d", [event.time_s for event in query.events])
     types = [*state.event_types, *(event.event_type for event in query.events)] if query.events else state.event_types
     found = catalogue.rows(item_ids)
+    events = Events(found, types, times)
     unknown: list[str] = []
     if None in found:
         unknown = [item_ids[at] for at in range(len(state.item_ids), len(item_ids)) if found[at] is None]
     has_rule = bool(query.seen_event_types) or query.seen_since_s > -math.inf or query.needs_impressions
-    seen = _seen_rows(query, found, types, times) if has_rule else None
+    seen = events.rows_of(query.seen_event_types, query.seen_since_s) if has_rule else None
     shown_at: dict[int, float] = {}
     if query.needs_impressions:
         for row, event_type, time_s in zip(found, types, times, strict=True):
@@ -70,21 +103,7 @@ def known_actor(state: ActorState, query: Query, catalogue: Catalogue) -> KnownA
         history_times_s=times[-MAX_HISTORY:],
         chosen=query.chosen,
     )
-    return KnownActor(features, frozenset(known) if seen is None else seen, tuple(unknown), shown_at)
-
-
-def _seen_rows(
-    query: Query, rows: Sequence[int | None], types: Sequence[str], times: Sequence[float]
-) -> frozenset[int]:
-    """Return the rows of the events that count as seen by the query's rule."""
-    counted = query.seen_event_types
-    return frozenset(
-        row
-        for row, event_type, time_s in zip(rows, types, times, strict=True)
-        if row is not None
-        and time_s >= query.seen_since_s
-        and (event_type in counted if counted else event_type != IMPRESSION)
-    )
+    return KnownActor(features, frozenset(known) if seen is None else seen, tuple(unknown), shown_at, events)
 
 
 def state_until(state: ActorState, moment_s: float) -> ActorState:

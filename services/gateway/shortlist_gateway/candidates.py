@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Protocol
@@ -92,6 +92,7 @@ def from_popular(
     excluded: Collection[int],
     allowed: Collection[int] | None,
     count: int,
+    passes: Callable[[int], bool] | None = None,
 ) -> Candidates:
     """Return popular items from memory: the actor's segment first, then everybody's.
 
@@ -104,12 +105,15 @@ def from_popular(
         for rank, row in enumerate(ordered):
             if len(chosen) >= count:
                 break
-            if row not in excluded and (allowed is None or row in allowed) and row not in chosen:
+            if row in excluded or row in chosen or (allowed is not None and row not in allowed):
+                continue
+            if passes is None or passes(row):
                 chosen[row] = Origin(name, rank, 1.0 / (rank + 1), why)
     if allowed is not None:
         # An allow list may hold nothing popular; its items are still better than none.
         for row in sorted(allowed):
-            if len(chosen) < count and row not in excluded and row not in chosen:
+            is_left = len(chosen) < count and row not in excluded and row not in chosen
+            if is_left and (passes is None or passes(row)):
                 chosen[row] = Origin(CALLER, 0, 0.0, ReasonKind.REQUESTED)
     n = len(chosen)
     return Candidates(

@@ -7,6 +7,7 @@ from typing import Any
 from shortlist_bundle import layout
 from shortlist_bundle.blob_table import BlobTable
 from shortlist_bundle.bundle import Bundle
+from shortlist_bundle.item_attributes import load_item_attributes
 from shortlist_domain.errors import BundleInvalid
 
 _CACHED_IDS = 200_000
@@ -26,6 +27,9 @@ class Catalogue:
         self.bundle_id = bundle.bundle_id
         self._ids = BlobTable(bundle.map(layout.ITEM_IDS))
         self._display = BlobTable(bundle.map(layout.ITEM_DISPLAY))
+        self.attributes = load_item_attributes(bundle, len(self._ids))
+        """What filters compare."""
+
         if len(self._ids) != len(self._display):
             raise BundleInvalid(f"{self.bundle_id}: {len(self._ids)} ids, {len(self._display)} display entries")
         self._row_of: dict[str, int] = {}

@@ -8,6 +8,7 @@ from dataclasses import replace
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist_gateway.checks import Checks
 from shortlist_gateway.explain_requests import within
+from shortlist_gateway.filters.condition import moved
 from shortlist_gateway.query import Query
 from shortlist_gateway.requests import recommend_query
 
@@ -28,7 +29,12 @@ def compare_queries(request: pb.CompareBundlesRequest, now_s: float) -> tuple[Qu
     checks.unsupported(request.request, "request.", ("validate_only", "bundle_id", "request_id"))
     checks.done()
     query = within("request", lambda: recommend_query(request.request, now_s))
-    base = replace(query, bundle_id=request.base_bundle_id, request_id=request.request_id or query.request_id)
+    base = replace(
+        query,
+        bundle_id=request.base_bundle_id,
+        request_id=request.request_id or query.request_id,
+        filter=moved(query.filter, "request"),
+    )
     return base, replace(base, bundle_id=request.other_bundle_id)
 
 

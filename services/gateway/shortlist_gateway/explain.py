@@ -114,6 +114,8 @@ def _absence(query: Query, slate: Slate, trace: Trace, standing: Standing | None
         return pb.ITEM_OUTCOME_EXCLUDED if is_named else pb.ITEM_OUTCOME_SEEN
     if trace.allowed is not None and row not in trace.allowed:
         return pb.ITEM_OUTCOME_NOT_INCLUDED
+    if slate.passes is not None and not slate.passes(row):
+        return pb.ITEM_OUTCOME_FILTERED
     if standing is None:
         return pb.ITEM_OUTCOME_NOT_A_CANDIDATE
     least = query.minimum_click_probability
@@ -129,6 +131,7 @@ def _relaxed(query: Query) -> Query:
         exclude_item_ids=(),
         include_item_ids=(),
         is_seen_excluded=False,
+        filter=None,
         minimum_click_probability=None,
         rules=NO_RULES,
         candidate_count=MAX_CANDIDATES,

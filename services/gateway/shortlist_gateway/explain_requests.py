@@ -14,6 +14,7 @@ from shortlist_domain.features import FEATURE_BY_NAME, Entity
 from shortlist_domain.ids import actor_id
 from shortlist_gateway.attribution import Attribution
 from shortlist_gateway.checks import MAX_SLATE, Checks
+from shortlist_gateway.filters.condition import moved
 from shortlist_gateway.query import Query, WhatIf
 from shortlist_gateway.requests import recommend_query
 from shortlist_gateway.seals import BrokenSeal
@@ -51,7 +52,12 @@ def explain_queries(
     what_if = _what_if(checks, request)
     checks.done()
     query = within("request", lambda: recommend_query(base, moment_s))
-    query = replace(query, is_debugged=True, request_id=request.request_id or query.request_id)
+    query = replace(
+        query,
+        filter=moved(query.filter, "request"),
+        is_debugged=True,
+        request_id=request.request_id or query.request_id,
+    )
     if request.attribution_token:
         query = replace(query, events_until_s=moment_s)
     if what_if is None:

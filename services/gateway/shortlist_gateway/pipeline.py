@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from array import array
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import NotFound
+from shortlist_domain.filters import Node
 from shortlist_domain.spread import Spread
 from shortlist_domain.stages import (
     ActorState,
@@ -26,13 +27,16 @@ from shortlist_domain.stages import (
 from shortlist_gateway.actor import KnownActor, known_actor, state_until
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.candidates import CALLER, Candidates, from_caller, from_popular, from_retrieval
+from shortlist_gateway.declare import declare, report
+from shortlist_gateway.filters.condition import bound_condition
+from shortlist_gateway.filters.search import filtered
 from shortlist_gateway.query import Cause, Level, Origin, Outcome, Query, ReasonKind, Report, Shown, Slate
 from shortlist_gateway.selection import rows_of, selection
 from shortlist_gateway.settings import GatewaySettings
 from shortlist_gateway.slate.compose import compose, in_order
 from shortlist_gateway.slate.diversity import spread_of
 from shortlist_gateway.slate.pins import with_pins
-from shortlist_gateway.stage import StagePlan, StageRun, run_stage
+from shortlist_gateway.stage import StagePlan, run_stage
 from shortlist_gateway.trace import Trace
 
 SHORT_TIME_S = 0.015
@@ -75,11 +79,13 @@ class Pipeline:
         Raises:
             NotReady: No bundle was ever loaded.
             BundleMismatch: The query pins a bundle that is not held.
+            InvalidRequest: The filter does not suit the bundle's attributes.
         """
         slate = Slate(self._bundles.pinned(query.bundle_id))
+        condition = bound_condition(query.filter, slate.catalogue.attributes.schema)
         actor = await self._read_actor(slate, query, deadline)
         excluded, allowed = selection(slate, query, actor)
-        candidates = await self._candidates(slate, query, actor, excluded, allowed, deadline)
+        candidates = await self._candidates(slate, query, condition, actor, excluded, allowed, deadline)
         candidates, pinned = with_pins(slate, query.rules.pins, candidates, excluded, allowed)
         spread = spread_of(query, candidates, pinned, actor.shown_at)
         ranked = await self._ranked(slate, query, actor, candidates, deadline, spread)
@@ -88,7 +94,7 @@ class Pipeline:
         if query.shown_rows:
             unseen = [shown for shown in slate.results if shown.row not in query.shown_rows]
             slate.results = unseen[: query.page_size]
-        _declare(slate, query, ranked, allowed)
+        declare(slate, query, ranked, allowed)
         return slate
 
     async def similar(self, query: Query, deadline: Deadline) -> Slate:
@@ -98,18 +104,20 @@ class Pipeline:
             NotFound: None of the items is in the catalogue.
             NotReady: No bundle was ever loaded.
             BundleMismatch: The query pins a bundle that is not held.
+            InvalidRequest: The filter does not suit the bundle's attributes.
         """
         slate = Slate(self._bundles.pinned(query.bundle_id))
+        condition = bound_condition(query.filter, slate.catalogue.attributes.schema)
         anchors = rows_of(slate, query.item_ids)
         if not anchors:
             raise NotFound(f"none of the items is in bundle {slate.catalogue.bundle_id}: {', '.join(query.item_ids)}")
         actor = await self._read_actor(slate, query, deadline)
         excluded, allowed = selection(slate, query, actor)
         excluded |= set(anchors)
-        candidates = await self._candidates(slate, query, actor, excluded, allowed, deadline, anchors)
+        candidates = await self._candidates(slate, query, condition, actor, excluded, allowed, deadline, anchors)
         candidates, pinned = with_pins(slate, query.rules.pins, candidates, excluded, allowed)
         slate.results = compose(slate, query, candidates, None, pinned, actor.shown_at)
-        _declare(slate, query, None, allowed, is_ranked=False)
+        declare(slate, query, None, allowed, is_ranked=False)
         return slate
 
     async def rerank(self, query: Query, deadline: Deadline) -> Slate:
@@ -153,7 +161,7 @@ class Pipeline:
                 if query.is_seen_excluded:
                     slate.warnings.append("what the actor has seen is not known at the moment and may appear")
             outcome = Outcome.FULL if state.caught_up else Outcome.PARTIAL
-            _report(slate, "read_actor", run, outcome, 1, len(state.item_ids), Level.PARTIAL, Outcome.FALLBACK)
+            report(slate, "read_actor", run, outcome, 1, len(state.item_ids), Level.PARTIAL, Outcome.FALLBACK)
         slate.is_actor_known = state.known
         if query.events_until_s < math.inf:
             state = state_until(state, query.events_until_s)
@@ -167,6 +175,7 @@ class Pipeline:
         self,
         slate: Slate,
         query: Query,
+        condition: Node | None,
         actor: KnownActor,
         excluded: set[int],
         allowed: set[int] | None,
@@ -180,13 +189,37 @@ class Pipeline:
             if fewer < wanted:
                 slate.degrade(Level.PARTIAL, Cause.FEWER_CANDIDATES)
                 wanted = fewer
+        find = partial(self._found, slate, actor, wanted, anchors or array("I"), deadline)
+        if condition is None or query.filter is None:
+            return await find(excluded, allowed)
+        is_relaxed = query.filter.is_relaxed
+        return await filtered(slate, condition, actor, excluded, allowed, find, is_relaxed=is_relaxed)
+
+    async def _found(
+        self,
+        slate: Slate,
+        actor: KnownActor,
+        wanted: int,
+        anchors: array[int],
+        deadline: Deadline,
+        excluded: set[int],
+        allowed: set[int] | None,
+        condition: Node | None = None,
+        *,
+        is_static: bool = False,
+    ) -> Candidates:
+        attributes = actor.features.attributes
+        popular = partial(from_popular, slate.catalogue, attributes, excluded, allowed, wanted, slate.passes)
+        if is_static:  # retrieval has failed already
+            return popular()
         request = RetrieveRequest(
             bundle_id=slate.catalogue.bundle_id,
             actor=actor.features,
             candidate_count=wanted,
             exclude_rows=array("I", sorted(excluded)),
             allow_rows=None if allowed is None else array("I", sorted(allowed)),
-            anchor_rows=anchors or array("I"),
+            anchor_rows=anchors,
+            filter=condition,
         )
         run = await run_stage(self._retrieve, deadline, lambda d: self._retrieval.retrieve(request, d))
         if run.value is not None:
@@ -197,10 +230,10 @@ class Pipeline:
                 outcome = Outcome.PARTIAL
                 slate.degrade(Level.PARTIAL, Cause.RETRIEVAL_PARTIAL)
         else:
-            candidates = from_popular(slate.catalogue, actor.features.attributes, excluded, allowed, wanted)
+            candidates = popular()
             outcome = Outcome.FALLBACK
         n = len(candidates.rows)
-        _report(slate, "retrieve", run, outcome, len(slate.catalogue), n, Level.FALLBACK, Outcome.FALLBACK)
+        report(slate, "retrieve", run, outcome, len(slate.catalogue), n, Level.FALLBACK, Outcome.FALLBACK)
         return candidates
 
     async def _ranked(
@@ -232,39 +265,7 @@ class Pipeline:
             outcome = Outcome.PARTIAL
             slate.degrade(Level.PARTIAL, Cause.RANKING_PARTIAL)
         n_ranked = len(ranked.scores) if ranked else 0
-        _report(slate, "rank", run, outcome, n, n_ranked, Level.FALLBACK, Outcome.FALLBACK)
+        report(slate, "rank", run, outcome, n, n_ranked, Level.FALLBACK, Outcome.FALLBACK)
         if run.cause is not None and candidates.is_static:
             slate.degrade(Level.STATIC, run.cause)
         return ranked
-
-
-def _report(
-    slate: Slate,
-    stage: str,
-    run: StageRun[Any],
-    outcome: Outcome,
-    items_in: int,
-    items_out: int,
-    failed_level: Level,
-    failed_outcome: Outcome,
-) -> None:
-    """Note how a stage went, and degrade the slate where it failed."""
-    if run.cause is not None:
-        slate.degrade(failed_level, run.cause)
-        outcome = failed_outcome
-    slate.reports.append(Report(stage, outcome, run.budget_s, run.spent_s, items_in, items_out, run.reason))
-
-
-def _declare(
-    slate: Slate, query: Query, ranked: RankResult | None, allowed: set[int] | None, *, is_ranked: bool = True
-) -> None:
-    """Say what the finished slate lacks."""
-    n = len(slate.results)
-    if n < query.page_size:
-        slate.degrade(Level.PARTIAL, Cause.SHORT_SLATE)
-        if n == 0 and allowed is not None:
-            slate.degrade(Level.PARTIAL, Cause.EMPTY_SELECTION)
-    if is_ranked and n:
-        slate.ranked_fraction = sum(shown.click is not None for shown in slate.results) / n
-        if query.minimum_click_probability is not None and slate.ranked_fraction < 1.0:
-            slate.warnings.append("the minimum click probability was not applied to items that could not be ranked")

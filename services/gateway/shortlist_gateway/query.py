@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from shortlist_domain.features import user_numbers
 from shortlist_domain.stages import IMPRESSION, ActorFeatures, ActorKey, Event
 from shortlist_gateway.catalogue import Catalogue
+from shortlist_gateway.filters.condition import Condition
 from shortlist_gateway.slate.rules import NO_RULES, Rules
 
 if TYPE_CHECKING:
@@ -105,10 +106,14 @@ class Query:
     item_ids: Sequence[str] = ()
     """Items to find the like of, or the caller's own list."""
 
+    filter: Condition | None = None
+    """What items must pass, on top of the lists."""
+
     @property
     def needs_impressions(self) -> bool:
         """Whether anything depends on what the actor was shown."""
-        return self.rules.rotation is not None or IMPRESSION in self.seen_event_types
+        is_filtered = self.filter is not None and self.filter.needs_impressions
+        return is_filtered or self.rules.rotation is not None or IMPRESSION in self.seen_event_types
 
     @property
     def page_size(self) -> int:
@@ -133,6 +138,7 @@ class Cause(StrEnum):
     LOAD_SHED = "LOAD_SHED"
     SHORT_SLATE = "SHORT_SLATE"
     EMPTY_SELECTION = "EMPTY_SELECTION"
+    FILTER_RELAXED = "FILTER_RELAXED"
 
 
 class Level(StrEnum):
@@ -219,6 +225,9 @@ class Slate:
     ranked_fraction: float = 0.0
     features_present_fraction: float = 1.0
     is_actor_known: bool = False
+    passes: Callable[[int], bool] | None = None
+    """Whether the item of a row passes the filter; ``None`` where there is none, or none any more."""
+
     trace: Trace | None = None
     """What the stages gave each other, where they were asked for a slate."""
 

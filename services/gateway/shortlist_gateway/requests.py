@@ -10,6 +10,7 @@ from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist_domain.stages import ActorKey, Event
 from shortlist_gateway.checks import MAX_LIST_IDS, Checks
 from shortlist_gateway.constraint_checks import rules_of, seen_rule
+from shortlist_gateway.filters.condition import Condition, condition_of
 from shortlist_gateway.query import Query
 from shortlist_gateway.tokens import version_of
 
@@ -25,7 +26,7 @@ def recommend_query(request: pb.RecommendRequest, now_s: float) -> Query:
         InvalidRequest: With every field that is wrong or not honoured yet.
     """
     checks = Checks()
-    checks.unsupported(request, "", ("filter", "experiment_override"))
+    checks.unsupported(request, "", ("experiment_override",))
     if not 0 <= request.candidate_count <= MAX_CANDIDATES:
         checks.wrong("candidate_count", f"is {request.candidate_count}; it must be in [0, {MAX_CANDIDATES}]")
     if request.debug_level not in (pb.DEBUG_LEVEL_UNSPECIFIED, pb.DEBUG_LEVEL_FULL):
@@ -55,6 +56,7 @@ def recommend_query(request: pb.RecommendRequest, now_s: float) -> Query:
         item_fields=_fields(checks, request.item_fields),
         is_debugged=request.debug_level == pb.DEBUG_LEVEL_FULL,
         min_version=_min_version(checks, request.consistency_token, actor),
+        filter=_filter(checks, request),
     )
     checks.done()
     return query
@@ -67,7 +69,6 @@ def similar_query(request: pb.SimilarItemsRequest, now_s: float) -> Query:
         InvalidRequest: With every field that is wrong or not honoured yet.
     """
     checks = Checks()
-    checks.unsupported(request, "", ("filter",))
     checks.unsupported(request.constraints, "constraints.", ("minimum_click_probability", "diversity"))
     slate_size = checks.slate_size(request.slate_size)
     exclude, include = _lists(checks, request.constraints)
@@ -86,6 +87,7 @@ def similar_query(request: pb.SimilarItemsRequest, now_s: float) -> Query:
         rules=rules_of(checks, request.constraints, slate_size),
         item_fields=_fields(checks, request.item_fields),
         item_ids=checks.item_ids("item_ids", request.item_ids, MAX_ANCHORS, required=True),
+        filter=_filter(checks, request),
     )
     checks.done()
     return query
@@ -121,6 +123,10 @@ def rerank_query(request: pb.RerankItemsRequest, now_s: float) -> Query:
 
 def _request_id(checks: Checks, given: str) -> str:
     return checks.text("request_id", given, 256) or secrets.token_hex(16)
+
+
+def _filter(checks: Checks, request: pb.RecommendRequest | pb.SimilarItemsRequest) -> Condition | None:
+    return condition_of(request.filter, "filter", checks) if request.HasField("filter") else None
 
 
 def _lists(checks: Checks, constraints: selection_pb2.Constraints) -> tuple[tuple[str, ...], tuple[str, ...]]:

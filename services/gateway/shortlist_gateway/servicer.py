@@ -27,6 +27,7 @@ from shortlist_gateway.debug import debug
 from shortlist_gateway.events import EventIntake
 from shortlist_gateway.explain import absent_features, explain, message
 from shortlist_gateway.explain_requests import explain_queries
+from shortlist_gateway.filters.condition import bound_condition
 from shortlist_gateway.pipeline import Pipeline
 from shortlist_gateway.query import Query, Slate
 from shortlist_gateway.requests import recommend_query, rerank_query, similar_query
@@ -156,7 +157,9 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
 
     def _dry(self, query: Query) -> answer_pb2.AnswerMeta:
         """Answer a validate-only request: nothing is asked of any stage."""
-        return answers.meta(Slate(self._bundles.pinned(query.bundle_id)), query)
+        catalogue = self._bundles.pinned(query.bundle_id)
+        bound_condition(query.filter, catalogue.attributes.schema)
+        return answers.meta(Slate(catalogue), query)
 
 
 class EventServicer(events_grpc.EventServiceServicer):

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterable
 from typing import TypeVar
 
-from shortlist.common.v1 import actor_features_pb2, actor_pb2
+from shortlist.common.v1 import actor_features_pb2, actor_pb2, selection_pb2
 from shortlist.featurestore.v1 import feature_store_service_pb2 as store_pb
 from shortlist.ranking.v1 import ranking_service_pb2 as ranking_pb
 from shortlist.retrieval.v1 import retrieval_service_pb2 as retrieval_pb
@@ -23,6 +23,7 @@ from shortlist_domain.stages import (
     RetrieveRequest,
     RetrieveResult,
 )
+from shortlist_rpc.filter_message import node_message
 
 N = TypeVar("N", int, float)
 
@@ -119,6 +120,7 @@ def retrieve_request(request: RetrieveRequest) -> retrieval_pb.RetrieveCandidate
         restrict=request.allow_rows is not None,
         quotas=[retrieval_pb.SourceQuota(source=s, share=share) for s, share in request.quotas.items()],
         anchor_rows=request.anchor_rows.tobytes(),
+        filter=None if request.filter is None else selection_pb2.Filter(ast=node_message(request.filter)),
     )
 
 

@@ -16,6 +16,7 @@ from shortlist_bundle.host import BundleHost
 from shortlist_bundle.request_checks import actor_violations
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import InvalidRequest, UpstreamFailed
+from shortlist_domain.filters import Node
 from shortlist_domain.stages import NO_ANCHOR, ActorFeatures, Provenance, RetrieveRequest, RetrieveResult
 from shortlist_retrieval.checks import retrieve_violations
 from shortlist_retrieval.loading import LoadedBundle
@@ -75,7 +76,8 @@ class RetrievalEngine:
         violations = retrieve_violations(request, shelf.bundle.n_items, [s.name for s in shelf.sources])
         if violations:
             raise InvalidRequest(*violations)
-        return await self._executor.run(partial(self._retrieve, shelf, request), deadline, "retrieval")
+        condition = None if request.filter is None else shelf.bundle.filters.checked(request.filter)
+        return await self._executor.run(partial(self._retrieve, shelf, request, condition), deadline, "retrieval")
 
     async def embed_actor(self, bundle_id: str, actor: ActorFeatures, deadline: Deadline) -> array[float]:
         """Return the embedding of ``actor``; raises as :meth:`retrieve`."""
@@ -86,12 +88,13 @@ class RetrievalEngine:
         embedding = await self._executor.run(partial(bundle.embed, actor), deadline, "embedding")
         return _column("f", embedding)
 
-    def _retrieve(self, shelf: Shelf, request: RetrieveRequest) -> RetrieveResult:
+    def _retrieve(self, shelf: Shelf, request: RetrieveRequest, condition: Node | None) -> RetrieveResult:
         bundle = shelf.bundle
         anchors = np.frombuffer(request.anchor_rows, np.uint32).astype(np.int64)
         allowed = None if request.allow_rows is None else np.frombuffer(request.allow_rows, np.uint32)
         excluded = np.concatenate((np.frombuffer(request.exclude_rows, np.uint32), anchors))
-        selection = Selection(bundle.n_items, excluded.astype(np.int64), allowed)
+        passing = None if condition is None else bundle.filters.mask(condition)
+        selection = Selection(bundle.n_items, excluded.astype(np.int64), allowed, passing)
         k = min(request.candidate_count, selection.count)
         query = Query(request.actor, anchors, selection, k)
         proposed, failed = self._proposals(shelf, query)

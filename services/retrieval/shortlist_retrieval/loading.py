@@ -9,16 +9,19 @@ from numpy.typing import NDArray
 from shortlist_bundle import golden, layout
 from shortlist_bundle.actor_inputs import actor_inputs
 from shortlist_bundle.arrays import map_array
+from shortlist_bundle.blob_table import BlobTable
 from shortlist_bundle.bundle import Bundle
 from shortlist_bundle.chosen_values import load_chosen_values
 from shortlist_bundle.content import load_content
 from shortlist_bundle.feature_list import FeatureList
+from shortlist_bundle.item_attributes import load_item_attributes
 from shortlist_bundle.item_table import load_counters
 from shortlist_bundle.neighbours import load_neighbours
 from shortlist_bundle.request_checks import check_golden_actor
 from shortlist_bundle.session import Session
 from shortlist_domain.errors import BundleInvalid, UpstreamFailed
 from shortlist_domain.stages import ActorFeatures
+from shortlist_retrieval.filter_masks import FilterMasks
 from shortlist_retrieval.index import VectorIndex, prepare_thread
 from shortlist_retrieval.popular_lists import PopularLists
 from shortlist_retrieval.selection import Selection
@@ -58,6 +61,10 @@ class LoadedBundle:
         self.content = load_content(bundle, self.n_items)
         """``None`` where the bundle has none; the content source then proposes nothing."""
 
+        ids = BlobTable(bundle.map(layout.ITEM_IDS))
+        if len(ids) != self.n_items:
+            raise BundleInvalid(f"{layout.ITEM_IDS} has {len(ids)} ids for {self.n_items} items")
+        self.filters = FilterMasks(load_item_attributes(bundle, self.n_items), ids)
         self._chosen = load_chosen_values(bundle, self.features, self.dim)
         self.counters = load_counters(bundle, self.n_items)
         self.index = VectorIndex(bundle.map(layout.INDEX), self.embeddings)

@@ -8,7 +8,11 @@ class Selection:
     """The rows of one request that sources may propose. Built once, honoured inside every search."""
 
     def __init__(
-        self, n_items: int, exclude_rows: NDArray[np.integer], allow_rows: NDArray[np.integer] | None = None
+        self,
+        n_items: int,
+        exclude_rows: NDArray[np.integer],
+        allow_rows: NDArray[np.integer] | None = None,
+        passing: NDArray[np.bool_] | None = None,
     ) -> None:
         """Select rows of a catalogue.
 
@@ -16,6 +20,7 @@ class Selection:
             n_items: Rows there are.
             exclude_rows: Rows that must not come back, each below ``n_items``; repeats are harmless.
             allow_rows: Rows that alone may come back, ``None`` for all; exclusion wins.
+            passing: True where a filter lets the row pass, ``(n_items,)``, ``None`` where there is no filter.
         """
         if allow_rows is None:
             self.mask: NDArray[np.bool_] = np.ones(n_items, np.bool_)
@@ -23,6 +28,8 @@ class Selection:
         else:
             self.mask = np.zeros(n_items, np.bool_)
             self.mask[allow_rows] = True
+        if passing is not None:
+            self.mask &= passing
         self.mask[exclude_rows] = False
         self.count = int(np.count_nonzero(self.mask))
         """Rows that may come back."""

@@ -7,14 +7,17 @@ from typing import Any, NoReturn
 
 import grpc
 
+from shortlist.common.v1 import selection_pb2
 from shortlist.retrieval.v1 import retrieval_service_pb2 as pb
 from shortlist.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceServicer
 from shortlist_bundle.host import BundleHost, Held
 from shortlist_bundle.item_table import ItemFeedReader
 from shortlist_domain.errors import InvalidRequest, Violation
+from shortlist_domain.filters import Node
 from shortlist_domain.stages import RetrieveRequest, RetrieveResult
 from shortlist_retrieval.engine import RetrievalEngine, Shelf
 from shortlist_rpc.actor_message import actor_of, rows_of
+from shortlist_rpc.filter_message import node_of
 from shortlist_rpc.interceptor import current_deadline
 
 DEFAULT_CANDIDATES = 500
@@ -84,8 +87,6 @@ class RetrievalServicer(RetrievalServiceServicer):
 
 def _request(message: pb.RetrieveCandidatesRequest) -> RetrieveRequest:
     _require_bundle(message.bundle_id)
-    if message.HasField("filter"):
-        raise InvalidRequest(Violation("filter", "is not honoured yet; restrict the rows with allow_rows"))
     quotas: dict[str, float] = {}
     for position, quota in enumerate(message.quotas):
         if quota.source in quotas:
@@ -99,7 +100,18 @@ def _request(message: pb.RetrieveCandidatesRequest) -> RetrieveRequest:
         allow_rows=rows_of(message.allow_rows, "allow_rows") if message.restrict else None,
         quotas=quotas,
         anchor_rows=rows_of(message.anchor_rows, "anchor_rows") if message.anchor_rows else array("I"),
+        filter=_filter(message.filter) if message.HasField("filter") else None,
     )
+
+
+def _filter(message: selection_pb2.Filter) -> Node:
+    if message.WhichOneof("condition") != "ast":
+        raise InvalidRequest(Violation("filter.ast", "is required in a filter; other forms are not read here"))
+    violations: list[Violation] = []
+    node = node_of(message.ast, "filter.ast", violations)
+    if violations:
+        raise InvalidRequest(*violations)
+    return node
 
 
 def _response(result: RetrieveResult) -> pb.RetrieveCandidatesResponse:

@@ -21,6 +21,7 @@ from shortlist_trainer.choose import CALIBRATION_MEANING, Choices
 from shortlist_trainer.config import TrainConfig
 from shortlist_trainer.fit import Fitted
 from shortlist_trainer.golden_requests import golden_requests
+from shortlist_trainer.item_attributes import attributes_file
 from shortlist_trainer.prepare import Prepared
 from shortlist_trainer.tower_files import item_tower_file, user_tower_file
 
@@ -69,6 +70,7 @@ def bundle_files(
     files = {
         layout.ITEM_IDS: blob_table.encode(item_id.encode() for item_id in dataset.item_ids),
         layout.ITEM_DISPLAY: blob_table.encode(_display(dataset.items)),
+        layout.ITEM_ATTRIBUTES: attributes_file(dataset.items),
         layout.POPULAR: fitted.popular.to_json(),
         layout.FEATURE_LIST: features.to_json(),
         layout.ITEMS: _ipc(dataset.items),

@@ -30,6 +30,8 @@ def pinned_rows(
             slate.warnings.append(f"constraints.pins: {pin.item_id!r} is excluded and was left out")
         elif allowed is not None and row not in allowed:
             slate.warnings.append(f"constraints.pins: {pin.item_id!r} is not among the allowed items and was left out")
+        elif slate.passes is not None and not slate.passes(row):
+            slate.warnings.append(f"constraints.pins: {pin.item_id!r} does not pass the filter and was left out")
         else:
             pinned[pin.position] = row
     return pinned

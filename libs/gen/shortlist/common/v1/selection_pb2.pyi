@@ -29,6 +29,7 @@ class ComparisonOperator(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     COMPARISON_OPERATOR_GREATER: _ClassVar[ComparisonOperator]
     COMPARISON_OPERATOR_GREATER_OR_EQUAL: _ClassVar[ComparisonOperator]
     COMPARISON_OPERATOR_HAS: _ClassVar[ComparisonOperator]
+    COMPARISON_OPERATOR_PRESENT: _ClassVar[ComparisonOperator]
 
 class DiversityMethod(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -54,6 +55,7 @@ COMPARISON_OPERATOR_LESS_OR_EQUAL: ComparisonOperator
 COMPARISON_OPERATOR_GREATER: ComparisonOperator
 COMPARISON_OPERATOR_GREATER_OR_EQUAL: ComparisonOperator
 COMPARISON_OPERATOR_HAS: ComparisonOperator
+COMPARISON_OPERATOR_PRESENT: ComparisonOperator
 DIVERSITY_METHOD_UNSPECIFIED: DiversityMethod
 DIVERSITY_METHOD_MMR: DiversityMethod
 DIVERSITY_METHOD_DPP: DiversityMethod

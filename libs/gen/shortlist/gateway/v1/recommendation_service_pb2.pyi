@@ -30,6 +30,7 @@ class ItemOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ITEM_OUTCOME_EXCLUDED: _ClassVar[ItemOutcome]
     ITEM_OUTCOME_NOT_INCLUDED: _ClassVar[ItemOutcome]
     ITEM_OUTCOME_NOT_IN_CATALOGUE: _ClassVar[ItemOutcome]
+    ITEM_OUTCOME_FILTERED: _ClassVar[ItemOutcome]
 DEBUG_LEVEL_UNSPECIFIED: DebugLevel
 DEBUG_LEVEL_FULL: DebugLevel
 ITEM_OUTCOME_UNSPECIFIED: ItemOutcome
@@ -42,6 +43,7 @@ ITEM_OUTCOME_SEEN: ItemOutcome
 ITEM_OUTCOME_EXCLUDED: ItemOutcome
 ITEM_OUTCOME_NOT_INCLUDED: ItemOutcome
 ITEM_OUTCOME_NOT_IN_CATALOGUE: ItemOutcome
+ITEM_OUTCOME_FILTERED: ItemOutcome
 
 class Debug(_message.Message):
     __slots__ = ("actor", "results")

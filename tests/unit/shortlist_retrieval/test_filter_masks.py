@@ -1,0 +1,90 @@
+"""Filters over all items at once, against the same tree looked at item by item."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from shortlist_bundle import blob_table
+from shortlist_bundle.item_attributes import ItemAttributes, item_attributes_file
+from shortlist_domain.deadline import Deadline
+from shortlist_domain.errors import InvalidRequest
+from shortlist_domain.filters import All, Comparison, History, Node, Not, Operator, Word
+from shortlist_domain.stages import RetrieveRequest
+from shortlist_retrieval import filter_masks
+from shortlist_retrieval.engine import RetrievalEngine, Shelf
+from shortlist_retrieval.filter_masks import FilterMasks
+from shortlist_testing.filter_trees import ITEMS, N_ITEMS, trees, truth
+from shortlist_testing.tiny_bundle import actors, item_ids, tiny_attributes
+
+IDS = blob_table.BlobTable(blob_table.encode(i.encode() for i in item_ids(N_ITEMS)))
+ATTRIBUTES = ItemAttributes(item_attributes_file(N_ITEMS, tiny_attributes(N_ITEMS)), N_ITEMS)
+MASKS = FilterMasks(ATTRIBUTES, IDS)
+COMEDY = Comparison("genres", Operator.HAS, "Comedy")
+
+
+@settings(max_examples=500, deadline=None)
+@given(trees())
+def test_a_mask_is_true_where_the_tree_is_true_of_the_item(node: Node) -> None:
+    mask = MASKS.mask(MASKS.checked(node))
+    assert mask.tolist() == [truth(node, item) is True for item in ITEMS]
+
+
+def test_a_missing_value_passes_no_comparison_and_no_negation() -> None:
+    passing = [
+        MASKS.mask(MASKS.checked(node))
+        for node in (
+            Comparison("year", Operator.EQUAL, 1988.0),
+            Comparison("year", Operator.NOT_EQUAL, 1988.0),
+            Comparison("year", Operator.LESS, 3000.0),
+            Not(Comparison("year", Operator.LESS, 3000.0)),
+        )
+    ]
+    missing = [item["year"] is None for item in ITEMS]
+    assert any(missing)
+    assert not np.any([mask[missing] for mask in passing])
+    present = MASKS.mask(MASKS.checked(Not(Comparison("year", Operator.PRESENT))))
+    assert present.tolist() == missing
+
+
+def test_masks_are_kept_by_what_they_mean_and_only_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filter_masks, "CACHED_BYTES", 3 * N_ITEMS)
+    masks = FilterMasks(ATTRIBUTES, IDS)
+    one = masks.mask(masks.checked(All((COMEDY, Comparison("year", Operator.GREATER, 1990.0)))))
+    same = masks.mask(masks.checked(All((Comparison("year", Operator.GREATER, Word("1990")), COMEDY))))
+    assert same is one
+    assert not one.flags.writeable
+    for year in range(10):
+        masks.mask(masks.checked(Comparison("year", Operator.EQUAL, float(year))))
+    assert len(masks._masks) == 3
+
+
+async def test_nothing_comes_back_that_does_not_pass(engine: RetrievalEngine, shelf: Shelf) -> None:
+    member = actors(N_ITEMS)[0]
+    asked = RetrieveRequest(shelf.bundle.bundle_id, member, 60, filter=COMEDY, exclude_rows=array("I", [0]))
+    result = await engine.retrieve(asked, Deadline.after(10.0))
+    comedies = {row for row, item in enumerate(ITEMS) if item["genres"] == ["Comedy"]}
+    assert set(result.rows) == comedies - {0}
+    asked = replace(asked, allow_rows=array("I", [0, 1, 4]))
+    assert list((await engine.retrieve(asked, Deadline.after(10.0))).rows) == [4]
+
+
+@pytest.mark.parametrize(
+    ("node", "said"),
+    [
+        (Comparison("colour", Operator.EQUAL, "red"), "filter.ast.comparison.field"),
+        (Comparison("actor.age", Operator.EQUAL, "25"), "not known here"),
+        (Not(History()), "not known here"),
+        (All((COMEDY,) * 101), "joins 101"),
+    ],
+)
+async def test_what_retrieval_cannot_know_is_refused(
+    engine: RetrievalEngine, shelf: Shelf, node: Node, said: str
+) -> None:
+    asked = RetrieveRequest(shelf.bundle.bundle_id, actors(N_ITEMS)[0], 10, filter=node)
+    with pytest.raises(InvalidRequest, match=said):
+        await engine.retrieve(asked, Deadline.after(10.0))
