@@ -115,6 +115,8 @@ class Door(grpc.aio.ServerInterceptor):
                 if self.is_draining:
                     raise NotReady("this replica is draining")
                 async for response in behaviour(request, context):
+                    if self.is_draining:  # said before the end comes, which callers would read as CANCELLED
+                        raise NotReady("this replica is draining; go on with another")
                     yield response
                 self._metrics.requests.labels(method, "OK").inc()
             except ShortlistError as error:

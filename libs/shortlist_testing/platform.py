@@ -32,6 +32,7 @@ class Platform:
         self.bundle_id = bundle_id
         self.max_message_bytes = settings.max_message_bytes
         self.address = ""
+        self.server: RunningServer
         self.channel: grpc.aio.Channel
         self._settings = settings
         self._stack = contextlib.AsyncExitStack()
@@ -68,6 +69,7 @@ class Platform:
     async def open(self) -> AsyncIterator[Platform]:
         """Serve while the context lasts."""
         async with running(self.service, self._settings) as server, self._stack:
+            self.server = server
             self.address = server.address
             self.channel = await self._channel_to(server)
             yield self
