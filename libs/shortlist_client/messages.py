@@ -59,6 +59,9 @@ class Selected(Sized, total=False):
     exclude_item_ids: Iterable[str]
     """Items that must not appear."""
 
+    constraints: selection_pb2.Constraints
+    """What the answer must look like: caps, pins, rotation, diversity, exploration, what counts as seen."""
+
 
 class Surrounded(Who, total=False):
     """What surrounds a call."""
@@ -243,4 +246,8 @@ def _attribute(name: str, value: str | Sequence[str]) -> actor_pb2.Attribute:
 
 
 def _constraints(fields: Selected) -> selection_pb2.Constraints:
-    return selection_pb2.Constraints(exclude_item_ids=fields.get("exclude_item_ids", ()))
+    constraints = selection_pb2.Constraints()
+    if "constraints" in fields:
+        constraints.CopyFrom(fields["constraints"])
+    constraints.exclude_item_ids.extend(fields.get("exclude_item_ids", ()))
+    return constraints

@@ -97,7 +97,9 @@ async def running_platform(
 async def platform_over(bundles: Path, bundle_id: str, **gateway: object) -> AsyncIterator[Platform]:
     """Run every stage over a bundle store whose current bundle is ``bundle_id``, with an empty Valkey."""
     with running_valkey() as valkey:
-        usual = {"port": 0, "bundle_store": bundles, "bundle_poll_s": 0.05, "drain_grace_s": 1.0}
+        # Budgets are wide, so that a machine busy with other tests degrades no answer.
+        budgets = {"read_actor_budget_s": 0.4, "retrieve_budget_s": 0.6, "rank_budget_s": 0.6}
+        usual = {"port": 0, "bundle_store": bundles, "bundle_poll_s": 0.05, "drain_grace_s": 1.0, **budgets}
         settings = GatewaySettings.model_validate(usual | gateway)
         service = OneProcess(
             FeatureStoreSettings(redis_url=SecretStr(valkey.url)),

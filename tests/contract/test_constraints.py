@@ -300,6 +300,120 @@ async def test_diversity_takes_part_of_what_the_minimum_score_and_rotation_leave
         assert ids(rotated)[0] == ids(plain)[1], "relevance is what rotation leaves of it"
 
 
+def explore(method: sel.ExplorationMethod, slots: int, strength: float) -> sel.Exploration:
+    return sel.Exploration(method=method, slots=slots, strength=strength)
+
+
+EXPLORATIONS = {
+    sel.EXPLORATION_METHOD_UNSPECIFIED: 0.5,
+    sel.EXPLORATION_METHOD_EPSILON_GREEDY: 0.5,
+    sel.EXPLORATION_METHOD_SOFTMAX: 0.2,
+    sel.EXPLORATION_METHOD_THOMPSON: 3.0,
+}
+
+
+@pytest.mark.parametrize("method", EXPLORATIONS)
+async def test_items_are_shown_as_often_as_their_propensity_says(
+    gateway: RecommendationServiceAsyncStub, user: str, method: sel.ExplorationMethod
+) -> None:
+    plain = ids(await recommend(gateway, user, 5))
+    exploration = explore(method, 2, EXPLORATIONS[method])
+    n = 200
+    told: dict[tuple[int, str], float] = {}
+    seen: Counter[tuple[int, str]] = Counter()
+    for _ in range(n):
+        answer = await recommend(gateway, user, 5, exploration=exploration)
+        assert ids(answer)[:3] == plain[:3], "only the last two are left to chance"
+        assert [result.propensity for result in answer.results[:3]] == [1.0] * 3
+        assert len(set(ids(answer))) == 5
+        assert answer.meta.degradation.level == NONE
+        for place in (3, 4):
+            result = answer.results[place]
+            assert told.setdefault((place, result.item_id), result.propensity) == result.propensity
+            seen[place, result.item_id] += 1
+    assert len(seen) > 6, "there is something to draw"
+    for pair, propensity in told.items():
+        spread = 5.0 * (n * propensity * (1.0 - propensity)) ** 0.5 + 1.0
+        assert abs(seen[pair] - n * propensity) <= spread, pair
+
+
+@pytest.mark.parametrize("method", EXPLORATIONS)
+async def test_a_repeated_request_draws_the_same_slate(
+    gateway: RecommendationServiceAsyncStub, user: str, method: sel.ExplorationMethod
+) -> None:
+    constraints = sel.Constraints(exploration=explore(method, 3, EXPLORATIONS[method]))
+    drawn = set()
+    for number in range(20):
+        request = pb.RecommendRequest(
+            actor=actor_pb2.Actor(user_id=user), constraints=constraints, request_id=f"r{number}"
+        )
+        first, second = await gateway.Recommend(request, timeout=5), await gateway.Recommend(request, timeout=5)
+        assert list(first.results) == list(second.results)
+        drawn.add(tuple(ids(first)))
+    assert len(drawn) > 5
+
+
+@pytest.mark.parametrize("method", EXPLORATIONS)
+async def test_exploration_of_no_strength_leaves_nothing_to_chance(
+    gateway: RecommendationServiceAsyncStub, user: str, method: sel.ExplorationMethod
+) -> None:
+    plain = await recommend(gateway, user)
+    answer = await recommend(gateway, user, exploration=explore(method, 3, 0.0))
+    assert list(answer.results) == list(plain.results)
+
+
+async def test_exploration_of_more_than_there_is_is_said(gateway: RecommendationServiceAsyncStub, user: str) -> None:
+    exploration = explore(sel.EXPLORATION_METHOD_SOFTMAX, 3, 1.0)
+    answer = await recommend(gateway, user, 10, include_item_ids=ITEMS[:9], exploration=exploration)
+    assert sorted(ids(answer)) == sorted(ITEMS[:9])
+    assert "2 of 3 positions were left to chance" in answer.meta.warnings[0]
+    assert answer.results[6].propensity == 1.0
+    assert 0.0 < answer.results[7].propensity < 1.0
+
+
+@pytest.mark.parametrize("method", EXPLORATIONS)
+async def test_whatever_is_drawn_keeps_to_what_is_excluded_pinned_capped_and_scored(
+    gateway: RecommendationServiceAsyncStub, user: str, method: sel.ExplorationMethod
+) -> None:
+    plain = await recommend(gateway, user, N)
+    least = plain.results[40].heads.click_probability
+    pin = ids(plain)[-1]
+    excluded = ids(plain)[5:9]
+    explored: set[str] = set()
+    for _ in range(40):
+        answer = await recommend(
+            gateway,
+            user,
+            8,
+            exploration=explore(method, 2, 1.0),
+            pins=[sel.Pin(item_id=pin, position=7)],
+            attribute_caps=[cap(3)],
+            exclude_item_ids=excluded,
+            minimum_click_probability=least,
+        )
+        assert len(set(ids(answer))) == 8
+        assert ids(answer)[7] == pin
+        assert answer.results[7].propensity == 1.0
+        assert max(genres(ids(answer)).values()) <= 3
+        assert not set(excluded) & set(ids(answer))
+        assert all(result.heads.click_probability >= least for result in answer.results[:7])
+        explored.update(ids(answer)[5:7])
+    assert len(explored) > 3
+
+
+async def test_similar_items_refuse_what_needs_a_ranking(gateway: RecommendationServiceAsyncStub) -> None:
+    for name, value in (
+        ("exploration", explore(sel.EXPLORATION_METHOD_SOFTMAX, 1, 1.0)),
+        ("diversity", spread(sel.DIVERSITY_METHOD_MMR, 0.5)),
+        ("minimum_click_probability", 0.5),
+    ):
+        constraints = sel.Constraints(**{name: value})  # type: ignore[arg-type]
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await gateway.SimilarItems(pb.SimilarItemsRequest(item_ids=ITEMS[:1], constraints=constraints), timeout=5)
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert f"constraints.{name}: " in (caught.value.details() or "")
+
+
 DAY = Duration(seconds=86_400)
 
 
@@ -326,6 +440,29 @@ DAY = Duration(seconds=86_400)
         ("rotation.rate", "it must be in [0, 1]", {"rotation": sel.Rotation(rate=float("nan"), half_life=DAY)}),
         ("rotation.half_life", "is required", {"rotation": sel.Rotation(rate=0.5)}),
         ("rotation.half_life", "it must be in (0 s,", {"rotation": sel.Rotation(rate=0.5, half_life=Duration())}),
+        ("exploration.slots", "it must be in [1, 10]", {"exploration": sel.Exploration()}),
+        ("exploration.slots", "it must be in [1, 10]", {"exploration": sel.Exploration(slots=11)}),
+        ("exploration.slots", "it must be in [1, 4]", {"slate_size": 4, "exploration": sel.Exploration(slots=5)}),
+        (
+            "exploration.strength",
+            "it must be in [0, 1] for EPSILON_GREEDY",
+            {"exploration": sel.Exploration(slots=1, strength=1.5)},
+        ),
+        (
+            "exploration.strength",
+            "it must be in [0, 100] for SOFTMAX",
+            {"exploration": explore(sel.EXPLORATION_METHOD_SOFTMAX, 1, float("inf"))},
+        ),
+        (
+            "exploration.strength",
+            "it must be in [0, 100] for THOMPSON",
+            {"exploration": explore(sel.EXPLORATION_METHOD_THOMPSON, 1, -1.0)},
+        ),
+        (
+            "exploration.method",
+            "one of EXPLORATION_METHOD_UNSPECIFIED",
+            {"exploration": sel.Exploration(slots=1, method=9)},  # type: ignore[arg-type]
+        ),
         ("diversity.strength", "it must be in [0, 1]", {"diversity": sel.Diversity(strength=1.1)}),
         ("diversity.strength", "it must be in [0, 1]", {"diversity": sel.Diversity(strength=float("nan"))}),
         ("diversity.method", "one of DIVERSITY_METHOD_UNSPECIFIED", {"diversity": sel.Diversity(method=9)}),  # type: ignore[arg-type]

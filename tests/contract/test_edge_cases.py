@@ -373,10 +373,6 @@ async def test_odd_ids_are_served_like_any_other(
         ("experiment_override", {"experiment_override": "a:b"}),
         ("debug_level", {"debug_level": 2}),
         ("constraints.promotions", {"constraints": selection_pb2.Constraints(promotions=[selection_pb2.Promotion()])}),
-        (
-            "constraints.exploration",
-            {"constraints": selection_pb2.Constraints(exploration=selection_pb2.Exploration(slots=1))},
-        ),
         ("context.item_ids_in_view", {"context": actor_pb2.Context(item_ids_in_view=["a"])}),
         (
             "context.events[0].attribution_token",

@@ -31,7 +31,7 @@ def add_results(response: Response, slate: Slate, query: Query) -> None:
             item_id=shown.item_id,
             rank=rank,
             score=shown.score,
-            propensity=1.0,  # nothing is left to chance yet
+            propensity=shown.propensity,
         )
         if shown.click is not None and shown.rating is not None:
             result.heads.click_probability = shown.click

@@ -10,7 +10,8 @@ from shortlist.common.v1 import selection_pb2
 from shortlist_domain.ids import id_violation
 from shortlist_domain.spread import DiversityMethod
 from shortlist_gateway.checks import Checks
-from shortlist_gateway.slate.rules import NO_RULES, AttributeCap, Diversity, Pin, Rotation, Rules
+from shortlist_gateway.slate.chance import MOST_STRENGTH, ExplorationMethod
+from shortlist_gateway.slate.rules import NO_RULES, AttributeCap, Diversity, Exploration, Pin, Rotation, Rules
 
 LONGEST_S = 315_576_000_000.0
 """Longest time that a ``Duration`` can say: 10,000 years."""
@@ -19,6 +20,7 @@ MAX_EVENT_TYPES = 20
 MAX_CAPS = 10
 MAX_CAP = 1000
 MAX_PINS = 100
+MAX_EXPLORED = 10
 
 Constraints = selection_pb2.Constraints
 
@@ -27,16 +29,23 @@ _DIVERSITY = {
     selection_pb2.DIVERSITY_METHOD_MMR: DiversityMethod.MMR,
     selection_pb2.DIVERSITY_METHOD_DPP: DiversityMethod.DPP,
 }
+_EXPLORATION = {
+    selection_pb2.EXPLORATION_METHOD_UNSPECIFIED: ExplorationMethod.EPSILON_GREEDY,
+    selection_pb2.EXPLORATION_METHOD_EPSILON_GREEDY: ExplorationMethod.EPSILON_GREEDY,
+    selection_pb2.EXPLORATION_METHOD_SOFTMAX: ExplorationMethod.SOFTMAX,
+    selection_pb2.EXPLORATION_METHOD_THOMPSON: ExplorationMethod.THOMPSON,
+}
 
 
 def rules_of(checks: Checks, constraints: Constraints, slate_size: int) -> Rules:
     """Return the rules for a slate of ``slate_size``; what is wrong with them is noted in ``checks``."""
-    checks.unsupported(constraints, "constraints.", ("promotions", "exploration"))
+    checks.unsupported(constraints, "constraints.", ("promotions",))
     rules = Rules(
         caps=_caps(checks, constraints),
         pins=_pins(checks, constraints, slate_size),
         rotation=_rotation(checks, constraints),
         diversity=_diversity(checks, constraints),
+        exploration=_exploration(checks, constraints, slate_size),
     )
     return NO_RULES if rules == NO_RULES else rules
 
@@ -126,6 +135,24 @@ def _diversity(checks: Checks, constraints: Constraints) -> Diversity | None:
         checks.wrong(f"{path}method", f"is {diversity.method}; it must be one of {names}")
         return None
     return Diversity(method, diversity.strength) if diversity.strength > 0.0 else None
+
+
+def _exploration(checks: Checks, constraints: Constraints, slate_size: int) -> Exploration | None:
+    if not constraints.HasField("exploration"):
+        return None
+    exploration, path = constraints.exploration, "constraints.exploration."
+    most = max(1, min(MAX_EXPLORED, slate_size))
+    if not 1 <= exploration.slots <= most:
+        checks.wrong(f"{path}slots", f"is {exploration.slots}; it must be in [1, {most}] for a slate of {slate_size}")
+    method = _EXPLORATION.get(exploration.method)
+    if method is None:
+        names = ", ".join(selection_pb2.ExplorationMethod.Name(number) for number in _EXPLORATION)
+        checks.wrong(f"{path}method", f"is {exploration.method}; it must be one of {names}")
+        return None
+    if not 0.0 <= exploration.strength <= MOST_STRENGTH[method]:
+        allowed = f"[0, {MOST_STRENGTH[method]:g}] for {method.name}"
+        checks.wrong(f"{path}strength", f"is {exploration.strength:g}; it must be in {allowed}")
+    return Exploration(method, exploration.slots, exploration.strength) if exploration.strength > 0.0 else None
 
 
 def _name(checks: Checks, field: str, value: str) -> None:

@@ -255,7 +255,7 @@ class Pipeline:
             candidates.rows,
             candidates.actor_embedding,
             candidates.scores if candidates.is_fused else array("f"),
-            query.is_debugged,
+            query.is_debugged or query.rules.needs_item_numbers,
             spread,
         )
         run = await run_stage(self._rank, deadline, lambda d: self._ranking.rank(request, d))

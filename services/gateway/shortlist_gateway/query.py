@@ -208,6 +208,9 @@ class Shown(NamedTuple):
     row: int | None
     """``None`` for an item that the catalogue does not have."""
 
+    propensity: float = 1.0
+    """Probability of being shown at this position, in (0, 1]."""
+
 
 @dataclass(slots=True)
 class Slate:

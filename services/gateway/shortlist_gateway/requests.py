@@ -69,7 +69,7 @@ def similar_query(request: pb.SimilarItemsRequest, now_s: float) -> Query:
         InvalidRequest: With every field that is wrong or not honoured yet.
     """
     checks = Checks()
-    checks.unsupported(request.constraints, "constraints.", ("minimum_click_probability", "diversity"))
+    checks.unsupported(request.constraints, "constraints.", ("minimum_click_probability", "diversity", "exploration"))
     slate_size = checks.slate_size(request.slate_size)
     exclude, include = _lists(checks, request.constraints)
     is_seen_excluded, seen_event_types, seen_since_s = seen_rule(checks, request.constraints, now_s)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 
+from shortlist.common.v1 import selection_pb2
 from shortlist.gateway.v1 import event_service_pb2, recommendation_service_pb2
 from shortlist_client import AsyncClient, Client, rating
 from shortlist_testing.platform import running_platform
@@ -51,6 +52,10 @@ async def test_the_async_client_writes_and_sees_what_it_wrote(tmp_path: Path) ->
         assert ITEMS[0] not in {result.item_id for result in answer.results}
         similar = await client.similar_items([ITEMS[0]], slate_size=3, exclude_item_ids=[ITEMS[4]])
         assert len(similar.results) == 3
+        pin = selection_pb2.Constraints(pins=[selection_pb2.Pin(item_id=ITEMS[7], position=1)])
+        pinned = await client.recommend("ann", constraints=pin, exclude_item_ids=[similar.results[0].item_id])
+        assert pinned.results[1].item_id == ITEMS[7]
+        assert similar.results[0].item_id not in {result.item_id for result in pinned.results}
         last = answer.results[4].item_id
         why = await client.explain_recommendation(last, attribution_token=answer.meta.attribution_token)
         assert why.explanation.rank == 4

@@ -5,7 +5,8 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 from hypothesis import given, settings
@@ -15,10 +16,12 @@ from shortlist_domain.stages import RankResult
 from shortlist_gateway.candidates import Candidates, from_caller
 from shortlist_gateway.query import Query, Slate
 from shortlist_gateway.slate.caps import Caps
+from shortlist_gateway.slate.chance import ExplorationMethod
 from shortlist_gateway.slate.compose import compose_by_rules, in_order
+from shortlist_gateway.slate.exploration import safe_pool
 from shortlist_gateway.slate.order import kept_relevance, rotated_order
 from shortlist_gateway.slate.pins import placed, with_rows
-from shortlist_gateway.slate.rules import AttributeCap, Rotation, Rules
+from shortlist_gateway.slate.rules import AttributeCap, Exploration, Rotation, Rules
 
 NOW_S = 1_700_000_000.0
 VALUES = ("red", "green", "blue")
@@ -137,7 +140,7 @@ def expected_rows(case: Case) -> list[int]:
     return [rows[p] for p in slate]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(cases())
 def test_a_slate_is_what_a_slow_reference_builds(case: Case) -> None:
     slate = slate_of(case.shelf)
@@ -209,3 +212,73 @@ def test_pins_hold_their_positions_and_close_up_at_the_end() -> None:
     assert placed({0: "p", 3: "q"}, ["a", "b", "c"]) == ["p", "a", "b", "q", "c"]
     assert placed({1: "p", 5: "q"}, ["a"]) == ["a", "p", "q"]
     assert placed({4: "p"}, []) == ["p"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases(), st.integers(1, 3))
+def test_any_draw_from_the_pool_keeps_to_the_caps(case: Case, n: int) -> None:
+    rows = case.candidates.rows
+    caps = Caps(case.query.rules.caps, case.shelf)  # type: ignore[arg-type]
+    pool = safe_pool(range(len(rows)), caps, case.candidates, n)
+    without_chance: list[int] = []
+    for candidate in range(len(rows)):
+        values = caps.values(rows[candidate])
+        if len(without_chance) < n and caps.admits(values):
+            caps.take(values)
+            without_chance.append(candidate)
+    assert pool[:n] == without_chance, "the first are those that the positions would hold without chance"
+    for drawn in combinations(pool, min(n, len(pool))):
+        for cap in case.query.rules.caps:
+            counted = Counter(value for at in drawn for value in values_of(case.shelf, rows[at], cap.attribute))
+            assert all(count <= cap.maximum for count in counted.values())
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases(), st.sampled_from(tuple(ExplorationMethod)), st.integers(1, 10))
+def test_chance_changes_nothing_but_the_last_free_positions(case: Case, method: ExplorationMethod, slots: int) -> None:
+    plain = compose_by_rules(slate_of(case.shelf), case.query, case.candidates, case.ranked, case.pinned, case.shown_at)
+    slots = min(slots, case.query.slate_size)
+    rules = replace(case.query.rules, exploration=Exploration(method, slots, 0.5))
+    ranked = case.ranked
+    if ranked is not None:
+        ranked = replace(ranked, item_numbers={"item_count": array("f", [4.0] * len(ranked.scores))})
+    slate = slate_of(case.shelf)
+    query = replace(case.query, rules=rules)
+    shown = compose_by_rules(slate, query, case.candidates, ranked, case.pinned, case.shown_at)
+    assert len(shown) == len(plain)
+    assert len({one.row for one in shown}) == len(shown)
+    pinned = {case.candidates.rows[at] for at in case.pinned.values()}
+    free = [(one, other) for one, other in zip(shown, plain, strict=True) if other.row not in pinned]
+    head = max(0, case.query.slate_size - len(pinned) - slots)
+    assert [one.row for one, _ in free[:head]] == [other.row for _, other in free[:head]]
+    assert all(one.propensity == 1.0 for one, _ in free[:head])
+    assert all(one.propensity == 1.0 for one in shown if one.row in pinned or one.click is None)
+    assert all(0.0 < one.propensity <= 1.0 for one in shown)
+    for cap in rules.caps:
+        counted = Counter(v for one in shown for v in values_of(case.shelf, one.row or 0, cap.attribute))
+        by_pins = Counter(v for row in pinned for v in values_of(case.shelf, row, cap.attribute))
+        assert all(count <= max(cap.maximum, by_pins[value]) for value, count in counted.items())
+    if ranked is None:
+        assert slate.warnings[0] == "constraints.exploration: was not applied, since candidates could not be ranked"
+        assert [one.row for one in shown] == [one.row for one in plain]
+
+
+def test_thompson_needs_counters_and_says_so() -> None:
+    shelf = Shelf([{}] * 3)
+    candidates, ranked = from_caller([0, 1, 2]), ranked_of([3.0, 2.0, 1.0], [0.5, 0.4, 0.3])
+    slate = slate_of(shelf)
+    query = query_of(2, Rules(exploration=Exploration(ExplorationMethod.THOMPSON, 1, 1.0)))
+    shown = compose_by_rules(slate, query, candidates, ranked, {}, {})
+    assert [one.row for one in shown] == [0, 1]
+    assert slate.warnings == [
+        "constraints.exploration: was not applied, since the ranker of this bundle reads no item_count"
+    ]
+
+
+def test_pages_after_the_first_are_not_explored() -> None:
+    shelf = Shelf([{}] * 9)
+    candidates, ranked = from_caller(range(9)), ranked_of(list(range(9, 0, -1)), [0.5] * 9)
+    rules = Rules(exploration=Exploration(ExplorationMethod.SOFTMAX, 2, 100.0))
+    query = replace(query_of(6, rules), shown_rows=frozenset({0, 7, 8}))
+    shown = compose_by_rules(slate_of(shelf), query, candidates, ranked, {}, {})
+    assert [one.row for one in shown] == [0, 1, 2, 3, 4, 5]

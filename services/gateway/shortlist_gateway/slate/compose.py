@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from shortlist_domain.stages import RankResult
 from shortlist_gateway.candidates import Candidates
@@ -11,6 +11,7 @@ from shortlist_gateway.catalogue import Catalogue
 from shortlist_gateway.query import Query, Shown, Slate
 from shortlist_gateway.slate.caps import Caps
 from shortlist_gateway.slate.diversity import spread_first
+from shortlist_gateway.slate.exploration import drawn, explored_positions, safe_pool
 from shortlist_gateway.slate.order import kept_relevance, ranked_order, rotated_order
 from shortlist_gateway.slate.pins import placed
 from shortlist_gateway.slate.rules import NO_RULES
@@ -70,8 +71,8 @@ def compose_by_rules(
 ) -> list[Shown]:
     """Return the slate that keeps to ``query.rules``, in the order of precedence of the contract.
 
-    Pins come first, then the minimum score, rotation, diversity, caps; whatever fails is replaced by the next in order,
-    and what had to give way is said in the slate's warnings. Arguments as :func:`compose`.
+    Pins come first, then the minimum score, rotation, diversity, caps, exploration; whatever fails is replaced by the
+    next in order, and what had to give way is said in the slate's warnings. Arguments as :func:`compose`.
     """
     rules = query.rules
     writer = _Writer(candidates, ranked, slate.catalogue)
@@ -86,21 +87,48 @@ def compose_by_rules(
         caps.take(caps.values(candidates.rows[candidate]))
     fixed = set(pinned.values())
     least = query.minimum_click_probability
-    chosen: list[int] = []
-    for candidate in order:
-        if len(chosen) >= free:
-            break
-        if candidate in fixed or (least is not None and not writer.reaches(candidate, least)):
-            continue
-        values = caps.values(candidates.rows[candidate])
-        if caps.admits(values):
-            caps.take(values)
-            chosen.append(candidate)
+    eligible = [c for c in order if c not in fixed and (least is None or writer.reaches(c, least))]
+    n_drawn = min(explored_positions(slate, query, ranked), free)
+    chosen = _taken(eligible, caps, candidates, free - n_drawn)
+    propensities: dict[int, float] = {}
+    if n_drawn and rules.exploration and ranked:
+        left = _others(eligible, chosen)
+        pool = safe_pool((c for c in left if c < writer.n_ranked), caps, candidates, n_drawn)
+        n_drawn = min(n_drawn, len(pool))
+        if n_drawn < rules.exploration.slots:
+            slate.warnings.append(
+                f"constraints.exploration: {n_drawn} of {rules.exploration.slots} positions were left to chance, "
+                "for want of positions or candidates"
+            )
+        propensities = drawn(rules.exploration, pool, ranked, n_drawn, query.request_id)
+        for candidate in propensities:
+            caps.take(caps.values(candidates.rows[candidate]))
+        chosen += propensities
+        chosen += _taken(_others(eligible, chosen), caps, candidates, free - len(chosen))
     slate.warnings.extend(caps.warnings())
     results = placed(pinned, chosen)
     if any(results.index(candidate) != position for position, candidate in pinned.items()):
         slate.warnings.append("constraints.pins: the slate is shorter than a pin's position, which moved up")
-    return [writer.shown(candidate) for candidate in results]
+    return [writer.shown(candidate, propensities.get(candidate, 1.0)) for candidate in results]
+
+
+def _taken(eligible: Iterable[int], caps: Caps, candidates: Candidates, n: int) -> list[int]:
+    """Return the first ``n`` of ``eligible`` that keep to the caps, and count them there."""
+    taken: list[int] = []
+    for candidate in eligible:
+        if len(taken) >= n:
+            break
+        values = caps.values(candidates.rows[candidate])
+        if caps.admits(values):
+            caps.take(values)
+            taken.append(candidate)
+    return taken
+
+
+def _others(eligible: Iterable[int], chosen: Iterable[int]) -> Iterator[int]:
+    """Return those of ``eligible`` that are not chosen, in order."""
+    taken = set(chosen)
+    return (candidate for candidate in eligible if candidate not in taken)
 
 
 class _Writer:
@@ -123,7 +151,7 @@ class _Writer:
         """Whether the candidate has at least this click probability; true where it was not ranked."""
         return candidate >= self.n_ranked or self._click[candidate] >= least
 
-    def shown(self, candidate: int) -> Shown:
+    def shown(self, candidate: int, propensity: float = 1.0) -> Shown:
         """Return the result."""
         candidates = self._candidates
         row = candidates.rows[candidate]
@@ -135,4 +163,5 @@ class _Writer:
             rating=self._rating[candidate] if is_ranked else None,
             origins=candidates.origins[candidate],
             row=row,
+            propensity=propensity,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shortlist_domain.spread import DiversityMethod
+from shortlist_gateway.slate.chance import ExplorationMethod
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,18 @@ class Diversity:
 
 
 @dataclass(frozen=True, slots=True)
+class Exploration:
+    """Leaves the last positions of the slate to chance."""
+
+    method: ExplorationMethod
+    slots: int
+    """Positions, at least 1, and at most the slate size."""
+
+    strength: float
+    """Epsilon, temperature, or factor on the deviation, by method; above 0."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """Everything that a slate must keep to, beside which items may appear at all."""
 
@@ -55,6 +68,12 @@ class Rules:
 
     rotation: Rotation | None = None
     diversity: Diversity | None = None
+    exploration: Exploration | None = None
+
+    @property
+    def needs_item_numbers(self) -> bool:
+        """Whether ranking is asked for the items' features beside the scores."""
+        return self.exploration is not None and self.exploration.method is ExplorationMethod.THOMPSON
 
 
 NO_RULES = Rules()
