@@ -1,0 +1,101 @@
+"""The TypeScript client, built from the protos as they are and run by node against the whole platform."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from shortlist.gateway.v1 import event_service_pb2, recommendation_service_pb2
+from shortlist_testing.certificates import self_made
+from shortlist_testing.platform import Platform, running_platform
+from shortlist_testing.tiny_bundle import item_ids
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "clients/typescript"
+
+
+async def run(*command: str, cwd: Path, environment: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Run a command; returns its exit status and what it said."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=cwd,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), 200)
+    return process.returncode or 0, out.decode()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
+    async with running_platform(tmp_path_factory.mktemp("platform")) as platform:
+        yield platform
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def built(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package, installed and built in a copy beside a copy of the protos; its example asks ``platform``."""
+    for name in ("node", "npm"):
+        if shutil.which(name) is None:
+            pytest.skip(f"{name} is not installed")
+    _, version = await run("node", "--version", cwd=ROOT)
+    if int(re.findall(r"\d+", version)[0]) < 20:
+        pytest.skip(f"node {version.strip()} is older than 20")
+    root = tmp_path_factory.mktemp("typescript")
+    made = ("node_modules", "dist", "generated", "protos", "package-lock.json")
+    shutil.copytree(ROOT / "protos/shortlist", root / "protos/shortlist")
+    package = shutil.copytree(SOURCE, root / "clients/typescript", ignore=shutil.ignore_patterns(*made))
+    example = package / "example.ts"
+    example.write_text(example.read_text().replace("127.0.0.1:50051", platform.address))
+    install = ("npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error")
+    status, said = await run(*install, cwd=package)
+    if status:
+        pytest.skip(f"npm cannot install @grpc/grpc-js and typescript here: {said[-500:]}")
+    status, said = await run("npm", "run", "build", cwd=package)
+    assert status == 0, said
+    return package
+
+
+async def test_its_own_tests_pass_against_the_platform(built: Path, platform: Platform, tmp_path: Path) -> None:
+    certificate = self_made(tmp_path, "server")
+    environment = {
+        "SHORTLIST_ADDRESS": platform.address,
+        "SHORTLIST_ITEMS": ",".join(item_ids(3)),
+        "TEST_CERTIFICATE": str(certificate.certificate),
+        "TEST_KEY": str(certificate.key),
+    }
+    status, said = await run("npm", "test", cwd=built, environment=environment)
+    assert status == 0, said
+    assert re.search(r"pass 7\b", said), said
+    assert re.search(r"skipped 0\b", said), said
+
+
+async def test_its_example_prints_five_items(built: Path) -> None:
+    status, said = await run("node", "dist/example.js", cwd=built)
+    assert status == 0, said
+    assert len(re.findall(r"^\d item-", said, re.MULTILINE)) == 5
+
+
+async def test_its_readme_shows_the_example_in_ten_lines() -> None:
+    example = (SOURCE / "example.ts").read_text()
+    assert f"```ts\n{example}```" in (SOURCE / "README.md").read_text()
+    assert len([line for line in example.splitlines() if line]) <= 10
+
+
+async def test_it_has_a_method_for_every_rpc_of_the_gateway() -> None:
+    methods = set(re.findall(r"^  (\w+)\(", (SOURCE / "src/client.ts").read_text(), re.MULTILINE))
+    for descriptor in (recommendation_service_pb2.DESCRIPTOR, event_service_pb2.DESCRIPTOR):
+        for service in descriptor.services_by_name.values():
+            for rpc in service.methods:
+                assert rpc.name[0].lower() + rpc.name[1:] in methods, f"clients/typescript lacks {rpc.name}"
