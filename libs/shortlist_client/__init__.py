@@ -9,7 +9,7 @@
 
 from shortlist_client.aio import AsyncClient
 from shortlist_client.connection import Retries, tls
-from shortlist_client.messages import rating
+from shortlist_client.messages import event, rating
 from shortlist_client.sync import Client
 
-__all__ = ["AsyncClient", "Client", "Retries", "rating", "tls"]
+__all__ = ["AsyncClient", "Client", "Retries", "event", "rating", "tls"]

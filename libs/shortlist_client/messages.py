@@ -56,6 +56,9 @@ class Sized(Shown, total=False):
 class Selected(Sized, total=False):
     """What may appear in an answer."""
 
+    filter: str
+    """Which items may appear, as in ``genres:"Comedy" AND year >= 1990``."""
+
     exclude_item_ids: Iterable[str]
     """Items that must not appear."""
 
@@ -128,6 +131,24 @@ def rating(item_id: str, value: float, *, event_id: str = "", time_s: float | No
     Args:
         item_id: Item that was rated.
         value: Rating on the data set's own scale.
+        event_id: As of :func:`event`.
+        time_s: As of :func:`event`.
+
+    Raises:
+        ValueError: ``value`` is not finite.
+    """
+    return event("rating", item_id, value, event_id=event_id, time_s=time_s)
+
+
+def event(
+    event_type: str, item_id: str, value: float = 1.0, *, event_id: str = "", time_s: float | None = None
+) -> actor_pb2.Event:
+    """Return an event.
+
+    Args:
+        event_type: What was done, as in ``view`` or ``purchase``.
+        item_id: Item that it was done to.
+        value: Strength of it on the data set's own scale.
         event_id: Makes repeating the write harmless; empty: derived from the rest by the server.
         time_s: When it happened, seconds since 1970 UTC; ``None``: on arrival.
 
@@ -135,11 +156,11 @@ def rating(item_id: str, value: float, *, event_id: str = "", time_s: float | No
         ValueError: ``value`` is not finite.
     """
     if not math.isfinite(value):
-        raise ValueError(f"value is {value}; a rating must be a finite number")
-    event = actor_pb2.Event(item_id=item_id, value=value, event_type="rating", event_id=event_id)
+        raise ValueError(f"value is {value}; that of a {event_type} must be a finite number")
+    made = actor_pb2.Event(item_id=item_id, value=value, event_type=event_type, event_id=event_id)
     if time_s is not None:
-        event.event_time.FromMicroseconds(round(time_s * 1e6))
-    return event
+        made.event_time.FromMicroseconds(round(time_s * 1e6))
+    return made
 
 
 def recommend_request(tenant: str, user_id: str, fields: RecommendFields) -> RecommendRequest:
@@ -147,6 +168,7 @@ def recommend_request(tenant: str, user_id: str, fields: RecommendFields) -> Rec
     return RecommendRequest(
         actor=_actor(tenant, user_id, fields),
         context=_context(fields),
+        filter=_filter(fields),
         constraints=_constraints(fields),
         slate_size=fields.get("slate_size", 0),
         item_fields=fields.get("item_fields", ()),
@@ -192,6 +214,7 @@ def batch_request(tenant: str, user_ids: Iterable[str], fields: BatchFields) -> 
     return BatchRecommendRequest(
         actors=[actor_pb2.Actor(tenant=tenant, user_id=user_id) for user_id in user_ids],
         request=RecommendRequest(
+            filter=_filter(fields),
             constraints=_constraints(fields),
             slate_size=fields.get("slate_size", 0),
             item_fields=fields.get("item_fields", ()),
@@ -204,6 +227,7 @@ def similar_request(item_ids: Iterable[str], fields: Selected) -> SimilarItemsRe
     """Return the request of a SimilarItems."""
     return SimilarItemsRequest(
         item_ids=item_ids,
+        filter=_filter(fields),
         constraints=_constraints(fields),
         slate_size=fields.get("slate_size", 0),
         item_fields=fields.get("item_fields", ()),
@@ -243,6 +267,10 @@ def _attribute(name: str, value: str | Sequence[str]) -> actor_pb2.Attribute:
     if isinstance(value, str):
         return actor_pb2.Attribute(name=name, text=value)
     return actor_pb2.Attribute(name=name, texts=actor_pb2.TextList(values=value))
+
+
+def _filter(fields: Selected) -> selection_pb2.Filter | None:
+    return selection_pb2.Filter(expression=fields["filter"]) if fields.get("filter") else None
 
 
 def _constraints(fields: Selected) -> selection_pb2.Constraints:

@@ -22,6 +22,7 @@ from google.cloud.retail_v2.services.user_event_service.transports import UserEv
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from shortlist.common.v1.selection_pb2 import Constraints, Diversity
 from shortlist_client import AsyncClient, rating
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.stages import ActorKey, ActorState
@@ -157,6 +158,41 @@ async def test_validate_only_gives_no_results_and_says_so(retail: Retail) -> Non
         await retail.predict(home(), validate_only=True, page_size=-1)
 
 
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ('(genres: ANY("Comedy", "Drama")) AND NOT (genres: ANY("Drama"))', 'genres:"Comedy"'),
+        ('attributes.genres: ANY("Horror") OR id: ANY("item-001")', 'genres:"Horror" OR id = "item-001"'),
+        ('-genres: ANY("Comedy") AND title != "ANY (of) attributes.x"', 'NOT genres:"Comedy"'),
+    ],
+)
+async def test_an_attribute_filter_is_a_filter(platform: Platform, retail: Retail, theirs: str, ours: str) -> None:
+    found = await retail.predict(home(), filter=theirs, params={"filterSyntaxV2": True}, page_size=30)
+    async with AsyncClient(platform.address) as client:
+        native = await client.recommend(visitor_id="v1", filter=ours, slate_size=30)
+    assert ids(found) == [result.item_id for result in native.results]
+    assert 10 < len(found.results) <= 30
+
+
+async def test_a_filter_that_nothing_passes_is_strict_unless_told_otherwise(retail: Retail) -> None:
+    filters = {"filter": 'genres: ANY("Opera")'}
+    assert not ids(await retail.predict(home(), params={"filterSyntaxV2": True}, **filters))
+    relaxed = await retail.predict(home(), params={"filterSyntaxV2": True, "strictFiltering": False}, **filters)
+    assert ids(relaxed) == ids(await retail.predict(home()))
+
+
+@pytest.mark.parametrize(("level", "strength"), [("low", 0.25), ("medium", 0.5), ("high", 0.75)])
+async def test_a_diversity_level_is_a_strength(platform: Platform, retail: Retail, level: str, strength: float) -> None:
+    found = await retail.predict(home(), params={"diversityLevel": f"{level}-diversity"})
+    spread = Constraints(diversity=Diversity(strength=strength))
+    async with AsyncClient(platform.address) as client:
+        native = await client.recommend(visitor_id="v1", constraints=spread)
+    assert ids(found) == [result.item_id for result in native.results]
+    assert ids(await retail.predict(home(), params={"diversityLevel": "no-diversity"})) == ids(
+        await retail.predict(home())
+    )
+
+
 async def test_similar_items_is_similar_items(platform: Platform, retail: Retail) -> None:
     theirs = await retail.predict(seen(ITEMS[4]), placement=SIMILAR, page_size=3)
     async with AsyncClient(platform.address) as client:
@@ -256,6 +292,8 @@ async def test_what_retails_answers_have_no_field_for_is_in_trailing_metadata(
         (home(), {"page_size": 1001}, "page_size: is 1001"),
         (home(), {"page_token": "2"}, "page_token: is not used"),
         (home(), {"filter": 'tag="Red"'}, "filter: the syntax of tags is not honoured"),
+        (home(), {"filter": "colour > 3", "params": {"filterSyntaxV2": True}}, "filter: "),
+        (home(), {"filter": "year: IN(1, 2)", "params": {"filterSyntaxV2": True}}, "filter: IN(...) is not honoured"),
         (home(), {"params": {"returnScore": "yes"}}, "params['returnScore']: must be a boolean"),
         (home(), {"params": {"priceRerankLevel": "high-price-reranking"}}, "params['priceRerankLevel']: is not"),
         (home(), {"params": {"diversityLevel": "auto-diversity"}}, "params['diversityLevel']: is 'auto-diversity'"),

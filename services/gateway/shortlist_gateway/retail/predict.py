@@ -17,7 +17,9 @@ SIMILAR_ITEMS = "similar-items"
 
 _DIVERSITY = {"": 0.0, "no-diversity": 0.0, "low-diversity": 0.25, "medium-diversity": 0.5, "high-diversity": 0.75}
 _FLAGS = ("returnProduct", "returnScore", "strictFiltering", "filterSyntaxV2")
-_ANY = re.compile(r'("(?:[^"\\]|\\.)*")|\bANY(?=\s*\()')
+_QUOTED = r'("(?:[^"\\]|\\.)*")'
+_OURS = re.compile(_QUOTED + r"|\bANY(?=\s*\()|\battributes\.")
+_RANGE = re.compile(_QUOTED + r"|\bIN\s*\(")
 
 
 class Flags:
@@ -126,16 +128,21 @@ def _product(result: answer_pb2.Result) -> dict[str, Any]:
 
 
 def _filter(asked: Any, checks: Checks, flags: Flags) -> selection_pb2.Filter | None:
-    """Return the filter: Retail's ``colors: ANY("Red", "Blue")`` is our ``colors:("Red", "Blue")``."""
+    """Return the filter.
+
+    Retail's ``attributes.colors: ANY("Red", "Blue")`` is our ``colors:("Red", "Blue")``; the rest reads the same.
+    """
     if not asked.filter:
         return None
     if not flags["filterSyntaxV2"]:
         checks.wrong("filter", "the syntax of tags is not honoured; set params['filterSyntaxV2'] and use attributes")
+    if any(not found[1] for found in _RANGE.finditer(asked.filter)):
+        checks.wrong("filter", "IN(...) is not honoured; use >=, >, <= and <")
     on_empty = selection_pb2.EMPTY_POLICY_RETURN_EMPTY
     if not flags["strictFiltering"]:
         on_empty = selection_pb2.EMPTY_POLICY_RELAX_FILTER
     # As long as it was, so that an error's column is the caller's own.
-    expression = _ANY.sub(lambda found: found[1] or "   ", asked.filter)
+    expression = _OURS.sub(lambda found: found[1] or " " * len(found[0]), asked.filter)
     return selection_pb2.Filter(expression=expression, on_empty=on_empty)
 
 
