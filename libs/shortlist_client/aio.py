@@ -154,8 +154,8 @@ class AsyncClient:
         ends_s = time.monotonic() + timeout_s
         failures = 0
         while True:
+            answers = self._recommendation.BatchRecommend(request, timeout=max(0.0, ends_s - time.monotonic()))
             try:
-                answers = self._recommendation.BatchRecommend(request, timeout=max(0.0, ends_s - time.monotonic()))
                 async for response in answers:
                     failures = 0
                     request.resume_token = response.resume_token
@@ -166,6 +166,8 @@ class AsyncClient:
                 if error.code() is not grpc.StatusCode.UNAVAILABLE or failures > RESUMES:
                     raise
                 await asyncio.sleep(RESUME_PAUSE_S * failures)
+            finally:
+                answers.cancel()
 
     async def similar_items(
         self, item_ids: Iterable[str], *, timeout_s: float = DEFAULT_TIMEOUT_S, **fields: Unpack[Selected]

@@ -153,8 +153,8 @@ class Client:
         ends_s = time.monotonic() + timeout_s
         failures = 0
         while True:
+            answers = self._recommendation.BatchRecommend(request, timeout=max(0.0, ends_s - time.monotonic()))
             try:
-                answers = self._recommendation.BatchRecommend(request, timeout=max(0.0, ends_s - time.monotonic()))
                 for response in answers:
                     failures = 0
                     request.resume_token = response.resume_token
@@ -165,6 +165,8 @@ class Client:
                 if error.code() is not grpc.StatusCode.UNAVAILABLE or failures > RESUMES:
                     raise
                 time.sleep(RESUME_PAUSE_S * failures)
+            finally:
+                answers.cancel()
 
     def similar_items(
         self, item_ids: Iterable[str], *, timeout_s: float = DEFAULT_TIMEOUT_S, **fields: Unpack[Selected]

@@ -10,7 +10,7 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from shortlist.common.v1 import actor_pb2
+from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from shortlist_testing.platform import Platform, running_platform
@@ -168,6 +168,10 @@ async def test_what_is_wrong_with_all_actors_is_refused_before_the_first(
         (batch(1, request=pb.RecommendRequest(actor=actor_pb2.Actor(user_id="a"))), "request.actor: "),
         (batch(1, request=pb.RecommendRequest(validate_only=True)), "request.validate_only: "),
         (batch(1, request=pb.RecommendRequest(consistency_token="t")), "request.consistency_token: "),
+        (
+            batch(1, request=pb.RecommendRequest(filter=selection_pb2.Filter(expression="colour = 1"))),
+            "request.filter.expression: ",
+        ),
         (batch(1, request_id="r" * 201), "request_id: is 201 bytes"),
         (batch(1, resume_token="forged"), "resume_token: is not a token"),
         (batch(3, resume_token=token), "resume_token: is of another batch"),

@@ -14,8 +14,7 @@ from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import InvalidRequest, ShortlistError, Violation
 from shortlist_gateway.checks import Checks
-from shortlist_gateway.explain_requests import within
-from shortlist_gateway.requests import recommend_query
+from shortlist_gateway.explain_requests import found_at
 from shortlist_gateway.seals import BrokenSeal, Keyring, Purpose
 from shortlist_rpc.policy import POLICIES
 from shortlist_rpc.status import STATUSES
@@ -44,7 +43,7 @@ class Batch:
         self._slots = asyncio.Semaphore(concurrency)
 
     async def run(
-        self, request: pb.BatchRecommendRequest, answer: Answer, now_s: float
+        self, request: pb.BatchRecommendRequest, answer: Answer
     ) -> AsyncGenerator[pb.BatchRecommendResponse, None]:
         """Yield an answer for each actor, in their order.
 
@@ -52,9 +51,13 @@ class Batch:
 
         Raises:
             InvalidRequest: A field is wrong that is not one actor's alone.
+            NotFound: There is no such serving config.
+            NotReady: No bundle was ever loaded.
+            BundleMismatch: A bundle is pinned that is not held.
         """
         digest = _digest(request)
-        start = self._check(request, digest, now_s)
+        start = self._check(request, digest)
+        await _check_for_all(request.request, answer)
         request_id = request.request_id or secrets.token_hex(16)
         ahead: deque[asyncio.Task[pb.BatchRecommendResponse]] = deque()
         try:
@@ -84,7 +87,7 @@ class Batch:
             response.error.CopyFrom(_error(error, index))
         return response
 
-    def _check(self, request: pb.BatchRecommendRequest, digest: bytes, now_s: float) -> int:
+    def _check(self, request: pb.BatchRecommendRequest, digest: bytes) -> int:
         """Return the index to begin with."""
         checks = Checks()
         checks.text("request_id", request.request_id, 200)
@@ -101,9 +104,17 @@ class Batch:
             except BrokenSeal as broken:
                 checks.wrong("resume_token", str(broken))
         checks.done()
-        anybody = _request_for(request.request, actor_pb2.Actor(user_id="anybody"))
-        within("request", lambda: recommend_query(anybody, now_s))
         return int(start)
+
+
+async def _check_for_all(template: pb.RecommendRequest, answer: Answer) -> None:
+    """Refuse what no actor could be answered: a request of anybody's, only validated, finds it out."""
+    anybody = _request_for(template, actor_pb2.Actor(user_id="anybody"))
+    anybody.validate_only = True
+    try:
+        await answer(anybody, Deadline.after(_ANSWER_S))
+    except InvalidRequest as error:
+        raise found_at("request", error) from error
 
 
 def _request_for(template: pb.RecommendRequest, actor: actor_pb2.Actor) -> pb.RecommendRequest:

@@ -74,8 +74,12 @@ def within(path: str, check: Callable[[], T]) -> T:
     try:
         return check()
     except InvalidRequest as error:
-        found = (Violation(f"{path}.{v.field}", v.description) for v in error.violations)
-        raise InvalidRequest(*found) from error
+        raise found_at(path, error) from error
+
+
+def found_at(path: str, error: InvalidRequest) -> InvalidRequest:
+    """Return ``error`` with the same things wrong in the message at ``path``."""
+    return InvalidRequest(*(Violation(f"{path}.{v.field}", v.description) for v in error.violations))
 
 
 def _take_over(checks: Checks, base: pb.RecommendRequest, claims: AttributionClaims) -> None:

@@ -64,9 +64,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
     async def BatchRecommend(  # noqa: N802, D102
         self, request: pb.BatchRecommendRequest, context: Context
     ) -> AsyncIterator[pb.BatchRecommendResponse]:
-        _check_config(request.request.serving_config)
-        self._bundles.pinned(request.request.bundle_id)  # without it, no actor could be answered
-        async with contextlib.aclosing(self._batch.run(request, self._recommend, self._clock())) as responses:
+        async with contextlib.aclosing(self._batch.run(request, self._recommend)) as responses:
             async for response in responses:
                 yield response
 

@@ -13,6 +13,7 @@ import pytest
 
 from shortlist.common.v1 import selection_pb2
 from shortlist.gateway.v1 import event_service_pb2, recommendation_service_pb2
+from shortlist.gateway.v1.recommendation_service_pb2 import BatchRecommendRequest, BatchRecommendResponse
 from shortlist_client import AsyncClient, Client, rating
 from shortlist_testing.platform import running_platform
 from shortlist_testing.tiny_bundle import item_ids
@@ -90,26 +91,35 @@ async def test_the_ordinary_client_gives_the_same_answers(tmp_path: Path) -> Non
         assert ids == [result.item_id for result in (await client.recommend("bob")).results]
 
 
-class Breaking:
-    """Gives two answers a call and then breaks off, as a replica that goes away does."""
+class Broken:
+    """Two answers of a call and then the end of the replica."""
 
-    def __init__(self, stub: RecommendationServiceAsyncStub) -> None:
-        self.calls = 0
-        self._stub = stub
+    def __init__(self, answers: grpc.aio.UnaryStreamCall[BatchRecommendRequest, BatchRecommendResponse]) -> None:
+        self._answers = answers
 
-    async def BatchRecommend(  # noqa: N802 - gRPC's name
-        self,
-        request: recommendation_service_pb2.BatchRecommendRequest,
-        timeout: float,  # noqa: ASYNC109 - gRPC's
-    ) -> AsyncIterator[recommendation_service_pb2.BatchRecommendResponse]:
-        self.calls += 1
+    async def __aiter__(self) -> AsyncIterator[BatchRecommendResponse]:
         n = 0
-        async for response in self._stub.BatchRecommend(request, timeout=timeout):
+        async for response in self._answers:
             if n == 2:
                 nothing = grpc.aio.Metadata()
                 raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, nothing, nothing, "gone")
             n += 1
             yield response
+
+    def cancel(self) -> bool:
+        return self._answers.cancel()
+
+
+class Breaking:
+    """Calls that break."""
+
+    def __init__(self, stub: RecommendationServiceAsyncStub) -> None:
+        self.calls = 0
+        self._stub = stub
+
+    def BatchRecommend(self, request: BatchRecommendRequest, timeout: float) -> Broken:  # noqa: N802 - gRPC's name
+        self.calls += 1
+        return Broken(self._stub.BatchRecommend(request, timeout=timeout))
 
 
 async def test_a_batch_goes_on_where_it_broke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
