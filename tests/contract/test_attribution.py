@@ -13,7 +13,7 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from shortlist.common.v1 import actor_pb2
+from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist.gateway.v1 import event_service_pb2 as events_pb
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist.gateway.v1.event_service_pb2_grpc import EventServiceStub
@@ -92,11 +92,21 @@ async def test_a_token_says_what_was_shown_to_whom_by_what(platform: Platform, u
     answer = await answer_to(platform, user)
     claims = opened(answer.meta.attribution_token)
     assert list(claims.item_ids) == [result.item_id for result in answer.results]
-    assert claims.slate_id == answer.meta.slate_id
+    assert (claims.slate_id, claims.request_id) == (answer.meta.slate_id, answer.meta.request_id)
     assert (claims.tenant, claims.actor_id) == ("", f"u/{user}")
     assert (claims.serving_config, claims.bundle_id) == ("default", platform.bundle_id)
     assert (claims.first_rank, list(claims.propensities)) == (0, []), "all of them are 1"
     assert int(before * 1000) <= claims.made_ms <= time.time() * 1000
+
+
+async def test_a_token_has_the_propensities_of_what_chance_put_there(platform: Platform, user: str) -> None:
+    exploration = selection_pb2.Exploration(slots=3, strength=0.8)
+    constraints = selection_pb2.Constraints(exploration=exploration)
+    request = pb.RecommendRequest(actor=actor_pb2.Actor(user_id=user), slate_size=5, constraints=constraints)
+    answer = await RecommendationServiceStub(platform.channel).Recommend(request, timeout=5)
+    propensities = [result.propensity for result in answer.results]
+    assert min(propensities) < 1.0
+    assert list(opened(answer.meta.attribution_token).propensities) == propensities
 
 
 async def test_events_with_a_token_imply_each_impression_once(

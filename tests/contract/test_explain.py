@@ -210,6 +210,19 @@ async def test_a_token_is_explained_as_of_its_answer(platform: Platform, stub: R
     assert page.results
 
 
+async def test_what_chance_put_there_is_explained_as_it_fell(stub: RecommendationServiceAsyncStub) -> None:
+    softmax = selection_pb2.EXPLORATION_METHOD_SOFTMAX
+    exploration = selection_pb2.Exploration(method=softmax, slots=4, strength=10.0)
+    constraints = selection_pb2.Constraints(exploration=exploration)
+    slate = await stub.Recommend(ask(5, constraints=constraints), timeout=5)
+    assert any(result.propensity < 1.0 for result in slate.results)
+    given = pb.RecommendRequest(constraints=constraints)
+    for result in slate.results:
+        token = slate.meta.attribution_token
+        found = (await why(stub, result.item_id, request=given, attribution_token=token)).explanation
+        assert (outcome(found), found.rank) == ("SHOWN", result.rank)
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [

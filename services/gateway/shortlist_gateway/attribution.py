@@ -38,6 +38,7 @@ class Attribution:
         propensities = [result.propensity for result in results]
         claims = AttributionClaims(
             slate_id=meta.slate_id,
+            request_id=meta.request_id,
             tenant=actor.tenant if actor else "",
             actor_id=actor.actor_id if actor else "",
             serving_config=meta.serving_config,

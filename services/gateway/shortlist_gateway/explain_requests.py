@@ -38,14 +38,14 @@ def explain_queries(
     checks.unsupported(request.request, "request.", ("validate_only", "item_fields", "debug_level", "request_id"))
     base = pb.RecommendRequest()
     base.CopyFrom(request.request)
-    moment_s = now_s
+    moment_s, chance_id = now_s, ""
     if request.attribution_token:
         try:
             claims = attribution.read(request.attribution_token, None, now_s)
         except BrokenSeal as broken:
             checks.wrong("attribution_token", str(broken))
         else:
-            moment_s = claims.made_ms / 1000
+            moment_s, chance_id = claims.made_ms / 1000, claims.request_id
             _take_over(checks, base, claims)
     elif not request.HasField("request"):
         checks.wrong("request", "is required where there is no attribution_token")
@@ -59,7 +59,7 @@ def explain_queries(
         request_id=request.request_id or query.request_id,
     )
     if request.attribution_token:
-        query = replace(query, events_until_s=moment_s)
+        query = replace(query, events_until_s=moment_s, chance_id=chance_id)
     if what_if is None:
         return query, None
     return query, replace(query, what_if=what_if, bundle_id=request.what_if.bundle_id or query.bundle_id)

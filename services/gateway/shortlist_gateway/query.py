@@ -90,6 +90,9 @@ class Query:
     chosen: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Inline attributes of several texts: chosen values of item attributes."""
 
+    chance_id: str = ""
+    """Seeds what is left to chance; empty: the request's id does."""
+
     item_fields: Sequence[str] = ()
     is_debugged: bool = False
     """Whether the answer shows its working."""

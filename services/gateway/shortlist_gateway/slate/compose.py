@@ -100,7 +100,7 @@ def compose_by_rules(
                 f"constraints.exploration: {n_drawn} of {rules.exploration.slots} positions were left to chance, "
                 "for want of positions or candidates"
             )
-        propensities = drawn(rules.exploration, pool, ranked, n_drawn, query.request_id)
+        propensities = drawn(rules.exploration, pool, ranked, n_drawn, query.chance_id or query.request_id)
         for candidate in propensities:
             caps.take(caps.values(candidates.rows[candidate]))
         chosen += propensities

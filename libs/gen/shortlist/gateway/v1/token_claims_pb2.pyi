@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class AttributionClaims(_message.Message):
-    __slots__ = ("slate_id", "tenant", "actor_id", "serving_config", "variants", "bundle_id", "item_ids", "first_rank", "propensities", "made_ms", "rpc")
+    __slots__ = ("slate_id", "tenant", "actor_id", "serving_config", "variants", "bundle_id", "item_ids", "first_rank", "propensities", "made_ms", "rpc", "request_id")
     SLATE_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     ACTOR_ID_FIELD_NUMBER: _ClassVar[int]
@@ -19,6 +19,7 @@ class AttributionClaims(_message.Message):
     PROPENSITIES_FIELD_NUMBER: _ClassVar[int]
     MADE_MS_FIELD_NUMBER: _ClassVar[int]
     RPC_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     slate_id: str
     tenant: str
     actor_id: str
@@ -30,7 +31,8 @@ class AttributionClaims(_message.Message):
     propensities: _containers.RepeatedScalarFieldContainer[float]
     made_ms: int
     rpc: str
-    def __init__(self, slate_id: _Optional[str] = ..., tenant: _Optional[str] = ..., actor_id: _Optional[str] = ..., serving_config: _Optional[str] = ..., variants: _Optional[_Iterable[str]] = ..., bundle_id: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., first_rank: _Optional[int] = ..., propensities: _Optional[_Iterable[float]] = ..., made_ms: _Optional[int] = ..., rpc: _Optional[str] = ...) -> None: ...
+    request_id: str
+    def __init__(self, slate_id: _Optional[str] = ..., tenant: _Optional[str] = ..., actor_id: _Optional[str] = ..., serving_config: _Optional[str] = ..., variants: _Optional[_Iterable[str]] = ..., bundle_id: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., first_rank: _Optional[int] = ..., propensities: _Optional[_Iterable[float]] = ..., made_ms: _Optional[int] = ..., rpc: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class ContinuationClaims(_message.Message):
     __slots__ = ("request", "request_digest", "bundle_id", "shown_row_steps", "started_s")
