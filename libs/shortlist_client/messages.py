@@ -9,6 +9,8 @@ from typing import TypedDict
 from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist.gateway.v1.event_service_pb2 import WriteEventsRequest
 from shortlist.gateway.v1.recommendation_service_pb2 import (
+    DEBUG_LEVEL_FULL,
+    DEBUG_LEVEL_UNSPECIFIED,
     BatchRecommendRequest,
     CompareBundlesRequest,
     ExplainRecommendationRequest,
@@ -83,6 +85,9 @@ class Surrounded(Who, total=False):
 class RecommendFields(Selected, Surrounded, total=False):
     """Arguments of ``recommend`` beside the user."""
 
+    debug: bool
+    """Whether the answer shows its working, in ``debug``."""
+
 
 class RerankFields(Shown, Surrounded, total=False):
     """Arguments of ``rerank_items`` beside the items and the user."""
@@ -96,7 +101,7 @@ class WriteFields(Who, total=False):
 
 
 class ExplainFields(RecommendFields, total=False):
-    """Arguments of ``explain_recommendation`` beside item and user: those of ``recommend`` but ``item_fields``."""
+    """Arguments of ``explain_recommendation`` beside item and user: those of ``recommend`` but what an answer shows."""
 
     attribution_token: str
     """From the answer that is explained, instead of a user."""
@@ -173,6 +178,7 @@ def recommend_request(tenant: str, user_id: str, fields: RecommendFields) -> Rec
         slate_size=fields.get("slate_size", 0),
         item_fields=fields.get("item_fields", ()),
         consistency_token=fields.get("consistency_token", ""),
+        debug_level=DEBUG_LEVEL_FULL if fields.get("debug", False) else DEBUG_LEVEL_UNSPECIFIED,
     )
 
 

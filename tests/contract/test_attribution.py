@@ -127,6 +127,15 @@ async def test_events_with_a_token_imply_each_impression_once(
     assert sorted(await shown_to(platform, user)) == sorted(shown)
 
 
+async def test_whoever_writes_at_once_impressions_are_written_once(
+    platform: Platform, event: EventServiceAsyncStub, user: str
+) -> None:
+    token = (await answer_to(platform, user)).meta.attribution_token
+    written = await asyncio.gather(*(event.WriteEvents(write(user, token=token), timeout=5) for _ in range(8)))
+    assert sum(each.impressions for each in written) == 5
+    assert len(await shown_to(platform, user)) == 5
+
+
 async def test_a_token_alone_says_that_the_answer_was_shown(
     platform: Platform, event: EventServiceAsyncStub, user: str
 ) -> None:
