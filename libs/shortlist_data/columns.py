@@ -80,6 +80,26 @@ def numbers(column: pl.Series, what: str) -> tuple[pl.Series, pl.Series]:
     ).to_series()
 
 
+def flags(column: pl.Series, what: str) -> tuple[pl.Series, pl.Series]:
+    """Return booleans: of booleans, of the numbers 1 and 0, and of the words true, yes, false and no in any case."""
+    said = pl.select(pl.lit(column).cast(pl.String).str.strip_chars().str.to_lowercase().alias("said"))
+    value = pl.col("said")
+    read = said.select(
+        pl.when(value.is_in(["true", "yes", "1", "1.0"]))
+        .then(pl.lit(True))
+        .when(value.is_in(["false", "no", "0", "0.0"]))
+        .then(pl.lit(False))
+    ).to_series()
+    frame = pl.DataFrame({"value": read, "missing": _is_missing(column)})
+    return read, frame.select(
+        pl.when(pl.col("missing"))
+        .then(pl.lit(f"{what} is missing"))
+        .when(pl.col("value").is_null())
+        .then(pl.lit(f"{what} is neither true nor false"))
+        .alias("reason")
+    ).to_series()
+
+
 def times(column: pl.Series, form: TimeFormat) -> tuple[pl.Series, pl.Series]:
     """Return seconds since 1970 UTC, Float64.
 

@@ -66,7 +66,8 @@ class Dataset:
 
     items: pl.DataFrame
     """One row per item row: ``item_id``, ``title`` (``String``, null where unknown) and attributes: ``String``,
-    ``List(String)`` where an item has several values, ``Float64`` for numbers."""
+    ``List(String)`` where an item has several values, ``Float64`` for numbers; and what no model reads: ``Boolean`` and
+    ``Datetime`` (UTC)."""
 
     user_rows: NDArray[np.int32]
     """User row of each event, shape ``(m,)``. Events are sorted by time, ties keep the order of the file."""

@@ -15,7 +15,7 @@ def entity_table(
 ) -> pl.DataFrame:
     """Return ``key`` and the attributes of ``section`` (and ``title``) of the rows with a good id, the first of each.
 
-    A number that cannot be read is left out of its row and counted; the row stays.
+    A number, flag or time that cannot be read is left out of its row and counted; the row stays.
 
     Args:
         frame: Columns as they stand in the file, and :data:`LINE`.
@@ -35,9 +35,11 @@ def entity_table(
     for name, attribute in section.attributes.items():
         column = frame[attribute.column or name]
         where = f"{section.path}: column {column.name!r} ({table}.attributes.{name})"
-        found[name] = _attribute(column, attribute, where)
-        if attribute.kind is AttributeKind.NUMBER:
-            _note_numbers(column, frame[LINE], name, table, section.path, rejects)
+        if attribute.kind in (AttributeKind.NUMBER, AttributeKind.FLAG, AttributeKind.TIME):
+            found[name], reasons_of = _single(column, attribute, name)
+            _note(column, reasons_of, frame[LINE], table, section.path, rejects)
+        else:
+            found[name] = _attribute(column, attribute, where)
     result = pl.DataFrame({**found, LINE: frame[LINE]})
     return unique_rows(result.with_columns(reasons.alias("reason")), key, table, section.path, rejects)
 
@@ -53,9 +55,6 @@ def unique_rows(frame: pl.DataFrame, key: str, table: str, where: str, rejects: 
 
 
 def _attribute(column: pl.Series, attribute: Attribute, where: str) -> pl.Series:
-    if attribute.kind is AttributeKind.NUMBER:
-        numbers, reasons = columns.numbers(column, "number")
-        return pl.select(pl.when(reasons.is_null()).then(numbers)).to_series()
     if attribute.kind is AttributeKind.CATEGORICAL:
         return _text(column, where)
     if isinstance(column.dtype, pl.List):
@@ -64,6 +63,19 @@ def _attribute(column: pl.Series, attribute: Attribute, where: str) -> pl.Series
         values = _text(column, where).str.split(attribute.separator)
     element = pl.element().str.strip_chars()
     return values.list.eval(element.filter(element != "")).list.unique().list.sort()
+
+
+def _single(column: pl.Series, attribute: Attribute, name: str) -> tuple[pl.Series, pl.Series]:
+    """Return the numbers (Float64), flags (Boolean) or times (Datetime, UTC) of ``column``, and why others are none."""
+    if attribute.kind is AttributeKind.FLAG:
+        return columns.flags(column, name)
+    if attribute.kind is AttributeKind.NUMBER:
+        values, reasons = columns.numbers(column, name)
+        return pl.select(pl.when(reasons.is_null()).then(values)).to_series(), reasons
+    seconds, reasons = columns.times(column, attribute.format)
+    moments = (seconds * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
+    told = reasons.str.replace("^time ", f"{name} ")
+    return pl.select(pl.when(reasons.is_null()).then(moments)).to_series(), told
 
 
 def _text(column: pl.Series, where: str) -> pl.Series:
@@ -78,7 +90,6 @@ def _text(column: pl.Series, where: str) -> pl.Series:
     return text.select(pl.when(pl.col("text") != "").then("text")).to_series()
 
 
-def _note_numbers(column: pl.Series, lines: pl.Series, name: str, table: str, where: str, rejects: Rejects) -> None:
-    reasons = columns.numbers(column, name)[1]
+def _note(column: pl.Series, reasons: pl.Series, lines: pl.Series, table: str, where: str, rejects: Rejects) -> None:
     told = pl.select(pl.when(~reasons.str.ends_with(" is missing")).then(reasons)).to_series()
     rejects.note(table, where, told, lines, lambda row: column[row], is_bad=False)

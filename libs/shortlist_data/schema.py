@@ -29,7 +29,8 @@ tabulator for ``.tsv``; several characters as in ``::`` are fine), ``encoding`` 
 (names of all columns, in order, of a text file without a header line). Of users and items also ``strict`` (``true``: an
 interaction with an id that the table lacks is left out and counted; default: it is kept without attributes). Of an
 attribute also ``column``, where the column has another name. Kinds: ``categorical`` (users and items), ``multi`` and
-``number`` (items).
+``number`` (items); ``flag`` (true or false, yes or no, 1 or 0) and ``time`` (items; ``format`` as of the interactions'
+times, default ``iso8601``), which no model reads: they are for filters and for display.
 
 ``time: {order: rows}`` says that the rows are in order of time, which is all that is known of it; see
 :func:`shortlist_data.interactions.row_times`.
@@ -68,6 +69,8 @@ class AttributeKind(StrEnum):
     CATEGORICAL = "categorical"
     MULTI = "multi"
     NUMBER = "number"
+    FLAG = "flag"
+    TIME = "time"
 
 
 class _Strict(BaseModel):
@@ -98,6 +101,9 @@ class Attribute(_Strict):
 
     column: str | None = None
     """Name of the column, where it is not the attribute's."""
+
+    format: TimeFormat = TimeFormat.ISO8601
+    """How a ``time`` is told."""
 
 
 def _shorthand(key: str) -> BeforeValidator:

@@ -186,6 +186,28 @@ async def test_similar_items_relax_and_validate_too(recommendation: Recommendati
         await recommendation.SimilarItems(request, timeout=5)
 
 
+async def test_several_categories_are_any_or_all_of_them(
+    recommendation: RecommendationServiceAsyncStub, user: str
+) -> None:
+    """What gorse#637, gorse#834 and gorse#1326 ask for."""
+    both = await recommendation.Recommend(ask(user, 'tags:("t1" AND "t2")'), timeout=5)
+    assert set(ids(both)) == {item["id"] for item in ITEMS if {"t1", "t2"} <= set(item["tags"])}
+    either = await recommendation.Recommend(ask(user, 'tags:"t2" OR genres:("Comedy" OR "Western")'), timeout=5)
+    assert set(ids(either)) == {
+        item["id"] for item in ITEMS if "t2" in item["tags"] or {"Comedy", "Western"} & set(item["genres"])
+    }
+
+
+async def test_ids_that_there_are_not_do_not_make_a_filter_fail(
+    recommendation: RecommendationServiceAsyncStub, user: str
+) -> None:
+    """What qdrant#2313 and gorse#1345 ask for: ids in and out by the request, and absent ones ignored."""
+    some = await recommendation.Recommend(ask(user, f'id:("nowhere", "{IDS[5]}") OR id = "{IDS[6]}"'), timeout=5)
+    assert set(ids(some)) == {IDS[5], IDS[6]}
+    others = await recommendation.Recommend(ask(user, f'NOT id:("nowhere", "{IDS[5]}")'), timeout=5)
+    assert set(ids(others)) == set(IDS) - {IDS[5]}
+
+
 async def test_an_item_that_does_not_pass_is_explained_by_the_filter(
     recommendation: RecommendationServiceAsyncStub, user: str
 ) -> None:

@@ -37,7 +37,8 @@ SCAN_SHARE = 0.02
 """Share of the rows below which any index does."""
 
 OVERFETCH_SHARE = 0.8
-"""Share of the rows from which more are fetched than wanted, instead of asking for each whether it is allowed."""
+"""Share of the rows from which an approximate index fetches more than wanted, instead of asking for each whether it is
+allowed. An exact one does not get faster by it."""
 
 PROBE_EXPONENT = 0.4
 """Cells are visited in proportion to the allowed share to the power of minus this. 0 loses up to a quarter of the
@@ -155,7 +156,7 @@ class VectorIndex:
         share = selection.count / n
         if share < SCAN_SHARE or (self.kind == "ivf" and selection.count < SCAN_BELOW):
             return self._scan(query, k, selection)
-        if share >= OVERFETCH_SHARE:
+        if self.kind == "ivf" and share >= OVERFETCH_SHARE:
             rows, scores = self._fetched(query, k, selection)
             if len(rows) == k:
                 return rows, scores

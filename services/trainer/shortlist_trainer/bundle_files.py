@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -96,7 +97,12 @@ def bundle_files(
 def _display(items: pl.DataFrame) -> list[bytes]:
     """Return what a caller may show of each item: its columns without the id and without what is missing."""
     rows = items.drop("item_id").to_dicts()
-    return [_json({k: v for k, v in row.items() if v is not None and v == v}) for row in rows]
+    return [_json({k: _shown(v) for k, v in row.items() if v is not None and v == v}) for row in rows]
+
+
+def _shown(value: object) -> object:
+    """Return a time in the form of RFC 3339, anything else as it is."""
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, date) else value
 
 
 def _ipc(table: pl.DataFrame) -> bytes:

@@ -92,6 +92,32 @@ def test_attributes_come_in_the_types_promised_and_rows_match(tmp_path: Path) ->
     assert [(s.table, s.reason, s.is_bad) for s in dataset.report.skipped] == [("items", "year is not a number", False)]
 
 
+def test_flags_and_times_of_items_are_read_and_those_that_cannot_be_are_left_out_and_counted(tmp_path: Path) -> None:
+    schema = (
+        PLAIN
+        + """
+items:
+  path: things.csv
+  id: sku
+  attributes: {new: flag, out: time, seen: {kind: time, format: seconds}}
+"""
+    )
+    things = (
+        "sku,new,out,seen\ni0,true,2024-01-31,0\ni1,No,2024-01-31T12:00:00+02:00,1.5\ni2,1,,\n"
+        "i3,maybe,soon,later\ni4,0.0,2024-01-31T00:00:00Z,3\n"
+    )
+    dataset = read_tables(write(tmp_path, schema, events_csv=events_csv(), things_csv=things))
+    items = dataset.items.filter(pl.col("item_id").is_in([f"i{n}" for n in range(6)])).sort("item_id")
+    assert items["new"].to_list() == [True, False, True, None, False, None], "i5 is in no table"
+    noon = datetime(2024, 1, 31, 10, tzinfo=UTC)
+    assert items["out"].to_list()[:5] == [datetime(2024, 1, 31, tzinfo=UTC), noon, None, None, noon.replace(hour=0)]
+    assert items["seen"].to_list()[1] == datetime(1970, 1, 1, 0, 0, 1, 500_000, UTC)
+    told = {skipped.reason: skipped.count for skipped in dataset.report.skipped if skipped.table == "items"}
+    assert sum(told.values()) == 3
+    assert "new is neither true nor false" in told
+    assert (dataset.item_attributes, dataset.item_numbers) == ((), ()), "no model reads them"
+
+
 def test_bad_rows_are_left_out_counted_and_shown_with_their_line(tmp_path: Path) -> None:
     extra = ",i1,3,1\n000,i1,nan,1\n000,i1,x,1\n000,i1,3,\n000,i1\n000,i1,3,later\n"
     path = write(tmp_path, events_csv=events_csv(extra=extra))
@@ -302,7 +328,7 @@ def test_semicolons_tabs_and_latin_1_are_read_where_the_schema_says_so(tmp_path:
         (PLAIN + "limits: {bad_share: 2}\n", "limits.bad_share: .*less than or equal to 1, found 2"),
         (
             PLAIN + "items: {path: a.csv, id: b, attributes: {x: text}}\n",
-            "items.attributes.x.kind: .*'categorical', 'multi' or 'number', found 'text'",
+            "items.attributes.x.kind: .*'categorical', 'multi', 'number', 'flag' or 'time', found 'text'",
         ),
         (PLAIN + "items: {path: a.csv, id: b, attributes: {x: {kind: number, unit: m}}}\n", "allowed: kind, separator"),
         (

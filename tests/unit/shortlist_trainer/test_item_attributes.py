@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 
 import polars as pl
 
 from shortlist_bundle.item_attributes import ItemAttributes
 from shortlist_domain.filters import AttributeKind
+from shortlist_trainer.bundle_files import _display
 from shortlist_trainer.item_attributes import attributes_file
 
 ITEMS = pl.DataFrame(
@@ -49,3 +51,11 @@ def test_columns_have_the_kinds_of_their_types_and_reserved_names_are_left_out()
 
 def test_the_same_table_gives_the_same_bytes() -> None:
     assert attributes_file(ITEMS) == attributes_file(ITEMS.clone())
+
+
+def test_what_is_shown_of_a_time_is_its_rfc_3339_form() -> None:
+    shown = [json.loads(blob) for blob in _display(ITEMS.drop("nested"))]
+    assert shown[0]["added"] == "1970-01-01T00:00:01.500000Z"
+    assert shown[0]["day"] == "1970-01-02"
+    assert shown[0]["new"] is True
+    assert "added" not in shown[1]
