@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 import uuid
@@ -414,6 +415,79 @@ async def test_similar_items_refuse_what_needs_a_ranking(gateway: Recommendation
         assert f"constraints.{name}: " in (caught.value.details() or "")
 
 
+WESTERNS = sel.Filter(expression='genres:"Western"')
+
+
+def promote(expression: str, slots: int) -> sel.Promotion:
+    return sel.Promotion(filter=sel.Filter(expression=expression), slots=slots)
+
+
+async def test_promoted_items_have_positions_whatever_retrieval_proposes(
+    gateway: RecommendationServiceAsyncStub, platform: Platform, user: str
+) -> None:
+    await write(platform, user, *(event(item) for item in ITEMS[:12:4]))
+    full = ids(await recommend(gateway, user, N))
+    westerns = [item for item in full if GENRE_OF[item] == "Western"]
+    assert not set(westerns) & set(full[:8]), "comedies were liked"
+    request = pb.RecommendRequest(
+        actor=actor_pb2.Actor(user_id=user),
+        slate_size=8,
+        candidate_count=8,
+        constraints=sel.Constraints(promotions=[sel.Promotion(filter=WESTERNS, slots=3)]),
+    )
+    answer = await gateway.Recommend(request, timeout=5)
+    assert genres(ids(answer))["Western"] == 3
+    assert ids(answer)[:5] == full[:5], "the others are the best, in order"
+    assert all(result.HasField("heads") and result.provenance for result in answer.results)
+    assert not answer.meta.warnings
+    assert answer.meta.degradation.level == NONE
+    wide = await recommend(gateway, user, 8, promotions=[sel.Promotion(filter=WESTERNS, share=0.375)])
+    assert ids(wide) == [*full[:5], *westerns[:3]], "a share of three eighths is three positions; the best are taken"
+    comedies = await recommend(gateway, user, 8, promotions=[promote('genres:"Comedy"', 1)])
+    assert ids(comedies) == full[:8], "there are some anyway"
+
+
+async def test_promotions_by_id_hold_beside_pins_filters_and_chance(
+    gateway: RecommendationServiceAsyncStub, user: str
+) -> None:
+    full = ids(await recommend(gateway, user, N))
+    last = full[-1]
+    by_id = promote(f"id:({json.dumps(last)}, {json.dumps(full[-2])})", 2)
+    answer = await recommend(gateway, user, 5, promotions=[by_id])
+    assert ids(answer) == [*full[:3], full[-2], last]
+    answer = await recommend(gateway, user, 5, promotions=[by_id], pins=[sel.Pin(item_id=last, position=0)])
+    assert ids(answer) == [last, *full[:3], full[-2]], "a pin that passes counts"
+    for _ in range(5):
+        exploration = explore(sel.EXPLORATION_METHOD_EPSILON_GREEDY, 3, 1.0)
+        answer = await recommend(gateway, user, 5, promotions=[by_id], exploration=exploration)
+        assert {last, full[-2]} < set(ids(answer))
+    request = pb.RecommendRequest(
+        actor=actor_pb2.Actor(user_id=user),
+        slate_size=5,
+        filter=sel.Filter(expression=f"NOT id:{json.dumps(last)}"),
+        constraints=sel.Constraints(promotions=[by_id], exclude_item_ids=[full[0]]),
+    )
+    answer = await gateway.Recommend(request, timeout=5)
+    assert ids(answer) == [*full[1:5], full[-2]], "what may not appear is not promoted"
+    assert "1 of 2 positions" in answer.meta.warnings[0]
+    similar = pb.SimilarItemsRequest(item_ids=[full[0]], slate_size=5, constraints=sel.Constraints(promotions=[by_id]))
+    assert {last, full[-2]} < set(ids(await gateway.SimilarItems(similar, timeout=5)))
+
+
+async def test_promotions_that_fall_short_are_said(gateway: RecommendationServiceAsyncStub, user: str) -> None:
+    answer = await recommend(gateway, user, 5, promotions=[promote('id:"nowhere"', 2)])
+    assert list(answer.meta.warnings) == ["constraints.promotions[0]: 0 of 2 positions, for want of items or positions"]
+    assert ids(answer) == ids(await recommend(gateway, user, 5))
+    westerns = [sel.Promotion(filter=WESTERNS, slots=3)]
+    capped = await recommend(gateway, user, 8, promotions=westerns, attribute_caps=[cap(2)])
+    assert genres(ids(capped))["Western"] == 2
+    assert "2 of 3 positions" in capped.meta.warnings[0]
+    plain = await recommend(gateway, user, N)
+    highest = plain.results[0].heads.click_probability
+    bounded = await recommend(gateway, user, 8, promotions=westerns, minimum_click_probability=highest)
+    assert len(bounded.results) == 1
+
+
 DAY = Duration(seconds=86_400)
 
 
@@ -440,6 +514,24 @@ DAY = Duration(seconds=86_400)
         ("rotation.rate", "it must be in [0, 1]", {"rotation": sel.Rotation(rate=float("nan"), half_life=DAY)}),
         ("rotation.half_life", "is required", {"rotation": sel.Rotation(rate=0.5)}),
         ("rotation.half_life", "it must be in (0 s,", {"rotation": sel.Rotation(rate=0.5, half_life=Duration())}),
+        ("promotions[0].amount", "is required", {"promotions": [sel.Promotion(filter=WESTERNS)]}),
+        ("promotions[0].slots", "it must be in [1, 10]", {"promotions": [sel.Promotion(filter=WESTERNS, slots=0)]}),
+        ("promotions[0].slots", "it must be in [1, 10]", {"promotions": [sel.Promotion(filter=WESTERNS, slots=11)]}),
+        ("promotions[0].share", "it must be in (0, 1]", {"promotions": [sel.Promotion(filter=WESTERNS, share=0.0)]}),
+        ("promotions[0].share", "it must be in (0, 1]", {"promotions": [sel.Promotion(filter=WESTERNS, share=1.1)]}),
+        ("promotions[0].filter", "must be one of", {"promotions": [sel.Promotion(slots=1)]}),
+        ("promotions[0].filter.expression", "colour", {"promotions": [promote("colour = 1", 1)]}),
+        ("promotions[0].filter.expression", "character", {"promotions": [promote("genres:", 1)]}),
+        (
+            "promotions[0].filter.on_empty",
+            "RELAX_FILTER",
+            {
+                "promotions": [
+                    sel.Promotion(filter=sel.Filter(expression="", on_empty=sel.EMPTY_POLICY_RELAX_FILTER), slots=1)
+                ]
+            },
+        ),
+        ("promotions", "at most 5", {"promotions": [promote("", 1)] * 6}),
         ("exploration.slots", "it must be in [1, 10]", {"exploration": sel.Exploration()}),
         ("exploration.slots", "it must be in [1, 10]", {"exploration": sel.Exploration(slots=11)}),
         ("exploration.slots", "it must be in [1, 4]", {"slate_size": 4, "exploration": sel.Exploration(slots=5)}),

@@ -372,7 +372,6 @@ async def test_odd_ids_are_served_like_any_other(
         ),
         ("experiment_override", {"experiment_override": "a:b"}),
         ("debug_level", {"debug_level": 2}),
-        ("constraints.promotions", {"constraints": selection_pb2.Constraints(promotions=[selection_pb2.Promotion()])}),
         ("context.item_ids_in_view", {"context": actor_pb2.Context(item_ids_in_view=["a"])}),
         (
             "context.events[0].attribution_token",

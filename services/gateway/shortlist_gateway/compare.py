@@ -9,6 +9,7 @@ from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist_gateway.checks import Checks
 from shortlist_gateway.explain_requests import within
 from shortlist_gateway.filters.condition import moved
+from shortlist_gateway.promotions import moved_rules
 from shortlist_gateway.query import Query
 from shortlist_gateway.requests import recommend_query
 
@@ -34,6 +35,7 @@ def compare_queries(request: pb.CompareBundlesRequest, now_s: float) -> tuple[Qu
         bundle_id=request.base_bundle_id,
         request_id=request.request_id or query.request_id,
         filter=moved(query.filter, "request"),
+        rules=moved_rules(query.rules, "request"),
     )
     return base, replace(base, bundle_id=request.other_bundle_id)
 

@@ -10,8 +10,18 @@ from shortlist.common.v1 import selection_pb2
 from shortlist_domain.ids import id_violation
 from shortlist_domain.spread import DiversityMethod
 from shortlist_gateway.checks import Checks
+from shortlist_gateway.filters.condition import condition_of
 from shortlist_gateway.slate.chance import MOST_STRENGTH, ExplorationMethod
-from shortlist_gateway.slate.rules import NO_RULES, AttributeCap, Diversity, Exploration, Pin, Rotation, Rules
+from shortlist_gateway.slate.rules import (
+    NO_RULES,
+    AttributeCap,
+    Diversity,
+    Exploration,
+    Pin,
+    Promotion,
+    Rotation,
+    Rules,
+)
 
 LONGEST_S = 315_576_000_000.0
 """Longest time that a ``Duration`` can say: 10,000 years."""
@@ -21,6 +31,7 @@ MAX_CAPS = 10
 MAX_CAP = 1000
 MAX_PINS = 100
 MAX_EXPLORED = 10
+MAX_PROMOTIONS = 5
 
 Constraints = selection_pb2.Constraints
 
@@ -39,10 +50,10 @@ _EXPLORATION = {
 
 def rules_of(checks: Checks, constraints: Constraints, slate_size: int) -> Rules:
     """Return the rules for a slate of ``slate_size``; what is wrong with them is noted in ``checks``."""
-    checks.unsupported(constraints, "constraints.", ("promotions",))
     rules = Rules(
         caps=_caps(checks, constraints),
         pins=_pins(checks, constraints, slate_size),
+        promotions=_promotions(checks, constraints, slate_size),
         rotation=_rotation(checks, constraints),
         diversity=_diversity(checks, constraints),
         exploration=_exploration(checks, constraints, slate_size),
@@ -108,6 +119,29 @@ def _pins(checks: Checks, constraints: Constraints, slate_size: int) -> tuple[Pi
         by_position[pin.position] = Pin(pin.item_id, pin.position)
         items.add(pin.item_id)
     return tuple(by_position[position] for position in sorted(by_position))
+
+
+def _promotions(checks: Checks, constraints: Constraints, slate_size: int) -> tuple[Promotion, ...]:
+    path = "constraints.promotions"
+    if len(constraints.promotions) > MAX_PROMOTIONS:
+        checks.wrong(path, f"has {len(constraints.promotions)} entries; at most {MAX_PROMOTIONS} are allowed")
+        return ()
+    promotions = []
+    for index, promotion in enumerate(constraints.promotions):
+        at = f"{path}[{index}]"
+        condition = condition_of(promotion.filter, f"{at}.filter", checks)
+        if condition.is_relaxed:
+            checks.wrong(f"{at}.filter.on_empty", "is RELAX_FILTER; a promotion cannot be made without its filter")
+        amount = promotion.WhichOneof("amount")
+        if amount == "slots" and not 1 <= promotion.slots <= slate_size:
+            allowed = f"[1, {slate_size}] for a slate of {slate_size}"
+            checks.wrong(f"{at}.slots", f"is {promotion.slots}; it must be in {allowed}")
+        elif amount == "share" and not 0.0 < promotion.share <= 1.0:
+            checks.wrong(f"{at}.share", f"is {promotion.share:g}; it must be in (0, 1]")
+        elif amount is None:
+            checks.wrong(f"{at}.amount", "is required: `share`, in (0, 1], or `slots`, at least 1")
+        promotions.append(Promotion(condition, promotion.slots, promotion.share if amount == "share" else None))
+    return tuple(promotions)
 
 
 def _rotation(checks: Checks, constraints: Constraints) -> Rotation | None:

@@ -15,6 +15,7 @@ from shortlist_domain.ids import actor_id
 from shortlist_gateway.attribution import Attribution
 from shortlist_gateway.checks import MAX_SLATE, Checks
 from shortlist_gateway.filters.condition import moved
+from shortlist_gateway.promotions import moved_rules
 from shortlist_gateway.query import Query, WhatIf
 from shortlist_gateway.requests import recommend_query
 from shortlist_gateway.seals import BrokenSeal
@@ -55,6 +56,7 @@ def explain_queries(
     query = replace(
         query,
         filter=moved(query.filter, "request"),
+        rules=moved_rules(query.rules, "request"),
         is_debugged=True,
         request_id=request.request_id or query.request_id,
     )

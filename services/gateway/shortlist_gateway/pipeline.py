@@ -6,8 +6,10 @@ order; popular items of the actor's segment; popular items. No rung calls what h
 
 from __future__ import annotations
 
+import asyncio
 import math
 from array import array
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -29,7 +31,9 @@ from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.candidates import CALLER, Candidates, from_caller, from_popular, from_retrieval
 from shortlist_gateway.declare import declare, report
 from shortlist_gateway.filters.condition import bound_condition
+from shortlist_gateway.filters.predicate import Predicate
 from shortlist_gateway.filters.search import filtered
+from shortlist_gateway.promotions import MOST_PROMOTED, bound_promotions, joined, promoted_candidates
 from shortlist_gateway.query import Cause, Level, Origin, Outcome, Query, ReasonKind, Report, Shown, Slate
 from shortlist_gateway.selection import rows_of, selection
 from shortlist_gateway.settings import GatewaySettings
@@ -42,11 +46,11 @@ from shortlist_gateway.trace import Trace
 SHORT_TIME_S = 0.015
 """With less than this left before retrieval, fewer candidates are asked for."""
 
-MAX_RANKED = 2000
-"""Most candidates that ranking takes; pins are among them."""
-
 SHORT_TIME_SHARE = 0.25
 """Share of the candidates that is asked for then."""
+
+MAX_RANKED = 2000
+"""Most candidates that ranking takes; what is pinned and promoted is among them."""
 
 
 class Pipeline:
@@ -82,10 +86,11 @@ class Pipeline:
             InvalidRequest: The filter does not suit the bundle's attributes.
         """
         slate = Slate(self._bundles.pinned(query.bundle_id))
-        condition = bound_condition(query.filter, slate.catalogue.attributes.schema)
+        schema = slate.catalogue.attributes.schema
+        condition, promotions = bound_condition(query.filter, schema), bound_promotions(query, schema)
         actor = await self._read_actor(slate, query, deadline)
         excluded, allowed = selection(slate, query, actor)
-        candidates = await self._candidates(slate, query, condition, actor, excluded, allowed, deadline)
+        candidates = await self._candidates(slate, query, condition, promotions, actor, excluded, allowed, deadline)
         candidates, pinned = with_pins(slate, query.rules.pins, candidates, excluded, allowed)
         spread = spread_of(query, candidates, pinned, actor.shown_at)
         ranked = await self._ranked(slate, query, actor, candidates, deadline, spread)
@@ -107,14 +112,17 @@ class Pipeline:
             InvalidRequest: The filter does not suit the bundle's attributes.
         """
         slate = Slate(self._bundles.pinned(query.bundle_id))
-        condition = bound_condition(query.filter, slate.catalogue.attributes.schema)
+        schema = slate.catalogue.attributes.schema
+        condition, promotions = bound_condition(query.filter, schema), bound_promotions(query, schema)
         anchors = rows_of(slate, query.item_ids)
         if not anchors:
             raise NotFound(f"none of the items is in bundle {slate.catalogue.bundle_id}: {', '.join(query.item_ids)}")
         actor = await self._read_actor(slate, query, deadline)
         excluded, allowed = selection(slate, query, actor)
         excluded |= set(anchors)
-        candidates = await self._candidates(slate, query, condition, actor, excluded, allowed, deadline, anchors)
+        candidates = await self._candidates(
+            slate, query, condition, promotions, actor, excluded, allowed, deadline, anchors
+        )
         candidates, pinned = with_pins(slate, query.rules.pins, candidates, excluded, allowed)
         slate.results = compose(slate, query, candidates, None, pinned, actor.shown_at)
         declare(slate, query, None, allowed, is_ranked=False)
@@ -160,6 +168,8 @@ class Pipeline:
                 slate.features_present_fraction = 0.0
                 if query.is_seen_excluded:
                     slate.warnings.append("what the actor has seen is not known at the moment and may appear")
+                if query.rules.rotation is not None:
+                    slate.warnings.append("constraints.rotation: was not applied, since what was shown is not known")
             outcome = Outcome.FULL if state.caught_up else Outcome.PARTIAL
             report(slate, "read_actor", run, outcome, 1, len(state.item_ids), Level.PARTIAL, Outcome.FALLBACK)
         slate.is_actor_known = state.known
@@ -176,6 +186,7 @@ class Pipeline:
         slate: Slate,
         query: Query,
         condition: Node | None,
+        promotions: Sequence[Node],
         actor: KnownActor,
         excluded: set[int],
         allowed: set[int] | None,
@@ -183,17 +194,25 @@ class Pipeline:
         anchors: array[int] | None = None,
     ) -> Candidates:
         wanted = max(query.slate_size, query.candidate_count or self._candidate_count)
-        wanted = min(wanted, MAX_RANKED - len(query.rules.pins))
+        wanted = min(wanted, MAX_RANKED - len(query.rules.pins) - MOST_PROMOTED * len(promotions))
         if deadline.remaining_s() < SHORT_TIME_S and not anchors:
             fewer = max(query.slate_size, int(wanted * SHORT_TIME_SHARE))
             if fewer < wanted:
                 slate.degrade(Level.PARTIAL, Cause.FEWER_CANDIDATES)
                 wanted = fewer
-        find = partial(self._found, slate, actor, wanted, anchors or array("I"), deadline)
+        columns = anchors or array("I")
+        find = partial(self._found, slate, actor, wanted, columns, deadline)
         if condition is None or query.filter is None:
-            return await find(excluded, allowed)
-        is_relaxed = query.filter.is_relaxed
-        return await filtered(slate, condition, actor, excluded, allowed, find, is_relaxed=is_relaxed)
+            found = find(excluded, allowed)
+        else:
+            is_relaxed = query.filter.is_relaxed
+            found = filtered(slate, condition, actor, excluded, allowed, find, is_relaxed=is_relaxed)
+        if not promotions:
+            return await found
+        find = partial(self._found, slate, actor, MOST_PROMOTED, columns, deadline)
+        own = promoted_candidates(slate, query, promotions, condition, actor, excluded, allowed, find)
+        candidates, (slate.promotions, brought) = await asyncio.gather(found, own)
+        return joined(candidates, brought)
 
     async def _found(
         self,
@@ -206,10 +225,11 @@ class Pipeline:
         allowed: set[int] | None,
         condition: Node | None = None,
         *,
+        passes: Predicate | None = None,
         is_static: bool = False,
     ) -> Candidates:
         attributes = actor.features.attributes
-        popular = partial(from_popular, slate.catalogue, attributes, excluded, allowed, wanted, slate.passes)
+        popular = partial(from_popular, slate.catalogue, attributes, excluded, allowed, wanted, passes or slate.passes)
         if is_static:  # retrieval has failed already
             return popular()
         request = RetrieveRequest(

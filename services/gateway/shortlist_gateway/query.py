@@ -16,6 +16,7 @@ from shortlist_gateway.filters.condition import Condition
 from shortlist_gateway.slate.rules import NO_RULES, Rules
 
 if TYPE_CHECKING:
+    from shortlist_gateway.slate.promotions import Promoted
     from shortlist_gateway.trace import Trace
 
 
@@ -116,7 +117,7 @@ class Query:
     def needs_impressions(self) -> bool:
         """Whether anything depends on what the actor was shown."""
         is_filtered = self.filter is not None and self.filter.needs_impressions
-        return is_filtered or self.rules.rotation is not None or IMPRESSION in self.seen_event_types
+        return is_filtered or self.rules.needs_impressions or IMPRESSION in self.seen_event_types
 
     @property
     def page_size(self) -> int:
@@ -233,6 +234,9 @@ class Slate:
     is_actor_known: bool = False
     passes: Callable[[int], bool] | None = None
     """Whether the item of a row passes the filter; ``None`` where there is none, or none any more."""
+
+    promotions: Sequence[Promoted] = ()
+    """Promotions that the results are to keep."""
 
     trace: Trace | None = None
     """What the stages gave each other, where they were asked for a slate."""

@@ -29,6 +29,7 @@ from shortlist_gateway.explain import absent_features, explain, message
 from shortlist_gateway.explain_requests import explain_queries
 from shortlist_gateway.filters.condition import bound_condition
 from shortlist_gateway.pipeline import Pipeline
+from shortlist_gateway.promotions import bound_promotions
 from shortlist_gateway.query import Query, Slate
 from shortlist_gateway.requests import recommend_query, rerank_query, similar_query
 from shortlist_rpc.interceptor import current_deadline
@@ -157,6 +158,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         """Answer a validate-only request: nothing is asked of any stage."""
         catalogue = self._bundles.pinned(query.bundle_id)
         bound_condition(query.filter, catalogue.attributes.schema)
+        bound_promotions(query, catalogue.attributes.schema)
         return answers.meta(Slate(catalogue), query)
 
 

@@ -374,6 +374,13 @@ async def test_pins_leave_room_among_the_candidates_that_ranking_takes(world: Wo
     assert world.retrieval.requests[0].candidate_count == 1998
 
 
+async def test_without_features_there_is_no_rotation_and_the_answer_says_so(world: World) -> None:
+    world.features.failure = UpstreamFailed("feature-store", "down")
+    slate = await world.pipeline.recommend(ask(rules=Rules(rotation=Rotation(1.0, 60.0))), soon())
+    assert [shown.row for shown in slate.results] == [59, 58, 57]
+    assert slate.warnings[-1] == "constraints.rotation: was not applied, since what was shown is not known"
+
+
 async def test_impressions_are_read_only_where_something_depends_on_them(world: World) -> None:
     world.features.events[ALICE] = [Event(world.item(59), 1.0, NOW_S, "impression"), Event(world.item(7), 4.0, NOW_S)]
     plain = await world.pipeline.recommend(ask(), soon())

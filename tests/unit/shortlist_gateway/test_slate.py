@@ -6,6 +6,7 @@ from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -21,6 +22,7 @@ from shortlist_gateway.slate.compose import compose_by_rules, in_order
 from shortlist_gateway.slate.exploration import safe_pool
 from shortlist_gateway.slate.order import kept_relevance, rotated_order
 from shortlist_gateway.slate.pins import placed, with_rows
+from shortlist_gateway.slate.promotions import Promoted
 from shortlist_gateway.slate.rules import AttributeCap, Exploration, Rotation, Rules
 
 NOW_S = 1_700_000_000.0
@@ -282,3 +284,38 @@ def test_pages_after_the_first_are_not_explored() -> None:
     query = replace(query_of(6, rules), shown_rows=frozenset({0, 7, 8}))
     shown = compose_by_rules(slate_of(shelf), query, candidates, ranked, {}, {})
     assert [one.row for one in shown] == [0, 1, 2, 3, 4, 5]
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases(), st.lists(st.tuples(st.sampled_from(VALUES), st.integers(1, 4)), min_size=1, max_size=2))
+def test_promotions_keep_positions_and_change_nothing_else(case: Case, asked: list[tuple[str, int]]) -> None:
+    rows = case.candidates.rows
+
+    def passes(row: int, value: str) -> bool:
+        return value in values_of(case.shelf, row, "one")
+
+    rules = replace(case.query.rules, caps=())
+    query = replace(case.query, rules=rules)
+    plain = compose_by_rules(slate_of(case.shelf), query, case.candidates, case.ranked, case.pinned, case.shown_at)
+    whole = replace(query, slate_size=99)
+    order = compose_by_rules(slate_of(case.shelf), whole, case.candidates, case.ranked, case.pinned, case.shown_at)
+    pinned = {rows[at] for at in case.pinned.values()}
+    left = [one.row for one in order if one.row is not None and one.row not in pinned]
+    slate = slate_of(case.shelf)
+    slate.promotions = [Promoted(partial(passes, value=value), wanted) for value, wanted in asked]
+    shown = compose_by_rules(slate, query, case.candidates, case.ranked, case.pinned, case.shown_at)
+    found = [one.row for one in shown if one.row is not None]
+    assert len(found) == len(plain)
+    free = len(found) - len(pinned)
+    # What has a position for certain, promotion by promotion; the others are the best that are left.
+    certain: list[int] = []
+    for value, wanted in asked:
+        having = [row for row in (*pinned, *certain) if passes(row, value)]
+        more = [row for row in left if passes(row, value) and row not in certain]
+        certain += more[: max(0, min(wanted - len(having), free - len(certain)))]
+    others = [row for row in left if row not in certain][: free - len(certain)]
+    assert [row for row in found if row not in pinned] == sorted((*certain, *others), key=left.index)
+    for number, (value, wanted) in enumerate(asked):
+        is_short = sum(passes(row, value) for row in found) < wanted
+        if is_short:
+            assert any(warning.startswith(f"constraints.promotions[{number}]: ") for warning in slate.warnings)

@@ -45,7 +45,7 @@ async def filtered(
             "what the actor has done is not known at the moment; seen(...) of the filter holds for nothing"
         )
     own = resolved(node, actor, slate.catalogue)
-    slate.passes = _passes(own, slate.catalogue)
+    slate.passes = passes_of(own, slate.catalogue)
     candidates = Candidates(array("I"), array("f"), {}, array("f"))
     if own.node != NOTHING:
         within = allowed if own.allowed is None else set(own.allowed) if allowed is None else allowed & own.allowed
@@ -60,6 +60,7 @@ async def filtered(
     return candidates
 
 
-def _passes(own: Resolved, catalogue: Catalogue) -> Predicate:
+def passes_of(own: Resolved, catalogue: Catalogue) -> Predicate:
+    """Return whether the item of a row passes a filter, as it is for one actor."""
     on_attributes, excluded, allowed = predicate(own.node, catalogue), own.excluded, own.allowed
     return lambda row: row not in excluded and (allowed is None or row in allowed) and on_attributes(row)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from shortlist_domain.stages import RankResult
 from shortlist_gateway.candidates import Candidates
@@ -14,6 +14,7 @@ from shortlist_gateway.slate.diversity import spread_first
 from shortlist_gateway.slate.exploration import drawn, explored_positions, safe_pool
 from shortlist_gateway.slate.order import kept_relevance, ranked_order, rotated_order
 from shortlist_gateway.slate.pins import placed
+from shortlist_gateway.slate.promotions import reserved
 from shortlist_gateway.slate.rules import NO_RULES
 
 NO_PINS: Mapping[int, int] = {}
@@ -71,8 +72,8 @@ def compose_by_rules(
 ) -> list[Shown]:
     """Return the slate that keeps to ``query.rules``, in the order of precedence of the contract.
 
-    Pins come first, then the minimum score, rotation, diversity, caps, exploration; whatever fails is replaced by the
-    next in order, and what had to give way is said in the slate's warnings. Arguments as :func:`compose`.
+    Pins come first, then the minimum score, rotation, diversity, promotions, caps, exploration; what fails is replaced
+    by the next in order, and what had to give way is said in the slate's warnings. Arguments as :func:`compose`.
     """
     rules = query.rules
     writer = _Writer(candidates, ranked, slate.catalogue)
@@ -88,8 +89,10 @@ def compose_by_rules(
     fixed = set(pinned.values())
     least = query.minimum_click_probability
     eligible = [c for c in order if c not in fixed and (least is None or writer.reaches(c, least))]
-    n_drawn = min(explored_positions(slate, query, ranked), free)
-    chosen = _taken(eligible, caps, candidates, free - n_drawn)
+    promoted, warnings = reserved(slate.promotions, eligible, tuple(pinned.values()), caps, candidates, free)
+    slate.warnings.extend(warnings)
+    n_drawn = min(explored_positions(slate, query, ranked), free - len(promoted))
+    chosen = _taken(eligible, caps, candidates, free - n_drawn, frozenset(promoted))
     propensities: dict[int, float] = {}
     if n_drawn and rules.exploration and ranked:
         left = _others(eligible, chosen)
@@ -112,12 +115,24 @@ def compose_by_rules(
     return [writer.shown(candidate, propensities.get(candidate, 1.0)) for candidate in results]
 
 
-def _taken(eligible: Iterable[int], caps: Caps, candidates: Candidates, n: int) -> list[int]:
-    """Return the first ``n`` of ``eligible`` that keep to the caps, and count them there."""
+def _taken(
+    eligible: Iterable[int], caps: Caps, candidates: Candidates, n: int, kept: Set[int] = frozenset()
+) -> list[int]:
+    """Return the first ``n`` of ``eligible`` that keep to the caps, and count them there.
+
+    Those of ``kept``, at most ``n``, are among them, and are counted already.
+    """
     taken: list[int] = []
+    waiting = len(kept)
     for candidate in eligible:
         if len(taken) >= n:
             break
+        if candidate in kept:
+            waiting -= 1
+            taken.append(candidate)
+            continue
+        if len(taken) + waiting >= n:
+            continue
         values = caps.values(candidates.rows[candidate])
         if caps.admits(values):
             caps.take(values)

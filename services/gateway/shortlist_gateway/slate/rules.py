@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shortlist_domain.spread import DiversityMethod
+from shortlist_gateway.filters.condition import Condition
 from shortlist_gateway.slate.chance import ExplorationMethod
 
 
@@ -59,6 +60,18 @@ class Exploration:
 
 
 @dataclass(frozen=True, slots=True)
+class Promotion:
+    """Keeps positions for items that pass a condition."""
+
+    condition: Condition
+    slots: int
+    """Positions, at least 1; 0 where there is a share."""
+
+    share: float | None = None
+    """Of the slate, in (0, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """Everything that a slate must keep to, beside which items may appear at all."""
 
@@ -66,9 +79,15 @@ class Rules:
     pins: tuple[Pin, ...] = ()
     """By position, ascending."""
 
+    promotions: tuple[Promotion, ...] = ()
     rotation: Rotation | None = None
     diversity: Diversity | None = None
     exploration: Exploration | None = None
+
+    @property
+    def needs_impressions(self) -> bool:
+        """Whether anything depends on what the actor was shown."""
+        return self.rotation is not None or any(p.condition.needs_impressions for p in self.promotions)
 
     @property
     def needs_item_numbers(self) -> bool:
