@@ -183,6 +183,21 @@ async def test_a_page_has_its_own_size_and_its_own_attribution(
     assert (claims.first_rank, list(claims.item_ids)) == (4, ids(page))
 
 
+async def test_another_replica_with_the_same_key_goes_on(
+    platform: Platform, recommendation: RecommendationServiceAsyncStub, user: str
+) -> None:
+    long = await recommendation.Recommend(ask(user, 12), timeout=5)
+    first = await recommendation.Recommend(ask(user, 5), timeout=5)
+    replica = await platform.gateway_with(ranking=platform)
+    following = pb.RecommendNextRequest(next_token=first.meta.next_token, slate_size=7)
+    page = await RecommendationServiceStub(replica).RecommendNext(following, timeout=5)
+    assert ids(first, page) == ids(long)
+    told = events_pb.WriteEventsRequest(
+        actor=actor_pb2.Actor(user_id=user), attribution_token=first.meta.attribution_token
+    )
+    assert (await EventServiceStub(replica).WriteEvents(told, timeout=5)).impressions == 5
+
+
 async def test_a_slate_that_is_all_there_is_has_no_next_page(
     recommendation: RecommendationServiceAsyncStub, user: str
 ) -> None:

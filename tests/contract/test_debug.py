@@ -80,3 +80,14 @@ async def test_each_result_is_shown_with_the_scores_of_every_stage(platform: Pla
     following = pb.RecommendNextRequest(next_token=answer.meta.next_token)
     page = await stub.RecommendNext(following, timeout=5)
     assert [entry.ranking_rank for entry in page.debug.results] == list(range(6, 12))
+
+
+async def test_stages_behind_ports_of_their_own_show_the_same(platform: Platform) -> None:
+    request = ask(debug_level=pb.DEBUG_LEVEL_FULL)
+    here = await RecommendationServiceStub(platform.channel).Recommend(request, timeout=5)
+    there = await RecommendationServiceStub(await platform.gateway_over_the_wire()).Recommend(request, timeout=5)
+    for one, other in zip(here.debug.results, there.debug.results, strict=True):
+        assert one.item_id == other.item_id
+        assert one.ranking_score == pytest.approx(other.ranking_score)
+        assert [feature.name for feature in one.item_features] == [feature.name for feature in other.item_features]
+    assert here.debug.results[0].item_features
