@@ -16,7 +16,9 @@ import grpc
 import pytest
 
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
-from shortlist_client import AsyncClient, Client, Retries, rating, tls
+from shortlist_client import AsyncClient, Client, Retries, rating, retry_after_s, tls, violations
+from shortlist_domain.errors import Overloaded
+from shortlist_rpc.status import abort
 from shortlist_testing.certificates import Certificate, self_made
 from shortlist_testing.platform import running_platform
 
@@ -277,6 +279,53 @@ async def test_a_token_that_cannot_be_had_fails_the_call_and_sends_nothing(clien
 async def test_a_token_in_clear_is_refused(clients: Clients) -> None:
     with pytest.raises(ValueError, match="a token needs TLS"):
         clients("127.0.0.1:1", token=lambda: "secret")
+
+
+@both
+async def test_an_error_says_which_fields_were_wrong(clients: Clients, tmp_path: Path) -> None:
+    async with running_platform(tmp_path) as platform:
+        error = await failing(clients, platform.address, slate_size=1001, exclude_item_ids=["a", "b\x00"])
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert {wrong.field for wrong in violations(error)} == {"slate_size", "constraints.exclude_item_ids[1]"}
+    assert retry_after_s(error) is None
+
+
+@both
+async def test_an_error_says_how_long_to_wait(clients: Clients) -> None:
+    async def full(request: bytes, context: grpc.aio.ServicerContext[object, object]) -> bytes:
+        return await abort(context, Overloaded("calls in flight", 0.25))
+
+    server = grpc.aio.server()
+    handler: dict[str, grpc.RpcMethodHandler[Any, Any]] = {"Recommend": grpc.unary_unary_rpc_method_handler(full)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(RECOMMEND.split("/")[1], handler),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    error = await failing(clients, f"127.0.0.1:{port}")
+    await server.stop(None)
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert retry_after_s(error) == 0.25
+    assert violations(error) == []
+
+
+def test_an_error_that_never_met_a_server_says_nothing_more() -> None:
+    assert violations(grpc.RpcError()) == []
+    assert retry_after_s(grpc.RpcError()) is None
+
+
+async def failing(clients: Clients, address: str, **fields: Any) -> Any:
+    """Recommend, and return the error that it ends with."""
+    if clients is AsyncClient:
+        async with AsyncClient(address) as client:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await client.recommend("ann", **fields)
+            return caught.value
+
+    def call() -> grpc.RpcError:
+        with Client(address) as client, pytest.raises(grpc.RpcError) as caught:
+            client.recommend("ann", **fields)
+        return caught.value
+
+    return await asyncio.to_thread(call)
 
 
 def test_what_is_wrong_with_retries_and_certificates_is_said(tmp_path: Path) -> None:
