@@ -23,7 +23,7 @@ from shortlist.gateway.v1.token_claims_pb2 import AttributionClaims, Continuatio
 from shortlist_gateway.seals import Keyring, Purpose
 from shortlist_rpc.status import DETAILS_KEY
 from shortlist_testing.platform import Platform, running_platform
-from shortlist_testing.tiny_bundle import item_ids, tiny_bundle
+from shortlist_testing.tiny_bundle import GENRES, item_ids, tiny_bundle
 
 if TYPE_CHECKING:
     from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceAsyncStub
@@ -145,6 +145,21 @@ async def test_constraints_hold_for_all_pages_together(
     pages: list[Page] = [first, *await rest(recommendation, first)]
     assert ids(*pages)[: len(ids(long))] == ids(long)
     assert len(ids(long)) > 5
+
+
+async def test_promotions_have_their_share_of_the_pages_together(
+    recommendation: RecommendationServiceAsyncStub, user: str
+) -> None:
+    promoted = set(ITEMS[1::4])
+    which = selection_pb2.Filter(expression=f'genres:"{GENRES[1]}"')
+    constraints = selection_pb2.Constraints(promotions=[selection_pb2.Promotion(filter=which, share=0.6)])
+    first = await recommendation.Recommend(ask(user, 5, constraints=constraints), timeout=5)
+    pages: list[Page] = [first, *await rest(recommendation, first)]
+    shown: list[str] = []
+    for page in pages[:4]:
+        shown += ids(page)
+        assert len(promoted & set(shown)) >= 0.6 * len(shown)
+    assert len(shown) == len(set(shown)) == 20
 
 
 @pytest.mark.parametrize("seed", range(6))

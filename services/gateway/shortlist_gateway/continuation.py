@@ -2,8 +2,8 @@
 
 A page is not an offset into something kept, and not a request without what was shown. It is the slate of the same
 request, composed anew up to the page's end, without the rows of earlier pages: while nothing changes, pages laid end to
-end are the one long slate that a single call would have given, constraints and all; whatever changes, no item comes
-twice and the best that was not shown comes first.
+end are the one long slate that a single call would have given, limits, caps, pins and diversity included; whatever
+changes, no item comes twice and the best that was not shown comes first.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class RecommendationServiceStub:
     Pages laid end to end are the slate that one Recommend of their length would have given, while nothing changes and
     they stay within its candidates. Where something does change (a write, a counter, a stage that fails), no item comes
     twice, and the best of those not shown comes first. Constraints hold for all pages together; the first page alone
-    explores.
+    explores, and promoted items come on early pages, where one long slate has them where their relevance puts them.
 
     Fails with FAILED_PRECONDITION, reason `Expired`, where the token's time is over or its bundle is not held any more,
     and with INVALID_ARGUMENT for a token that was not issued here.
@@ -105,7 +105,7 @@ class RecommendationServiceAsyncStub(RecommendationServiceStub):
     Pages laid end to end are the slate that one Recommend of their length would have given, while nothing changes and
     they stay within its candidates. Where something does change (a write, a counter, a stage that fails), no item comes
     twice, and the best of those not shown comes first. Constraints hold for all pages together; the first page alone
-    explores.
+    explores, and promoted items come on early pages, where one long slate has them where their relevance puts them.
 
     Fails with FAILED_PRECONDITION, reason `Expired`, where the token's time is over or its bundle is not held any more,
     and with INVALID_ARGUMENT for a token that was not issued here.
@@ -170,7 +170,7 @@ class RecommendationServiceServicer(metaclass=_abc_1.ABCMeta):
         Pages laid end to end are the slate that one Recommend of their length would have given, while nothing changes and
         they stay within its candidates. Where something does change (a write, a counter, a stage that fails), no item comes
         twice, and the best of those not shown comes first. Constraints hold for all pages together; the first page alone
-        explores.
+        explores, and promoted items come on early pages, where one long slate has them where their relevance puts them.
 
         Fails with FAILED_PRECONDITION, reason `Expired`, where the token's time is over or its bundle is not held any more,
         and with INVALID_ARGUMENT for a token that was not issued here.
