@@ -67,8 +67,7 @@ def measured() -> Iterator[str]:
 
 def _quality(figures: dict[str, Any]) -> Iterator[str]:
     first, *others = figures["runs"]
-    whole, slices = first["tables"][:2], first["tables"][2:]
-    for table in whole:
+    for table in first["tables"][:2]:
         yield f"{table['title']}, seed {first['seed']} ({table['evaluated']:,} evaluated)"
         yield ""
         yield "| list | " + " | ".join(f"{m} | Δ popular" for m in METRICS) + " |"
@@ -79,10 +78,10 @@ def _quality(figures: dict[str, Any]) -> Iterator[str]:
                 cells += [_interval(row["metrics"][metric]), _interval(row["differences"].get(metric), sign="+")]
             yield f"| {row['name']} | " + " | ".join(cells) + " |"
         yield ""
-    if slices:
-        yield from _slices(slices, first["seed"])
+    seeds = ", ".join(str(run["seed"]) for run in figures["runs"])
+    if figures["slices"]:
+        yield from _slices(figures["slices"], seeds)
     if others:
-        seeds = ", ".join(str(run["seed"]) for run in figures["runs"])
         yield f"Over seeds {seeds}:"
         for name, over in figures["summary"].items():
             yield (
@@ -101,19 +100,20 @@ def _quality(figures: dict[str, Any]) -> Iterator[str]:
     )
 
 
-def _slices(tables: list[dict[str, Any]], seed: int) -> Iterator[str]:
-    yield f"Where little is known, seed {seed}: users without an event before the test, items that retrieval was not fitted on"
+def _slices(slices: list[dict[str, Any]], seeds: str) -> Iterator[str]:
+    yield f"Where little is known, seeds {seeds}: users without an event before the test, items that retrieval was not fitted on."
+    yield "Means, and in brackets the lowest end of the seeds' 95 % intervals of the paired difference to popularity: above zero,"
+    yield "every seed is surely better."
     yield ""
-    yield "| slice | evaluated | " + " | ".join(f"popular {m} | two_tower, Δ | pipeline, Δ" for m in METRICS) + " |"
-    yield "| --- | --- |" + " --- | --- | --- |" * len(METRICS)
-    for table in tables:
-        rows = {row["name"]: row for row in table["rows"]}
+    yield "| slice | evaluated | " + " | ".join(f"popular {m} | two_tower | fusion | pipeline" for m in METRICS) + " |"
+    yield "| --- | --- |" + " --- | --- | --- | --- |" * len(METRICS)
+    for each in slices:
         cells = []
         for metric in METRICS:
-            cells.append(f"{rows['popular']['metrics'][metric]['mean']:.4f}")
-            cells += [_interval(rows[name]["differences"][metric], sign="+") for name in ("two_tower", "pipeline")]
-        title = table["title"].split(", test, ", 1)[1]
-        yield f"| {title} | {table['evaluated']:,} | " + " | ".join(cells) + " |"
+            lists = {name: each["lists"][name][metric] for name in ("two_tower", "fusion", "pipeline")}
+            cells.append(f"{lists['pipeline']['popular']:.4f}")
+            cells += [f"{x['mean']:.4f} ({x['least_lower_bound_of_difference']:+.4f})" for x in lists.values()]
+        yield f"| {each['title']} | {each['evaluated']:,} | " + " | ".join(cells) + " |"
     yield ""
 
 
