@@ -79,7 +79,7 @@ def _quality(figures: dict[str, Any]) -> Iterator[str]:
             yield f"| {row['name']} | " + " | ".join(cells) + " |"
         yield ""
     seeds = ", ".join(str(run["seed"]) for run in figures["runs"])
-    if figures["slices"]:
+    if figures.get("slices"):
         yield from _slices(figures["slices"], seeds)
     if others:
         yield f"Over seeds {seeds}:"

@@ -1,7 +1,7 @@
-"""The score that slates are ordered by: the ranker's heads and retrieval's word, for training and serving alike."""
+"""The score that slates are ordered by: the ranker's heads and what is known before it, for training and serving."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,52 +10,60 @@ from shortlist_domain.errors import BundleInvalid
 
 
 @dataclass(frozen=True, slots=True)
-class RetrievalWeight:
-    """What retrieval's score weighs beside the heads, by how much is known of the actor.
+class PriorWeights:
+    """What retrieval's score and popularity weigh beside the heads, by how much is known of the actor.
 
     A ranker learns from actors with histories. Of one who has just come it knows little, and what it adds to
-    retrieval's order is variance: here that order counts more, the less the actor did.
+    retrieval's order is variance: here that order and popularity count more, the less the actor did.
     """
 
-    known: float = 0.0
-    """For an actor with a long history, at least 0."""
+    retrieval: float = 0.0
+    """Of retrieval's score, for an actor with a long history, at least 0."""
 
-    newcomer: float = 0.0
-    """For one without events, at least 0."""
+    newcomer_retrieval: float = 0.0
+    """The same for an actor without events, at least 0."""
+
+    newcomer_popularity: float = 0.0
+    """Of popularity, for an actor without events, at least 0; nothing for one with a long history."""
 
     half_life_events: float = 5.0
-    """Events after which half of the difference is left, above 0."""
+    """Events after which half of what is a newcomer's is left, above 0."""
 
     def __post_init__(self) -> None:
-        values = (self.known, self.newcomer, self.half_life_events)
-        if not all(math.isfinite(value) and value >= 0.0 for value in values) or not self.half_life_events > 0.0:
+        if not all(math.isfinite(value) and value >= 0.0 for value in astuple(self)) or not self.half_life_events > 0.0:
             raise BundleInvalid(f"{self}: weights are finite and at least 0, the half-life is above 0")
 
-    def of(self, events: NDArray[np.floating] | float) -> NDArray[np.float64]:
-        """Return the weight for actors with so many events, of the shape of ``events``."""
+    def at(self, events: NDArray[np.floating] | float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the weights of retrieval and of popularity for actors with so many events, each of that shape."""
         left = np.exp2(np.asarray(events, np.float64) / -self.half_life_events)
-        weight: NDArray[np.float64] = self.known + (self.newcomer - self.known) * left
-        return weight
+        return self.retrieval + (self.newcomer_retrieval - self.retrieval) * left, self.newcomer_popularity * left
 
 
-NO_RETRIEVAL_WEIGHT = RetrievalWeight()
+NO_PRIOR = PriorWeights()
 """The heads alone decide."""
 
 
 def combined_score(
     heads: NDArray[np.floating],
-    retrieval_scores: NDArray[np.floating],
-    weight: NDArray[np.float64],
+    retrieval_scores: NDArray[np.floating] | None,
+    counts: NDArray[np.floating],
+    weights: PriorWeights,
+    events: NDArray[np.floating] | float,
 ) -> NDArray[np.float32]:
-    """Return ``heads + weight * log(retrieval_scores)``.
+    """Return ``heads + w_retrieval log(retrieval_scores) + w_popularity log(1 + counts)``.
 
-    With a weight that outgrows the heads the order is retrieval's. The logarithm makes it a matter of ranks: fused
-    scores fall like ``1 / (60 + rank)``.
+    With weights that outgrow the heads the order is retrieval's, or popularity's. The logarithm makes it a matter of
+    ranks: fused scores fall like ``1 / (60 + rank)``.
 
     Args:
         heads: The weighted sum of the heads, ``(.., c)``.
-        retrieval_scores: What fusion gave to each candidate, above 0, ``(.., c)``.
-        weight: That of :class:`RetrievalWeight`, ``(..,)``.
+        retrieval_scores: What fusion gave to each candidate, above 0, ``(.., c)``; ``None``: nobody retrieved them.
+        counts: Events on each candidate so far, at least 0, ``(.., c)``.
+        weights: As the bundle has them.
+        events: Events of the actors, ``(..,)``.
     """
-    word = np.log(np.asarray(retrieval_scores, np.float64))
-    return (heads + weight[..., None] * word).astype(np.float32)
+    of_retrieval, of_popularity = weights.at(events)
+    scores = heads + of_popularity[..., None] * np.log1p(np.asarray(counts, np.float64))
+    if retrieval_scores is not None:
+        scores = scores + of_retrieval[..., None] * np.log(np.asarray(retrieval_scores, np.float64))
+    return scores.astype(np.float32)

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from shortlist_bundle.combined_score import NO_RETRIEVAL_WEIGHT, RetrievalWeight
+from shortlist_bundle.combined_score import NO_PRIOR, PriorWeights
 from shortlist_domain.errors import BundleInvalid
 from shortlist_domain.features import FEATURE_BY_NAME, Entity
 from shortlist_domain.stages import Source
@@ -56,8 +56,8 @@ class FeatureList:
     neighbour_half_life_s: float | None = None
     """Seconds before the latest event at which another counts half in ``neighbour_score``; ``None``: all count 1."""
 
-    retrieval_weight: RetrievalWeight = NO_RETRIEVAL_WEIGHT
-    """What retrieval's score adds to that of the heads."""
+    prior: PriorWeights = NO_PRIOR
+    """What retrieval's score and popularity add to that of the heads."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.history_length <= 1000:
@@ -95,7 +95,7 @@ class FeatureList:
             raw = json.loads(content)
             # Bundles of before do without these two.
             half_life = raw.get("neighbour_half_life_s")
-            weight = {name: float(value) for name, value in raw.get("retrieval_weight", {}).items()}
+            weight = {name: float(value) for name, value in raw.get("prior", {}).items()}
             return cls(
                 history_length=int(raw["history_length"]),
                 user_categories=tuple(Vocabulary(v["name"], tuple(v["values"])) for v in raw["user_categories"]),
@@ -106,7 +106,7 @@ class FeatureList:
                 head_weights={str(k): float(v) for k, v in raw["head_weights"].items()},
                 source_quotas={str(k): float(v) for k, v in raw["source_quotas"].items()},
                 neighbour_half_life_s=None if half_life is None else float(half_life),
-                retrieval_weight=RetrievalWeight(**weight),
+                prior=PriorWeights(**weight),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BundleInvalid(f"feature list cannot be read: {error!r}") from error

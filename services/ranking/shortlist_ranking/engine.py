@@ -90,10 +90,9 @@ class RankingEngine:
         logits, rated = np.concatenate(clicks), np.concatenate(ratings)
         weights = ranker.features.head_weights
         scores = weights.get("click", 0.0) * logits + weights.get("rating", 0.0) * rated
-        if request.retrieval_scores:
-            word = np.frombuffer(request.retrieval_scores, np.float32)[: len(scores)]
-            scores = combined_score(scores, word, ranker.features.retrieval_weight.of(_events(request)))
-        scores = scores.astype(np.float32, copy=False)
+        word = np.frombuffer(request.retrieval_scores, np.float32)[: len(scores)] if request.retrieval_scores else None
+        counts = ranker.counters.columns["item_count"].take(rows[: len(scores)])
+        scores = combined_score(scores, word, counts, ranker.features.prior, _events(request))
         click_probabilities = ranker.calibration.probabilities(logits)
         order = None
         if request.spread is not None and deadline.remaining_s() > ANSWER_RESERVE_S:

@@ -82,7 +82,7 @@ class RankingServicer(RankingServiceServicer):
             inputs=ranker.inputs,
             features=[pb.FeatureDefault(name=n, default_value=FEATURE_BY_NAME[n].default) for n in names],
             head_weights=[pb.HeadWeight(head=h, weight=w) for h, w in sorted(features.head_weights.items())],
-            retrieval_weight=pb.RetrievalWeight(**asdict(features.retrieval_weight)),
+            prior=pb.PriorWeights(**asdict(features.prior)),
         )
         description.ready_since.FromMicroseconds(round(held.ready_since_s * 1e6))
         age_s = self._feed.age_s() if self._feed else None

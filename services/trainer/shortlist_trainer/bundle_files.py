@@ -44,7 +44,7 @@ def feature_list(prepared: Prepared, config: TrainConfig, choices: Choices) -> F
         item_columns=prepared.item_columns,
         head_weights={"click": weights.click, "rating": weights.rating},
         neighbour_half_life_s=config.neighbours.half_life_s,
-        retrieval_weight=weights.retrieval,
+        prior=weights.prior,
         source_quotas=config.fusion.shares(has_content=prepared.content is not None),
     )
 

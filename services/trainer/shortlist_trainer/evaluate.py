@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist_bundle.combined_score import NO_RETRIEVAL_WEIGHT, RetrievalWeight, combined_score
+from shortlist_bundle.combined_score import NO_PRIOR, PriorWeights, combined_score
 from shortlist_data.errors import DataRefused
 from shortlist_data.features import item_totals
 from shortlist_evaluation.metrics import list_metrics
@@ -38,11 +38,11 @@ Values = dict[str, dict[str, NDArray[np.float64]]]
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Ranking score = click * click logit + rating * rating + what retrieval's score adds."""
+    """Ranking score = click * click logit + rating * rating + what retrieval and popularity add."""
 
     click: float
     rating: float
-    retrieval: RetrievalWeight = NO_RETRIEVAL_WEIGHT
+    prior: PriorWeights = NO_PRIOR
 
 
 class Pipeline:
@@ -63,8 +63,10 @@ class Pipeline:
         """Return the candidates in the order of their ranking score, ``(q, c)``, padded with -1."""
         click, rating = self.scorer.scored(ranker_inputs(moments, candidates, candidates.fused))
         heads = self.weights.click * click + self.weights.rating * rating
-        weight = self.weights.retrieval.of(event_counts(moments))
-        return ordered(candidates.fused, combined_score(heads, candidates.fused_scores, weight))
+        scores = combined_score(
+            heads, candidates.fused_scores, counts_of(candidates), self.weights.prior, event_counts(moments)
+        )
+        return ordered(candidates.fused, scores)
 
     def lists(self, moments: Moments, candidates: Candidates) -> dict[str, NDArray[np.int32]]:
         """Return what is evaluated, by name of :attr:`names`."""
@@ -74,6 +76,13 @@ class Pipeline:
 def event_counts(moments: Moments) -> NDArray[np.float32]:
     """Return how many events the actors have, ``(q,)``: the feature ``user_count``."""
     counts: NDArray[np.float32] = moments.numbers[:, USER_NUMBERS.index("user_count")]
+    return counts
+
+
+def counts_of(candidates: Candidates) -> NDArray[np.float64]:
+    """Return the events on each candidate at its moment, ``(q, c)``."""
+    query = np.arange(len(candidates.fused))[:, None] % len(candidates.counters)
+    counts: NDArray[np.float64] = candidates.counters[query, np.maximum(candidates.fused, 0), 0]
     return counts
 
 

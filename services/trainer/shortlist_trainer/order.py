@@ -1,19 +1,28 @@
-"""What decides the order of candidates, chosen on validation: weights of the heads and of retrieval's score."""
+"""What decides the order of candidates, chosen on validation: weights of heads, retrieval's score and popularity."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist_bundle.combined_score import RetrievalWeight, combined_score
+from shortlist_bundle.combined_score import PriorWeights, combined_score
 from shortlist_trainer.actors import Moments, before_events, frozen_at
 from shortlist_trainer.candidates import rolling
 from shortlist_trainer.cold_start import KNOWN_EVENTS, after_first_events, met_later, new_users
 from shortlist_trainer.config import OrderConfig
-from shortlist_trainer.evaluate import Pipeline, Weights, event_counts, list_values, ordered, relevant_after
+from shortlist_trainer.evaluate import (
+    Pipeline,
+    Weights,
+    counts_of,
+    event_counts,
+    list_values,
+    ordered,
+    relevant_after,
+)
 from shortlist_trainer.fit_towers import Report
 from shortlist_trainer.ranker_samples import ranker_inputs
 
@@ -22,6 +31,9 @@ RATING_WEIGHTS = (0.0, 0.1, 0.2, 0.4, 0.8)
 
 RETRIEVAL_WEIGHTS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Weights of retrieval's score that are tried beside it."""
+
+POPULARITY_WEIGHTS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""Weights of popularity that are tried for newcomers beside that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +46,9 @@ class Judged:
     click: NDArray[np.float32]
     rating: NDArray[np.float32]
     retrieval: NDArray[np.float32]
+    counts: NDArray[np.float64]
+    """Events on each candidate at the moment."""
+
     events: NDArray[np.float32]
     """Events of each actor, ``(q,)``."""
 
@@ -42,7 +57,7 @@ class Judged:
     def ndcg(self, weights: Weights) -> float:
         """Return the mean NDCG@10 of the order that ``weights`` give."""
         heads = weights.click * self.click + weights.rating * self.rating
-        scores = combined_score(heads, self.retrieval, weights.retrieval.of(self.events))
+        scores = combined_score(heads, self.retrieval, self.counts, weights.prior, self.events)
         return float(list_values(ordered(self.rows, scores)[:, :10], self.relevant, 10)["ndcg@10"].mean())
 
 
@@ -53,22 +68,25 @@ class Order:
     weights: Weights
     by_rating: dict[str, float]
     by_retrieval: dict[str, float]
-    by_newcomer: dict[str, float]
+    by_newcomer_retrieval: dict[str, float]
     """Mean over users without an event before validation, after their first 0, 1, 3 and 5 events; empty where there are
     too few of them."""
+
+    by_newcomer_popularity: dict[str, float]
+    """The same."""
 
 
 def judged(
     pipeline: Pipeline, moments: Moments, relevant: Sequence[NDArray[np.int32]], report: Report, part: str
 ) -> Judged:
     """Return what the pipeline has to order at ``moments``, which are in order of time."""
-    columns: list[tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]] = []
+    columns: list[tuple[NDArray[Any], ...]] = []
     for span, here, candidates in rolling(pipeline.prepared, pipeline.retrieval, moments):
         click, rating = pipeline.scorer.scored(ranker_inputs(here, candidates, candidates.fused))
-        columns.append((candidates.fused, click, rating, candidates.fused_scores))
+        columns.append((candidates.fused, click, rating, candidates.fused_scores, counts_of(candidates)))
         report(part, span.stop, len(moments), 0.0)
-    rows, click, rating, retrieval = (np.concatenate(each) for each in zip(*columns, strict=True))
-    return Judged(rows, click, rating, retrieval, event_counts(moments), relevant)
+    rows, click, rating, retrieval, counts = (np.concatenate(each) for each in zip(*columns, strict=True))
+    return Judged(rows, click, rating, retrieval, counts, event_counts(moments), relevant)
 
 
 def next_events(pipeline: Pipeline, places: NDArray[np.int64], report: Report) -> Judged:
@@ -88,22 +106,22 @@ def choose_order(pipeline: Pipeline, following: Judged, config: OrderConfig, rep
         report: Told of the progress.
     """
     known = following if config.aim == "next" else (_later(pipeline, report) or following)
-    weights = Weights(1.0, 0.0)
-    weights, by_rating = _best(known, RATING_WEIGHTS, lambda w: replace(weights, rating=w))
-    base = weights
-    weights, by_retrieval = _best(known, RETRIEVAL_WEIGHTS, lambda w: _with_retrieval(base, w, w, config))
+    half_life = config.newcomer_half_life
+    rated, by_rating = _best(known, RATING_WEIGHTS, lambda w: Weights(1.0, w))
+
+    def prior(retrieval: float, newcomer_retrieval: float, popularity: float = 0.0) -> Weights:
+        return replace(rated, prior=PriorWeights(retrieval, newcomer_retrieval, popularity, half_life))
+
+    retrieved, by_retrieval = _best(known, RETRIEVAL_WEIGHTS, lambda w: prior(w, w))
+    of_known = retrieved.prior.retrieval
     newcomers = _newcomers(pipeline, config, report)
     if newcomers is None:
-        of_known = weights.retrieval.known
-        newcomer = max(of_known, config.newcomer_weight)
-        return Order(_with_retrieval(base, of_known, newcomer, config), by_rating, by_retrieval, {})
-    of_known = weights.retrieval.known
-    weights, by_newcomer = _best(newcomers, RETRIEVAL_WEIGHTS, lambda w: _with_retrieval(base, of_known, w, config))
-    return Order(weights, by_rating, by_retrieval, by_newcomer)
-
-
-def _with_retrieval(weights: Weights, known: float, newcomer: float, config: OrderConfig) -> Weights:
-    return replace(weights, retrieval=RetrievalWeight(known, newcomer, config.newcomer_half_life))
+        weights = prior(of_known, max(of_known, config.newcomer_weight))
+        return Order(weights, by_rating, by_retrieval, {}, {})
+    first, by_newcomer = _best(newcomers, RETRIEVAL_WEIGHTS, lambda w: prior(of_known, w))
+    of_newcomers = first.prior.newcomer_retrieval
+    weights, by_popularity = _best(newcomers, POPULARITY_WEIGHTS, lambda w: prior(of_known, of_newcomers, w))
+    return Order(weights, by_rating, by_retrieval, by_newcomer, by_popularity)
 
 
 def _best(on: Judged, tried: Sequence[float], make: Callable[[float], Weights]) -> tuple[Weights, dict[str, float]]:
@@ -142,6 +160,7 @@ def _newcomers(pipeline: Pipeline, config: OrderConfig, report: Report) -> Judge
         np.concatenate([part.click for part in parts]),
         np.concatenate([part.rating for part in parts]),
         np.concatenate([part.retrieval for part in parts]),
+        np.concatenate([part.counts for part in parts]),
         np.concatenate([part.events for part in parts]),
         [rows for part in parts for rows in part.relevant],
     )

@@ -145,9 +145,10 @@ def evaluation(dataset: Dataset, config: TrainConfig, choices: Choices, result: 
         "validation": {
             "ndcg@10 by rating weight": choices.order.by_rating,
             "ndcg@10 by retrieval weight": choices.order.by_retrieval,
-            "ndcg@10 of newcomers by retrieval weight": choices.order.by_newcomer,
+            "ndcg@10 of newcomers by retrieval weight": choices.order.by_newcomer_retrieval,
+            "ndcg@10 of newcomers by popularity weight": choices.order.by_newcomer_popularity,
             "head_weights": {"click": weights.click, "rating": weights.rating},
-            "retrieval_weight": asdict(weights.retrieval),
+            "prior": asdict(weights.prior),
             "calibration": {
                 "method": choices.calibrated.method,
                 "ece_before": choices.calibrated.ece_before,

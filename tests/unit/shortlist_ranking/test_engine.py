@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shortlist_bundle.combined_score import RetrievalWeight
+from shortlist_bundle.combined_score import PriorWeights
 from shortlist_bundle.host import BundleHost
 from shortlist_bundle.store import BundleStore
 from shortlist_domain.deadline import Deadline
@@ -222,26 +222,34 @@ async def test_values_that_are_no_numbers_take_their_defaults(engine: RankingEng
     )
 
 
-async def test_retrievals_scores_count_as_the_bundle_says(
+async def test_retrievals_scores_and_popularity_count_as_the_bundle_says(
     engine: RankingEngine, ranker: LoadedRanker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weight = RetrievalWeight(known=1.0, newcomer=3.0, half_life_events=2.0)
-    monkeypatch.setattr(ranker, "features", replace(ranker.features, retrieval_weight=weight))
+    rows = (7, 3, 9)
     given = array("f", [0.5, 0.25, 0.125])
-    for actor, expected in ((MEMBER, float(weight.of(MEMBER.numbers["user_count"]))), (STRANGER, 3.0)):
-        heads = await engine.rank(request(ranker, 7, 3, 9, actor=actor), soon())
-        both = await engine.rank(request(ranker, 7, 3, 9, actor=actor, retrieval_scores=given), soon())
-        added = [both_score - head for both_score, head in zip(both.scores, heads.scores, strict=True)]
-        assert added == pytest.approx([expected * math.log(score) for score in given], rel=1e-4)
-        assert (both.click, both.rating) == (heads.click, heads.rating)
+    heads = {id(a): await engine.rank(request(ranker, *rows, actor=a), soon()) for a in (MEMBER, STRANGER)}
+    prior = PriorWeights(retrieval=1.0, newcomer_retrieval=3.0, newcomer_popularity=2.0, half_life_events=2.0)
+    monkeypatch.setattr(ranker, "features", replace(ranker.features, prior=prior))
+    counts = ranker.counters.columns["item_count"]
+    for actor in (MEMBER, STRANGER):
+        retrieval, popularity = (float(w) for w in prior.at(actor.numbers.get("user_count", 0.0)))
+        expected = [
+            retrieval * math.log(score) + popularity * math.log1p(counts[row])
+            for score, row in zip(given, rows, strict=True)
+        ]
+        both = await engine.rank(request(ranker, *rows, actor=actor, retrieval_scores=given), soon())
+        alone = heads[id(actor)]
+        added = [score - head for score, head in zip(both.scores, alone.scores, strict=True)]
+        assert added == pytest.approx(expected, rel=1e-4, abs=1e-5)
+        assert (both.click, both.rating) == (alone.click, alone.rating)
 
 
 @pytest.mark.parametrize("count", [math.nan, math.inf, -3.0])
 async def test_a_count_that_is_none_is_that_of_a_newcomer(
     engine: RankingEngine, ranker: LoadedRanker, monkeypatch: pytest.MonkeyPatch, count: float
 ) -> None:
-    weight = RetrievalWeight(known=0.0, newcomer=2.0)
-    monkeypatch.setattr(ranker, "features", replace(ranker.features, retrieval_weight=weight))
+    weight = PriorWeights(newcomer_retrieval=2.0)
+    monkeypatch.setattr(ranker, "features", replace(ranker.features, prior=weight))
     actor = replace(STRANGER, numbers={"user_count": count})
     given = array("f", [0.5, 0.25])
     found = await engine.rank(request(ranker, 7, 3, actor=actor, retrieval_scores=given), soon())

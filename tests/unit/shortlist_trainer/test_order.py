@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shortlist_bundle.combined_score import RetrievalWeight
+from shortlist_bundle.combined_score import PriorWeights
 from shortlist_data.dataset import Dataset
 from shortlist_trainer.checkpoints import Checkpoints
 from shortlist_trainer.config import OrderConfig
@@ -30,6 +30,7 @@ def judged(click: list[float], retrieval: list[float], relevant: int, events: fl
         np.array([click], np.float32),
         np.zeros((1, len(click)), np.float32),
         np.array([retrieval], np.float32),
+        np.array([[float(10**place) for place in range(len(click))]]),
         np.array([events], np.float32),
         [np.array([relevant], np.int32)],
     )
@@ -38,10 +39,11 @@ def judged(click: list[float], retrieval: list[float], relevant: int, events: fl
 def test_the_figure_is_that_of_the_order_which_weights_give() -> None:
     one = judged([2.0, 1.0, 0.0], [0.1, 0.2, 0.4], relevant=2)
     assert one.ndcg(Weights(1.0, 0.0)) == pytest.approx(1.0 / np.log2(4.0))
-    assert one.ndcg(Weights(1.0, 0.0, RetrievalWeight(8.0, 8.0))) == pytest.approx(1.0)
+    assert one.ndcg(Weights(1.0, 0.0, PriorWeights(8.0, 8.0))) == pytest.approx(1.0)
+    assert one.ndcg(Weights(1.0, 0.0, PriorWeights(newcomer_popularity=8.0))) == pytest.approx(1.0)
     # Of an actor with many events the newcomer's weight is nothing.
     many = replace(one, events=np.array([500.0], np.float32))
-    assert many.ndcg(Weights(1.0, 0.0, RetrievalWeight(0.0, 8.0))) == pytest.approx(1.0 / np.log2(4.0))
+    assert many.ndcg(Weights(1.0, 0.0, PriorWeights(0.0, 8.0))) == pytest.approx(1.0 / np.log2(4.0))
 
 
 @pytest.fixture(scope="module")
@@ -61,18 +63,23 @@ def test_the_best_of_what_was_tried_is_taken(fitted: Fitted) -> None:
     found = following(fitted)
     assert order.weights == fitted.pipeline.weights
     assert order.by_rating[f"{order.weights.rating:g}"] == max(order.by_rating.values())
-    known = order.weights.retrieval.known
-    assert order.by_retrieval[f"{known:g}"] == max(order.by_retrieval.values())
-    assert order.by_newcomer[f"{order.weights.retrieval.newcomer:g}"] == max(order.by_newcomer.values())
-    alone = Weights(1.0, order.weights.rating, RetrievalWeight(known, known))
+    prior = order.weights.prior
+    assert order.by_retrieval[f"{prior.retrieval:g}"] == max(order.by_retrieval.values())
+    of_newcomers = order.by_newcomer_retrieval
+    assert of_newcomers[f"{prior.newcomer_retrieval:g}"] == max(of_newcomers.values())
+    by_popularity = order.by_newcomer_popularity
+    assert by_popularity[f"{prior.newcomer_popularity:g}"] == max(by_popularity.values())
+    assert by_popularity["0"] == max(of_newcomers.values())
+    alone = Weights(1.0, order.weights.rating, PriorWeights(prior.retrieval, prior.retrieval))
     assert found.ndcg(alone) == pytest.approx(max(order.by_retrieval.values()))
 
 
 def test_too_few_newcomers_leave_the_weight_of_the_settings(fitted: Fitted) -> None:
     config = OrderConfig(least_newcomers=10_000, newcomer_weight=3.0)
     order = choose_order(fitted.pipeline, following(fitted), config, silent)
-    assert order.by_newcomer == {}
-    assert order.weights.retrieval.newcomer == max(3.0, order.weights.retrieval.known)
+    assert order.by_newcomer_retrieval == order.by_newcomer_popularity == {}
+    prior = order.weights.prior
+    assert (prior.newcomer_retrieval, prior.newcomer_popularity) == (max(3.0, prior.retrieval), 0.0)
 
 
 def test_lists_for_everything_later_are_chosen_by_other_moments(fitted: Fitted) -> None:

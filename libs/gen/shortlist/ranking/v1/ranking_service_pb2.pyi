@@ -87,7 +87,7 @@ class DescribeModelResponse(_message.Message):
     def __init__(self, models: _Optional[_Iterable[_Union[ModelDescription, _Mapping]]] = ...) -> None: ...
 
 class ModelDescription(_message.Message):
-    __slots__ = ("bundle_id", "generation", "model", "inputs", "features", "head_weights", "ready_since", "item_feed_age", "retrieval_weight")
+    __slots__ = ("bundle_id", "generation", "model", "inputs", "features", "head_weights", "ready_since", "item_feed_age", "prior")
     BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -96,7 +96,7 @@ class ModelDescription(_message.Message):
     HEAD_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     READY_SINCE_FIELD_NUMBER: _ClassVar[int]
     ITEM_FEED_AGE_FIELD_NUMBER: _ClassVar[int]
-    RETRIEVAL_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    PRIOR_FIELD_NUMBER: _ClassVar[int]
     bundle_id: str
     generation: int
     model: str
@@ -105,8 +105,8 @@ class ModelDescription(_message.Message):
     head_weights: _containers.RepeatedCompositeFieldContainer[HeadWeight]
     ready_since: _timestamp_pb2.Timestamp
     item_feed_age: _duration_pb2.Duration
-    retrieval_weight: RetrievalWeight
-    def __init__(self, bundle_id: _Optional[str] = ..., generation: _Optional[int] = ..., model: _Optional[str] = ..., inputs: _Optional[_Iterable[str]] = ..., features: _Optional[_Iterable[_Union[FeatureDefault, _Mapping]]] = ..., head_weights: _Optional[_Iterable[_Union[HeadWeight, _Mapping]]] = ..., ready_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., item_feed_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., retrieval_weight: _Optional[_Union[RetrievalWeight, _Mapping]] = ...) -> None: ...
+    prior: PriorWeights
+    def __init__(self, bundle_id: _Optional[str] = ..., generation: _Optional[int] = ..., model: _Optional[str] = ..., inputs: _Optional[_Iterable[str]] = ..., features: _Optional[_Iterable[_Union[FeatureDefault, _Mapping]]] = ..., head_weights: _Optional[_Iterable[_Union[HeadWeight, _Mapping]]] = ..., ready_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., item_feed_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., prior: _Optional[_Union[PriorWeights, _Mapping]] = ...) -> None: ...
 
 class FeatureDefault(_message.Message):
     __slots__ = ("name", "default_value")
@@ -116,15 +116,17 @@ class FeatureDefault(_message.Message):
     default_value: float
     def __init__(self, name: _Optional[str] = ..., default_value: _Optional[float] = ...) -> None: ...
 
-class RetrievalWeight(_message.Message):
-    __slots__ = ("known", "newcomer", "half_life_events")
-    KNOWN_FIELD_NUMBER: _ClassVar[int]
-    NEWCOMER_FIELD_NUMBER: _ClassVar[int]
+class PriorWeights(_message.Message):
+    __slots__ = ("retrieval", "newcomer_retrieval", "newcomer_popularity", "half_life_events")
+    RETRIEVAL_FIELD_NUMBER: _ClassVar[int]
+    NEWCOMER_RETRIEVAL_FIELD_NUMBER: _ClassVar[int]
+    NEWCOMER_POPULARITY_FIELD_NUMBER: _ClassVar[int]
     HALF_LIFE_EVENTS_FIELD_NUMBER: _ClassVar[int]
-    known: float
-    newcomer: float
+    retrieval: float
+    newcomer_retrieval: float
+    newcomer_popularity: float
     half_life_events: float
-    def __init__(self, known: _Optional[float] = ..., newcomer: _Optional[float] = ..., half_life_events: _Optional[float] = ...) -> None: ...
+    def __init__(self, retrieval: _Optional[float] = ..., newcomer_retrieval: _Optional[float] = ..., newcomer_popularity: _Optional[float] = ..., half_life_events: _Optional[float] = ...) -> None: ...
 
 class HeadWeight(_message.Message):
     __slots__ = ("head", "weight")
