@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "clients/typescript"
+WITHIN_S = 120.0
 
 
 async def run(*command: str, cwd: Path, environment: Mapping[str, str] | None = None) -> tuple[int, str]:
@@ -33,7 +34,12 @@ async def run(*command: str, cwd: Path, environment: Mapping[str, str] | None = 
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    out, _ = await asyncio.wait_for(process.communicate(), 200)
+    try:
+        out, _ = await asyncio.wait_for(process.communicate(), WITHIN_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return 1, f"{command[0]} did not end within {WITHIN_S:g} s"
     return process.returncode or 0, out.decode()
 
 

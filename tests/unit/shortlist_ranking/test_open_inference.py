@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from array import array
 from collections.abc import AsyncIterator
@@ -12,11 +13,18 @@ import grpc
 import pytest
 import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from shortlist.inference.v2 import inference_service_pb2 as pb
-from shortlist.inference.v2.inference_service_pb2_grpc import GRPCInferenceServiceStub
+from shortlist.inference.v2.inference_service_pb2_grpc import (
+    GRPCInferenceServiceStub,
+    add_GRPCInferenceServiceServicer_to_server,
+)
 from shortlist.ranking.v1 import ranking_service_pb2 as ranking_pb
 from shortlist.ranking.v1.ranking_service_pb2_grpc import RankingServiceStub
+from shortlist_domain.deadline import Deadline
+from shortlist_domain.stages import RankRequest, RankResult
+from shortlist_ranking.open_inference import OpenInferenceServicer
 from shortlist_ranking.settings import RankingSettings
 from shortlist_ranking.wiring import RankingService
 from shortlist_testing.running import channel_to, running
@@ -154,9 +162,53 @@ async def test_parameters_of_tensors_are_refused(stub: GRPCInferenceServiceAsync
         await stub.ModelInfer(request)
 
 
-async def test_health_knows_the_service_by_name(channel: grpc.aio.Channel) -> None:
-    answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=NAME))
-    assert answer.status in (health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING)
+async def test_health_and_reflection_know_the_service_by_name(channel: grpc.aio.Channel) -> None:
+    health = health_pb2_grpc.HealthStub(channel)
+    async with asyncio.timeout(5):
+        while True:
+            answer = await health.Check(health_pb2.HealthCheckRequest(service=NAME))
+            if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                break
+            await asyncio.sleep(0.02)
+    asked = reflection_pb2.ServerReflectionRequest(file_containing_symbol=f"{NAME}.ModelInfer")
+    stream = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([asked]))
+    async for found in stream:
+        assert found.file_descriptor_response.file_descriptor_proto
+
+
+class Half:
+    """An engine whose time ran out half-way, and the host of its one bundle."""
+
+    async def rank(self, request: RankRequest, deadline: Deadline) -> RankResult:
+        column = array("f", [0.5] * (len(request.rows) // 2))
+        return RankResult(request.bundle_id, column, column, column)
+
+    def held_ids(self) -> tuple[str, ...]:
+        return ("b",)
+
+
+class Alone:
+    """The facade over ``Half`` as a service."""
+
+    rpc_names = (NAME,)
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        half: Any = Half()
+        add_GRPCInferenceServiceServicer_to_server(OpenInferenceServicer(half, half), server)
+
+    async def start(self) -> None: ...
+
+    def is_ready(self) -> bool:
+        return True
+
+    async def close(self) -> None: ...
+
+
+async def test_where_time_ran_out_outputs_are_shorter_and_the_answer_says_so() -> None:
+    async with running(Alone()) as server, channel_to(server) as channel:
+        answer = await GRPCInferenceServiceStub(channel).ModelInfer(question(rows=(1, 2, 3, 4)))
+    assert [list(output.shape) for output in answer.outputs] == [[2]] * 3
+    assert answer.parameters["is_partial"].bool_param
 
 
 async def test_without_a_bundle_it_is_live_not_ready_and_unavailable(tmp_path: Path) -> None:
