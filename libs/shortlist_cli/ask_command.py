@@ -19,6 +19,9 @@ def recommend(
             "are chosen values of an item attribute, such as genres."
         ),
     ] = None,
+    filter_: Annotated[
+        str, typer.Option("--filter", help="Which items may appear, as in 'genres:\"Comedy\" AND year >= 1990'.")
+    ] = "",
     tenant: Annotated[str, typer.Option(help="Tenant.")] = "",
     timeout_s: Annotated[float, typer.Option(help="Deadline in seconds.")] = 1.0,
 ) -> None:
@@ -26,6 +29,8 @@ def recommend(
 
     Examples:
       shortlist recommend 42 -k 5
+
+      shortlist recommend 42 --filter 'genres:"Comedy" AND NOT year < 1990'
 
       shortlist recommend nobody --attribute gender=F --attribute genres=Comedy --attribute genres=Drama
     """
@@ -40,7 +45,12 @@ def recommend(
     with Client(address, tenant=tenant) as client:
         try:
             answer = client.recommend(
-                user_id, slate_size=k, item_fields=["*"], attributes=attributes, timeout_s=timeout_s
+                user_id,
+                slate_size=k,
+                item_fields=["*"],
+                attributes=attributes,
+                filter=filter_,
+                timeout_s=timeout_s,
             )
         except grpc.RpcError as error:
             console.print(f"[red]{address} answered {error.code().name}[/]: {error.details()}")

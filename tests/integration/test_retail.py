@@ -144,17 +144,6 @@ async def test_return_score_and_return_product_fill_the_metadata(platform: Platf
     assert not (await retail.predict(home())).results[0].metadata
 
 
-async def test_a_filter_is_ours_and_unless_it_is_strict_it_is_dropped_where_nothing_passes(retail: Retail) -> None:
-    v2 = {"filterSyntaxV2": True}
-    condition = '(genres: ANY("Comedy", "Drama")) AND NOT (language: ANY("en"))'
-    found = ids(await retail.predict(home(), filter=condition, params=v2, page_size=60))
-    rows = {row for row in range(60) if row % 4 < 2 and row % 5 not in (0, 1, 4)}  # of no language: not known, no pass
-    assert sorted(found) == sorted(ITEMS[row] for row in rows)
-    nothing = 'genres: ANY("Noir")'
-    assert ids(await retail.predict(home(), filter=nothing, params=v2)) == []
-    assert len(ids(await retail.predict(home(), filter=nothing, params={**v2, "strictFiltering": False}))) == 10
-
-
 async def test_missing_products_are_missing_ids(retail: Retail) -> None:
     answer = await retail.predict(seen(ITEMS[0], "nowhere"))
     assert list(answer.missing_ids) == ["nowhere"]

@@ -88,6 +88,8 @@ class FilterMasks:
 
     def mask(self, node: Node) -> Mask:
         """Return where ``node``, a canonical tree, is true: ``(n,)``, not to be written to."""
+        if _names_ids(node):  # often those of one actor: kept are only the parts without
+            return self._evaluated(node)
         key = repr(node)
         with self._lock:
             kept = self._masks.get(key)
@@ -106,8 +108,9 @@ class FilterMasks:
         if isinstance(node, All | AnyOf):
             is_all = isinstance(node, All)
             mask = np.full(self._n, is_all)
+            part = self.mask if _names_ids(node) else self._evaluated
             for child in node.nodes:
-                (np.logical_and if is_all else np.logical_or)(mask, self._evaluated(child), out=mask)
+                (np.logical_and if is_all else np.logical_or)(mask, part(child), out=mask)
             return mask
         negated = isinstance(node, Not)
         leaf = node.node if isinstance(node, Not) else node
@@ -162,6 +165,14 @@ def _text_mask(leaf: Comparison, column: Column, codes: NDArray[Any]) -> Mask:
     low, high = column.codes(leaf.operator, str(leaf.value))
     inside: Mask = (codes >= low) & (codes < high)
     return ~inside if leaf.operator is Operator.NOT_EQUAL else inside
+
+
+def _names_ids(node: Node) -> bool:
+    if isinstance(node, All | AnyOf):
+        return any(map(_names_ids, node.nodes))
+    if isinstance(node, Not):
+        return _names_ids(node.node)
+    return isinstance(node, Comparison) and node.field == ID
 
 
 def _about_actors(node: Node) -> list[str]:

@@ -41,9 +41,11 @@ class Selection:
 
     def first(self, ordered: NDArray[np.int32], k: int) -> NDArray[np.int32]:
         """Return the first ``k`` of ``ordered`` that may come back, in their order."""
-        # Most requests exclude little: a window of the front is enough; the whole is looked at only where it is not.
-        window = ordered[: 2 * k + 256]
-        found = window[self.mask[window]]
-        if len(found) < k and len(window) < len(ordered):
-            found = ordered[self.mask[ordered]]
-        return found[:k]
+        # Most requests exclude little: a window of the front is enough. Where it is not, it grows to what is.
+        size = 2 * k + 256
+        while True:
+            window = ordered[:size]
+            found = window[self.mask[window]]
+            if len(found) >= k or size >= len(ordered):
+                return found[:k]
+            size *= 8

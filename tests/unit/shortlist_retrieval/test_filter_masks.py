@@ -13,13 +13,17 @@ from shortlist_bundle import blob_table
 from shortlist_bundle.item_attributes import ItemAttributes, item_attributes_file
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import InvalidRequest
-from shortlist_domain.filters import All, Comparison, History, Node, Not, Operator, Word
-from shortlist_domain.stages import RetrieveRequest
+from shortlist_domain.filters import ID, All, Comparison, History, Node, Not, Operator, Word
+from shortlist_domain.filters import Any as AnyOf
+from shortlist_domain.stages import ActorFeatures, RetrieveRequest
 from shortlist_retrieval import filter_masks
 from shortlist_retrieval.engine import RetrievalEngine, Shelf
 from shortlist_retrieval.filter_masks import FilterMasks
+from shortlist_retrieval.selection import Selection
+from shortlist_retrieval.sources import popular
+from shortlist_retrieval.sources.base import Query
 from shortlist_testing.filter_trees import ITEMS, N_ITEMS, trees, truth
-from shortlist_testing.tiny_bundle import actors, item_ids, tiny_attributes
+from shortlist_testing.tiny_bundle import NOW_S, actors, item_ids, tiny_attributes
 
 IDS = blob_table.BlobTable(blob_table.encode(i.encode() for i in item_ids(N_ITEMS)))
 ATTRIBUTES = ItemAttributes(item_attributes_file(N_ITEMS, tiny_attributes(N_ITEMS)), N_ITEMS)
@@ -61,6 +65,30 @@ def test_masks_are_kept_by_what_they_mean_and_only_so_many(monkeypatch: pytest.M
     for year in range(10):
         masks.mask(masks.checked(Comparison("year", Operator.EQUAL, float(year))))
     assert len(masks._masks) == 3
+
+
+def test_what_names_ids_is_not_kept_but_its_other_parts_are() -> None:
+    masks = FilterMasks(ATTRIBUTES, IDS)
+    for row in range(5):
+        either = AnyOf((COMEDY, Comparison(ID, Operator.EQUAL, (item_ids(N_ITEMS)[row], "nowhere"))))
+        mask = masks.mask(masks.checked(either))
+        assert mask.tolist() == [truth(either, item) is True for item in ITEMS]
+    assert len(masks._masks) == 1
+
+
+@pytest.mark.parametrize("allowed", [1, 2, 3, 30, 59])
+def test_popular_items_are_in_order_however_few_pass(
+    shelf: Shelf, allowed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(popular, "_FEW_SHARE", 0.2)
+    counts, order = shelf.bundle.live_order()
+    mask = np.zeros(N_ITEMS, np.bool_)
+    mask[np.random.default_rng(allowed).permutation(N_ITEMS)[:allowed]] = True
+    selection = Selection(N_ITEMS, np.empty(0, np.int64), None, mask)
+    asked = Query(ActorFeatures(now_s=NOW_S), np.empty(0, np.int64), selection, 10)
+    found = popular.PopularSource(shelf.bundle).propose(asked)
+    assert found.rows.tolist() == [row for row in order if mask[row]][:10]
+    assert found.scores.tolist() == counts[found.rows].tolist()
 
 
 async def test_nothing_comes_back_that_does_not_pass(engine: RetrievalEngine, shelf: Shelf) -> None:

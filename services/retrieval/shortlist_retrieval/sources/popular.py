@@ -7,6 +7,10 @@ from shortlist_domain.stages import Source
 from shortlist_retrieval.loading import LoadedBundle
 from shortlist_retrieval.sources.base import Proposals, Query
 
+_FEW_SHARE = 0.01
+"""Share of the rows below which the allowed ones are put in order themselves, instead of being looked for in the order
+of all."""
+
 
 class PopularSource:
     """Ranks by the live counters; an actor without events gets the list of its segment, where there is one."""
@@ -26,7 +30,11 @@ class PopularSource:
                 rows = query.selection.first(segment, query.k)
                 return Proposals(rows, (1.0 / (1.0 + np.arange(len(rows)))).astype(np.float32))
         counts, order = self._bundle.live_order()
-        rows = query.selection.first(order, query.k)
+        if query.selection.count < _FEW_SHARE * len(order):
+            allowed = query.selection.rows
+            rows = allowed[np.argsort(-counts[allowed], kind="stable")[: query.k]].astype(np.int32)
+        else:
+            rows = query.selection.first(order, query.k)
         return Proposals(rows, _scores(counts, rows))
 
 
