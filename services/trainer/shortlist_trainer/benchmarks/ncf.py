@@ -144,6 +144,12 @@ def _scorer(model: Interaction) -> Callable[[Lists], NDArray[np.float32]]:
     return score
 
 
+_GMF = NcfConfig(
+    loss="softmax", negatives=32, half_life=10.0, epochs=5, learning_rate=0.01, weight_decay=0.1, averaging=0.999
+)
+_MLP = replace(_GMF, negatives=16, epochs=8, learning_rate=0.005)
+_NEUMF = replace(_MLP, gmf=_GMF, mlp=_MLP, share=0.6, pretrained_epochs=1, pretrained_rate=0.0003)
+
 TABLE: Table[LeaveOneOut] = Table(
     name="ncf",
     title="ml-1m, NCF split, 99 given negatives",
@@ -167,12 +173,14 @@ TABLE: Table[LeaveOneOut] = Table(
         "item_knn": listed(candidate("cosine", ItemKnn, {})),
         "ease": listed(candidate("EASE", Ease, {"regularisation": 500.0})),
         "ials": listed(candidate("iALS of the library implicit", Ials, {"factors": 128}, is_random=True)),
-        "gmf": ncf("GMF, 32 factors", "gmf", NcfConfig(epochs=20, weight_decay=0.1)),
-        "mlp": ncf("MLP-3, 32 factors", "mlp", NcfConfig(epochs=10, weight_decay=0.1, averaging=0.999)),
-        "neumf": ncf(
-            "NeuMF, 32 factors, pre-trained",
-            "neumf",
-            NcfConfig(epochs=10, pretrained_epochs=3, weight_decay=0.1, averaging=0.999),
+        "gmf": ncf("GMF, 32 factors, softmax over 32 negatives, recent positives weigh more", "gmf", _GMF),
+        "mlp": ncf("MLP-3, 32 factors, softmax over 16 negatives, recent positives weigh more", "mlp", _MLP),
+        "neumf": ncf("NeuMF, 32 factors, pre-trained from these two, the same losses and weights", "neumf", _NEUMF),
+        "gmf_softmax": ncf(
+            "GMF, 32 factors, softmax over 32 negatives, all positives alike", "gmf", replace(_GMF, half_life=0.0)
+        ),
+        "mlp_softmax": ncf(
+            "MLP-3, 32 factors, softmax over 16 negatives, all positives alike", "mlp", replace(_MLP, half_life=0.0)
         ),
         "two_tower_transformer": listed(
             two_tower(
