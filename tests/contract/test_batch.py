@@ -137,7 +137,7 @@ async def test_a_stream_goes_on_after_the_answer_whose_token_is_given(stub: Reco
 async def test_a_replica_that_drains_hands_its_streams_on(
     platform: Platform, stub: RecommendationServiceAsyncStub
 ) -> None:
-    reader = stub.BatchRecommend(batch(400, size=60), timeout=10).__aiter__()
+    reader = stub.BatchRecommend(batch(150, size=60), timeout=10).__aiter__()
     arrived = {index: await anext(reader) for index in range(3)}
     platform.server.door.is_draining = True
 
@@ -151,9 +151,9 @@ async def test_a_replica_that_drains_hands_its_streams_on(
     finally:
         platform.server.door.is_draining = False
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-    assert len(arrived) < 400
-    following = await all_of(stub, batch(400, size=60, resume_token=arrived[max(arrived)].resume_token))
-    assert [response.index for response in (*arrived.values(), *following)] == list(range(400))
+    assert len(arrived) < 150
+    following = await all_of(stub, batch(150, size=60, resume_token=arrived[max(arrived)].resume_token))
+    assert [response.index for response in (*arrived.values(), *following)] == list(range(150))
 
 
 async def test_what_is_wrong_with_all_actors_is_refused_before_the_first(
