@@ -144,6 +144,17 @@ async def test_a_gateway_over_the_wire_filters_as_one_in_the_same_process(platfo
     assert causes(wired) == causes(direct) == {"SHORT_SLATE"}
 
 
+async def test_a_filter_at_its_limits_is_served_in_full(
+    recommendation: RecommendationServiceAsyncStub, user: str
+) -> None:
+    years = " ".join(f"year>-{n}" for n in range(100))
+    both = f"({years}) AND ({years.replace('-', '-1')})"
+    for expression in (both, f"NOT ({both.replace('>', '<')})"):
+        answer = await recommendation.Recommend(ask(user, expression), timeout=5)
+        assert set(ids(answer)) == {item["id"] for item in ITEMS if item["year"] is not None}
+        assert causes(answer) == {"SHORT_SLATE"}
+
+
 async def test_retrieval_refuses_what_only_the_gateway_can_know(platform: Platform) -> None:
     stub = RetrievalServiceStub(await platform.stage_channel("retrieval"))
     for condition in (

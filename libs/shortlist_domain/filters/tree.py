@@ -134,25 +134,39 @@ EVERYTHING = All(())
 """What every item passes."""
 
 
-def limit_violation(node: Node) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a tree may be."""
+
+    depth: int = MAX_DEPTH
+    children: int = MAX_CHILDREN
+    nodes: int = MAX_NODES
+    texts: int = MAX_TEXTS
+
+
+CALLERS = Limits()
+"""For trees as callers write them."""
+
+
+def limit_violation(node: Node, limits: Limits = CALLERS) -> str | None:
     """Return what is too large of ``node``, or ``None``. Works on a tree of any depth."""
     level, depth, count = [node], 0, 0
     while level:
         depth += 1
         count += len(level)
-        if depth > MAX_DEPTH:
-            return f"is nested deeper than {MAX_DEPTH} levels"
-        if count > MAX_NODES:
-            return f"has more than {MAX_NODES} conditions"
+        if depth > limits.depth:
+            return f"is nested deeper than {limits.depth} levels"
+        if count > limits.nodes:
+            return f"has more than {limits.nodes} conditions"
         below: list[Node] = []
         for each in level:
             if isinstance(each, All | Any):
-                if len(each.nodes) > MAX_CHILDREN:
-                    return f"joins {len(each.nodes)} conditions at one place; at most {MAX_CHILDREN} are allowed"
+                if len(each.nodes) > limits.children:
+                    return f"joins {len(each.nodes)} conditions at one place; at most {limits.children} are allowed"
                 below.extend(each.nodes)
             elif isinstance(each, Not):
                 below.append(each.node)
-            elif isinstance(each, Comparison) and isinstance(each.value, tuple) and len(each.value) > MAX_TEXTS:
-                return f"compares {each.field!r} with {len(each.value)} texts; at most {MAX_TEXTS} are allowed"
+            elif isinstance(each, Comparison) and isinstance(each.value, tuple) and len(each.value) > limits.texts:
+                return f"compares {each.field!r} with {len(each.value)} texts; at most {limits.texts} are allowed"
         level = below
     return None

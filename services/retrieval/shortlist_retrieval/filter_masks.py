@@ -25,6 +25,7 @@ from shortlist_domain.filters import (
     AttributeKind,
     Comparison,
     History,
+    Limits,
     Moment,
     Node,
     Not,
@@ -39,6 +40,9 @@ Mask = NDArray[np.bool_]
 
 CACHED_BYTES = 64 << 20
 """Masks kept of one bundle; one takes a byte an item."""
+
+LIMITS = Limits(depth=32, children=10_000, nodes=10_000, texts=100_000)
+"""Above those of callers: canonical forms join what callers nest, and histories become lists of ids."""
 
 _MOST_CACHED = 1024
 
@@ -77,7 +81,7 @@ class FilterMasks:
             InvalidRequest: It is too large, names an attribute that there is not, compares one with a value of another
                 kind, or speaks of the actor, of whom nothing is known here.
         """
-        if said := limit_violation(node):
+        if said := limit_violation(node, LIMITS):
             raise InvalidRequest(Violation("filter.ast", said))
         violations: list[Violation] = []
         tied = bound(node, self._attributes.schema, "filter.ast.{}".format, violations)

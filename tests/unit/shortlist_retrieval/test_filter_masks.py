@@ -91,6 +91,13 @@ def test_popular_items_are_in_order_however_few_pass(
     assert found.scores.tolist() == counts[found.rows].tolist()
 
 
+def test_what_becomes_of_a_callers_largest_tree_is_taken() -> None:
+    joined = All(tuple(Comparison("year", Operator.GREATER, float(-year)) for year in range(1000)))
+    assert MASKS.mask(MASKS.checked(joined)).any()
+    history = Comparison(ID, Operator.EQUAL, tuple(f"item-{n:03d}" for n in range(20_000)))
+    assert MASKS.mask(MASKS.checked(Not(AnyOf((history, COMEDY))))).any()
+
+
 async def test_nothing_comes_back_that_does_not_pass(engine: RetrievalEngine, shelf: Shelf) -> None:
     member = actors(N_ITEMS)[0]
     asked = RetrieveRequest(shelf.bundle.bundle_id, member, 60, filter=COMEDY, exclude_rows=array("I", [0]))
@@ -107,7 +114,7 @@ async def test_nothing_comes_back_that_does_not_pass(engine: RetrievalEngine, sh
         (Comparison("colour", Operator.EQUAL, "red"), "filter.ast.comparison.field"),
         (Comparison("actor.age", Operator.EQUAL, "25"), "not known here"),
         (Not(History()), "not known here"),
-        (All((COMEDY,) * 101), "joins 101"),
+        (All((COMEDY,) * 10_001), "joins 10001"),
     ],
 )
 async def test_what_retrieval_cannot_know_is_refused(
