@@ -14,6 +14,9 @@ import pytest_asyncio
 from shortlist.common.v1 import actor_pb2
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
+from shortlist_domain.deadline import Deadline
+from shortlist_domain.errors import BundleMismatch
+from shortlist_domain.stages import RetrieveRequest, RetrieveResult
 from shortlist_testing.platform import Platform, running_platform
 from shortlist_testing.tiny_bundle import tiny_bundle
 
@@ -95,3 +98,26 @@ async def test_a_bundle_that_is_not_held_is_refused_with_those_that_are(
         await stub.CompareBundles(request, timeout=5)
     assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
     assert platform.bundle_id in str(caught.value.details())
+
+
+async def test_a_bundle_that_a_stage_has_let_go_of_is_refused_and_not_made_up_for(
+    platform: Platform, stub: RecommendationServiceAsyncStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, engine = platform.bundle_id, platform.service.retrieval.engine
+    retrieve = engine.retrieve
+
+    async def without_the_old(request: RetrieveRequest, deadline: Deadline) -> RetrieveResult:
+        if request.bundle_id == old:
+            raise BundleMismatch(old, ())
+        return await retrieve(request, deadline)
+
+    monkeypatch.setattr(engine, "retrieve", without_the_old)
+    explained = pb.ExplainRecommendationRequest(item_id="item-000", request=ask(), what_if=pb.WhatIf(bundle_id=old))
+    for call in (
+        stub.CompareBundles(pb.CompareBundlesRequest(request=ask(), other_bundle_id=old), timeout=5),
+        stub.ExplainRecommendation(explained, timeout=5),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+        assert f"bundle {old!r} is not held" in str(caught.value.details())

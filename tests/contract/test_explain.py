@@ -210,6 +210,15 @@ async def test_a_token_is_explained_as_of_its_answer(platform: Platform, stub: R
     assert page.results
 
 
+async def test_a_visitors_token_is_a_visitors(stub: RecommendationServiceAsyncStub) -> None:
+    visitor = actor_pb2.Actor(tenant="shop", visitor_id="u/ann/1")
+    slate = await stub.Recommend(pb.RecommendRequest(actor=visitor, slate_size=3), timeout=5)
+    token, last = slate.meta.attribution_token, slate.results[2].item_id
+    assert (await why(stub, last, attribution_token=token)).explanation.rank == 2
+    given = pb.RecommendRequest(actor=visitor)
+    assert (await why(stub, last, attribution_token=token, request=given)).explanation.rank == 2
+
+
 async def test_what_chance_put_there_is_explained_as_it_fell(stub: RecommendationServiceAsyncStub) -> None:
     softmax = selection_pb2.EXPLORATION_METHOD_SOFTMAX
     exploration = selection_pb2.Exploration(method=softmax, slots=4, strength=10.0)

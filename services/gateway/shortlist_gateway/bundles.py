@@ -8,6 +8,7 @@ from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import BundleInvalid, BundleMismatch, NotReady, ShortlistError
 from shortlist_domain.stages import RankingStage, RetrievalStage
 from shortlist_gateway.catalogue import Catalogue
+from shortlist_gateway.query import Cause, Slate
 from shortlist_telemetry.catalogue import LogEvent, Metrics
 from shortlist_telemetry.logging import get_log
 
@@ -51,6 +52,16 @@ class ActiveBundle:
                 return catalogue
         held = tuple(c.bundle_id for c in (self._active, self._previous) if c is not None)
         raise BundleMismatch(bundle_id, held)
+
+    def check_made(self, slate: Slate) -> None:
+        """Refuse a slate whose bundle a stage has let go of: what stood in for the stage says nothing of the bundle.
+
+        Raises:
+            BundleMismatch: The slate was pinned to another bundle than the active one, and a stage does not hold it.
+        """
+        active, made_by = self.pinned().bundle_id, slate.catalogue.bundle_id
+        if Cause.BUNDLE_MISMATCH in slate.causes and made_by != active:
+            raise BundleMismatch(made_by, (active,))
 
     @property
     def is_ready(self) -> bool:

@@ -23,7 +23,7 @@ from shortlist.gateway.v1.token_claims_pb2 import ContinuationClaims
 from shortlist_domain.errors import BundleMismatch, Expired
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.checks import MAX_SLATE, Checks
-from shortlist_gateway.query import Cause, Level, Query, Slate
+from shortlist_gateway.query import Level, Query, Slate
 from shortlist_gateway.seals import BrokenSeal, Keyring, Purpose
 
 MAX_CARRIED_BYTES = 4096
@@ -111,9 +111,10 @@ class Continuation:
             slate.warnings.append(
                 f"slate_size: {query.page_size}, since all pages together end after {MAX_SLATE} items"
             )
-        bundle_id = slate.catalogue.bundle_id
-        if Cause.BUNDLE_MISMATCH in slate.causes and bundle_id != self._bundles.pinned().bundle_id:
-            raise _gone(bundle_id)
+        try:
+            self._bundles.check_made(slate)
+        except BundleMismatch as error:
+            raise _gone(error.wanted) from error
 
     def _check_time(self, claims: ContinuationClaims, now_s: float) -> None:
         ends_s = claims.started_s + self._ttl_s

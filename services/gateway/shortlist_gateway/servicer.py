@@ -100,9 +100,11 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         query, changed = explain_queries(request, self._attribution, self._clock())
         _check_config(request.request.serving_config)
         found = await explain(self._pipeline, query, request.item_id, current_deadline())
+        self._bundles.check_made(found.slate)
         response = pb.ExplainRecommendationResponse(explanation=message(found))
         if changed is not None:
             other = await explain(self._pipeline, changed, request.item_id, current_deadline())
+            self._bundles.check_made(other.slate)
             response.what_if.CopyFrom(message(other))
             found.slate.warnings.extend(absent_features(changed, found))
         response.meta.CopyFrom(answers.meta(found.slate, query))
@@ -117,6 +119,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         slates = await asyncio.gather(*(self._pipeline.recommend(query, deadline) for query in queries))
         response = pb.CompareBundlesResponse()
         for query, slate, half in zip(queries, slates, (response.base, response.other), strict=True):
+            self._bundles.check_made(slate)
             answers.add_results(half, slate, query)
             half.meta.CopyFrom(answers.meta(slate, query))
             if query.is_debugged:

@@ -126,7 +126,8 @@ class RecommendationServiceServicer:
         """Answers one request by two bundles that are held, as of one moment, and says how far they agree. Repeating it is
         harmless. Nothing of it is shown to anybody: there are no attribution tokens.
 
-        Fails with FAILED_PRECONDITION, which names the bundles that are held, where one of the two is not.
+        Fails with FAILED_PRECONDITION, which names the bundles that are held, where one of the two is not, by the gateway or
+        by a stage.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

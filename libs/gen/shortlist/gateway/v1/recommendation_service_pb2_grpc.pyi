@@ -65,7 +65,8 @@ class RecommendationServiceStub:
     """Answers one request by two bundles that are held, as of one moment, and says how far they agree. Repeating it is
     harmless. Nothing of it is shown to anybody: there are no attribution tokens.
 
-    Fails with FAILED_PRECONDITION, which names the bundles that are held, where one of the two is not.
+    Fails with FAILED_PRECONDITION, which names the bundles that are held, where one of the two is not, by the gateway or
+    by a stage.
     """
     BatchRecommend: _grpc.UnaryStreamMultiCallable[_recommendation_service_pb2.BatchRecommendRequest, _recommendation_service_pb2.BatchRecommendResponse]
     """Recommends for many actors, in their order, as fast as the answers are read and the server allows: a few are worked
@@ -121,7 +122,8 @@ class RecommendationServiceAsyncStub(RecommendationServiceStub):
     """Answers one request by two bundles that are held, as of one moment, and says how far they agree. Repeating it is
     harmless. Nothing of it is shown to anybody: there are no attribution tokens.
 
-    Fails with FAILED_PRECONDITION, which names the bundles that are held, where one of the two is not.
+    Fails with FAILED_PRECONDITION, which names the bundles that are held, where one of the two is not, by the gateway or
+    by a stage.
     """
     BatchRecommend: _aio.UnaryStreamMultiCallable[_recommendation_service_pb2.BatchRecommendRequest, _recommendation_service_pb2.BatchRecommendResponse]  # type: ignore[assignment]
     """Recommends for many actors, in their order, as fast as the answers are read and the server allows: a few are worked
@@ -198,7 +200,8 @@ class RecommendationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Answers one request by two bundles that are held, as of one moment, and says how far they agree. Repeating it is
         harmless. Nothing of it is shown to anybody: there are no attribution tokens.
 
-        Fails with FAILED_PRECONDITION, which names the bundles that are held, where one of the two is not.
+        Fails with FAILED_PRECONDITION, which names the bundles that are held, where one of the two is not, by the gateway or
+        by a stage.
         """
 
     @_abc_1.abstractmethod
