@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NoReturn
 
 import grpc
@@ -41,27 +42,68 @@ STATUSES: dict[type[ShortlistError], grpc.StatusCode] = {
 """Status of every leaf of the error tree; a test holds the table against the tree."""
 
 
+# An error travels in HTTP/2 headers, of which a client takes 8 kB by default; of more it sees RESOURCE_EXHAUSTED alone.
+_MESSAGE_BYTES = 1500
+_VIOLATIONS_BYTES = 2400
+_FIELD_BYTES = 300
+_DESCRIPTION_BYTES = 500
+_BUNDLE_BYTES = 150
+
+
 async def abort(context: grpc.aio.ServicerContext[object, object], error: ShortlistError) -> NoReturn:
-    """End the RPC with the status of ``error`` and, where there is more to say, ``google.rpc`` details."""
+    """End the RPC with the status of ``error`` and, where there is more to say, ``google.rpc`` details.
+
+    Of many violations the first ones are said, and how many more there are; long texts are cut.
+    """
     code = STATUSES[type(error)]
+    text = clipped(str(error), _MESSAGE_BYTES)
     details: list[any_pb2.Any] = []
     if isinstance(error, InvalidRequest):
-        violations = [
-            error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description)
-            for v in error.violations
-        ]
+        violations = _first_violations(error.violations)
         details.append(_packed(error_details_pb2.BadRequest(field_violations=violations)))
     if isinstance(error, Overloaded):
-        delay = duration_pb2.Duration(nanos=int(error.retry_after_s * 1e9))
+        delay = duration_pb2.Duration()
+        delay.FromNanoseconds(int(error.retry_after_s * 1e9))
         details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
     reason = type(error).__name__
-    metadata = {"wanted": error.wanted, "held": ",".join(error.held)} if isinstance(error, BundleMismatch) else {}
+    metadata: dict[str, str] = {}
+    if isinstance(error, BundleMismatch):
+        metadata = {
+            "wanted": clipped(error.wanted, _BUNDLE_BYTES),
+            "held": clipped(",".join(error.held), 2 * _BUNDLE_BYTES),
+        }
     details.append(_packed(error_details_pb2.ErrorInfo(reason=reason, domain=_DOMAIN, metadata=metadata)))
-    status = status_pb2.Status(code=_number(code), message=str(error), details=details)
+    status = status_pb2.Status(code=_number(code), message=text, details=details)
     trailing: list[tuple[str, str | bytes]] = [(DETAILS_KEY, status.SerializeToString())]
     if isinstance(error, Overloaded):
         trailing.append(("grpc-retry-pushback-ms", str(max(1, round(error.retry_after_s * 1000)))))
-    await context.abort(code, str(error), tuple(trailing))
+    await context.abort(code, text, tuple(trailing))
+
+
+def clipped(text: str, most: int) -> str:
+    """Return ``text``, cut where it would take more than ``most`` bytes of a header."""
+    size = 0
+    for position, character in enumerate(text):
+        size += 1 if " " <= character <= "~" else 3 * len(character.encode())
+        if size > most:
+            return text[:position] + "..."
+    return text
+
+
+def _first_violations(violations: Sequence[Violation]) -> list[error_details_pb2.BadRequest.FieldViolation]:
+    shown: list[error_details_pb2.BadRequest.FieldViolation] = []
+    size = 0
+    for number, violation in enumerate(violations):
+        one = error_details_pb2.BadRequest.FieldViolation(
+            field=clipped(violation.field, _FIELD_BYTES), description=clipped(violation.description, _DESCRIPTION_BYTES)
+        )
+        size += one.ByteSize()
+        if size > _VIOLATIONS_BYTES:
+            more = f"and {len(violations) - number} more"
+            shown.append(error_details_pb2.BadRequest.FieldViolation(field="(more)", description=more))
+            break
+        shown.append(one)
+    return shown
 
 
 def to_domain(upstream: str, error: grpc.aio.AioRpcError) -> ShortlistError:

@@ -284,6 +284,18 @@ async def test_what_retails_answers_have_no_field_for_is_in_trailing_metadata(
     assert said["shortlist-missing-ids"] == ["new"]
 
 
+async def test_long_lists_in_metadata_are_cut_and_say_so(platform: Platform, retail: Retail) -> None:
+    event = UserEvent(event_type="add-to-cart", visitor_id="long")
+    for number in range(1000):
+        event.product_details.add().product.id = f"unknown-{'ü' * 40}-{number}"
+    write = "/google.cloud.retail.v2.UserEventService/WriteUserEvent"
+    said = await retail.trailing(write, WriteUserEventRequest(parent=CATALOG, user_event=event))
+    assert said["shortlist-missing-ids"][0] == f"unknown-{'ü' * 40}-0"
+    assert len(said["shortlist-missing-ids"]) + said["shortlist-missing-ids-left-out"] == 1000
+    with pytest.raises(exceptions.InvalidArgument, match="event_type: is 'xxx"):
+        await retail.predict(home(event_type="x" * 100_000))
+
+
 @pytest.mark.parametrize(
     ("event", "fields", "said"),
     [

@@ -47,6 +47,10 @@ _NAMES = (
 """Fields of our requests, and of Retail's that they were made from."""
 
 
+_LIST_BYTES = 2000
+"""Longest list in the metadata of an answer."""
+
+
 class RetailServicer:
     """Serves ``google.cloud.retail.v2``: ``PredictionService.Predict`` and ``UserEventService.WriteUserEvent``."""
 
@@ -150,10 +154,13 @@ class RetailServicer:
                 checks.event(f"events[{index}]", one, now_s)
             checks.done()
             answer = await self._event.WriteEvents(native, context)
-        trailing = [("shortlist-consistency-token", answer.consistency_token), *_not_kept(dropped)]
-        if answer.missing_ids:
-            trailing.append(("shortlist-missing-ids", json.dumps(list(answer.missing_ids))))
-        context.set_trailing_metadata(tuple(trailing))
+        context.set_trailing_metadata(
+            (
+                ("shortlist-consistency-token", answer.consistency_token),
+                *_listed("shortlist-not-kept", dropped),
+                *_listed("shortlist-missing-ids", answer.missing_ids),
+            )
+        )
         return _kept(event)
 
 
@@ -179,13 +186,32 @@ def _tell(context: Context, meta: answer_pb2.AnswerMeta, dropped: Sequence[str])
         "bundle_id": meta.bundle.bundle_id,
         "level": answer_pb2.DegradationLevel.Name(degradation.level),
         "causes": [answer_pb2.DegradationCause.Name(cause) for cause in degradation.causes],
-        "warnings": list(meta.warnings),
     }
-    context.set_trailing_metadata((("shortlist-answer", json.dumps(said)), *_not_kept(dropped)))
+    context.set_trailing_metadata(
+        (
+            ("shortlist-answer", json.dumps(said)),
+            *_listed("shortlist-warnings", meta.warnings),
+            *_listed("shortlist-not-kept", dropped),
+        )
+    )
 
 
-def _not_kept(dropped: Sequence[str]) -> list[tuple[str, str]]:
-    return [("shortlist-not-kept", json.dumps(dropped))] if dropped else []
+def _listed(key: str, texts: Sequence[str]) -> list[tuple[str, str]]:
+    """Return a list as metadata, in JSON: the first texts and, under ``<key>-left-out``, how many more there are.
+
+    A client takes 8 kB of metadata by default, and fails the call where there is more.
+    """
+    shown: list[str] = []
+    size = 0
+    for text in texts:
+        size += len(json.dumps(text)) + 2
+        if size > _LIST_BYTES:
+            break
+        shown.append(text)
+    found = [(key, json.dumps(shown))] if texts else []
+    if len(shown) < len(texts):
+        found.append((f"{key}-left-out", str(len(texts) - len(shown))))
+    return found
 
 
 @contextmanager
