@@ -116,7 +116,7 @@ class Checks:
             elif kind == "texts":
                 several[attribute.name] = self._texts(f"{path}.texts.values", attribute.texts.values)
             elif kind == "number" and math.isfinite(attribute.number):
-                found[attribute.name] = f"{attribute.number:g}"
+                found[attribute.name] = number_text(attribute.number)
             elif kind == "flag":
                 found[attribute.name] = "true" if attribute.flag else "false"
             else:
@@ -162,3 +162,8 @@ class Checks:
         if not 0.0 <= least <= 1.0:
             self.wrong("constraints.minimum_click_probability", f"is {least:g}; it must be in [0, 1]")
         return least
+
+
+def number_text(number: float) -> str:
+    """Return a finite number as text, whole ones without a point, that reads as the same number again."""
+    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
