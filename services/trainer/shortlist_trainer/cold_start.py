@@ -4,8 +4,9 @@ New users are those without an event before the cut that models were fitted at; 
 served at that moment. What a new user chose in onboarding is made from the first events that it liked: the values of
 item attributes that are most frequent among them. Nothing else of these events is known, and they are left out of what
 is relevant as well as of all lists, so that what is evaluated does not come back in what was chosen. New items are
-those without an event among the ones that retrieval was fitted on; they are looked at in the whole catalogue, where
-they compete with everything that is known, and among themselves, as on a shelf of what has just come in.
+those without an event among the ones that retrieval was fitted on, in the whole catalogue, where they compete with
+everything that is known. Those without an event before the cut are looked at among themselves too, as on a shelf of
+what has just come in.
 """
 
 from __future__ import annotations
@@ -17,15 +18,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist_trainer.actors import Moments, known_until
+from shortlist_evaluation.expected import expected_metrics
+from shortlist_evaluation.ranks import Ranks
+from shortlist_trainer.actors import Moments, frozen_at, known_until
 from shortlist_trainer.candidates import rolling
 from shortlist_trainer.chosen_values import is_value
 from shortlist_trainer.evaluate import (
+    BASELINE,
     Pipeline,
     Values,
     held_out_places,
     list_values,
     met_first,
+    relevant_after,
     rolling_values,
     sampled,
 )
@@ -75,8 +80,36 @@ def cold_slices(
     if len(places):
         users = prepared.sequences.users[places]
         yield Slice("new items, rolling", rolling_values(pipeline, places, recall_at, report), users)
-        among = rolling_values(pipeline, places, recall_at, report, is_new_item(prepared))
-        yield Slice("new items among themselves, rolling", among, users)
+    yield from among_new_items(pipeline, from_event, recall_at, report)
+
+
+def among_new_items(pipeline: Pipeline, from_event: int, recall_at: int, report: Report) -> Iterator[Slice]:
+    """Yield the slice of the items of which nothing is known but what they are, where anybody meets one of them.
+
+    Everybody is asked for at the cut, among the items without an event before ``from_event`` alone. Popularity says
+    nothing of these: its figures are those of a random order, as an expectation.
+    """
+    prepared, sequences = pipeline.prepared, pipeline.prepared.sequences
+    new = is_new_item(prepared, from_event)
+    users, met = relevant_after(prepared, from_event, prepared.dataset.events)
+    relevant = [rows[new[rows]] for rows in met]
+    kept = np.array([len(rows) > 0 for rows in relevant], np.bool_)
+    if not kept.any():
+        return
+    users, relevant = users[kept], [relevant[row] for row in np.flatnonzero(kept)]
+    moments = frozen_at(sequences, users, from_event, float(prepared.dataset.times_s[from_event - 1]))
+    lists = _lists(pipeline, moments, report, new)
+    values = {name: list_values(rows, relevant, recall_at) for name, rows in lists.items()}
+    values[BASELINE] = _by_chance([len(rows) for rows in relevant], int(new.sum()), recall_at)
+    yield Slice("new items among themselves, nothing known but what they are", values, users)
+
+
+def _by_chance(relevant: Sequence[int], n_items: int, recall_at: int) -> dict[str, NDArray[np.float64]]:
+    """Return the expected metrics of random orders of ``n_items`` items, for users with so many relevant ones each."""
+    indptr = np.concatenate([[0], np.cumsum(relevant)]).astype(np.int64)
+    all_tied = Ranks(np.zeros(indptr[-1], np.int64), np.full(indptr[-1], n_items - 1, np.int64))
+    at_10, wide = expected_metrics(all_tied, indptr, 10), expected_metrics(all_tied, indptr, recall_at)
+    return {"ndcg@10": at_10.ndcg, "hit@10": at_10.hit, f"recall@{recall_at}": wide.recall}
 
 
 def onboarding_slice(pipeline: Pipeline, from_event: int, recall_at: int, report: Report) -> Iterator[Slice]:
@@ -144,16 +177,16 @@ def new_users(sequences: Sequences, from_event: int, known: int, until_event: in
     return candidates[np.array(enough, np.bool_)].astype(np.int32)
 
 
-def is_new_item(prepared: Prepared) -> NDArray[np.bool_]:
-    """Return which items have no event among those that retrieval was fitted on, ``(n,)``."""
-    events = prepared.dataset.item_rows[: prepared.fit_end]
+def is_new_item(prepared: Prepared, until_event: int) -> NDArray[np.bool_]:
+    """Return which items have no event among the first ``until_event``, ``(n,)``."""
+    events = prepared.dataset.item_rows[:until_event]
     new: NDArray[np.bool_] = np.bincount(events, minlength=prepared.n_items) == 0
     return new
 
 
 def new_item_places(prepared: Prepared, from_event: int) -> NDArray[np.int64]:
     """Return the places of the events from ``from_event`` on, on items that retrieval was not fitted on."""
-    dataset, is_new = prepared.dataset, is_new_item(prepared)
+    dataset, is_new = prepared.dataset, is_new_item(prepared, prepared.fit_end)
     places = held_out_places(prepared, from_event, dataset.events, dataset.events, seed=0)
     chosen: NDArray[np.int64] = places[is_new[prepared.sequences.items[places]]]
     return chosen
@@ -181,10 +214,12 @@ def _list_values(pipeline: Pipeline, moments: Moments, recall_at: int, report: R
     return {name: list_values(rows, relevant, recall_at) for name, rows in lists.items()}
 
 
-def _lists(pipeline: Pipeline, moments: Moments, report: Report) -> dict[str, NDArray[np.int32]]:
+def _lists(
+    pipeline: Pipeline, moments: Moments, report: Report, allowed: NDArray[np.bool_] | None = None
+) -> dict[str, NDArray[np.int32]]:
     """Return one list a moment, ``(q, k)``, by name."""
     lists: dict[str, list[NDArray[np.int32]]] = {name: [] for name in pipeline.names}
-    for part, here, candidates in rolling(pipeline.prepared, pipeline.retrieval, moments):
+    for part, here, candidates in rolling(pipeline.prepared, pipeline.retrieval, moments, allowed):
         for name, rows in pipeline.lists(here, candidates).items():
             lists[name].append(rows)
         report("new users", part.stop, len(moments), 0.0)

@@ -121,19 +121,13 @@ def sampled(places: NDArray[np.int64], most: int, seed: int) -> NDArray[np.int64
     return places[np.sort(np.random.default_rng([seed, 21]).choice(len(places), most, replace=False))]
 
 
-def rolling_values(
-    pipeline: Pipeline,
-    places: NDArray[np.int64],
-    recall_at: int,
-    report: Report,
-    allowed: NDArray[np.bool_] | None = None,
-) -> Values:
-    """Return the rolling metrics of each event in ``places`` (in order of time), of ``allowed`` items ``(n,)``."""
+def rolling_values(pipeline: Pipeline, places: NDArray[np.int64], recall_at: int, report: Report) -> Values:
+    """Return the rolling metrics of each event in ``places`` (in order of time)."""
     prepared = pipeline.prepared
     moments = before_events(prepared.sequences, places)
     targets = prepared.sequences.items[places]
     ranks: dict[str, list[NDArray[np.int64]]] = {name: [] for name in pipeline.names}
-    for part, here, candidates in rolling(prepared, pipeline.retrieval, moments, allowed):
+    for part, here, candidates in rolling(prepared, pipeline.retrieval, moments):
         for name, rows in pipeline.lists(here, candidates).items():
             ranks[name].append(rank_in(rows, targets[part]))
         report("rolling evaluation", part.stop, len(moments), 0.0)

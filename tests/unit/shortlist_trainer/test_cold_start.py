@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from shortlist_data.features import item_totals
 from shortlist_trainer.checkpoints import Checkpoints
 from shortlist_trainer.chosen_values import is_value
 from shortlist_trainer.cold_start import (
+    _by_chance,
     after_first_events,
-    cold_slices,
+    among_new_items,
     is_new_item,
     met_later,
     new_item_places,
@@ -203,18 +205,40 @@ def test_a_sample_keeps_the_order_and_the_bound() -> None:
     assert some.tolist() == sampled(places, 10, seed=1).tolist() != sampled(places, 10, seed=2).tolist()
 
 
-def test_new_items_among_themselves_compete_with_nothing_else(
-    without_some: Prepared, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    checkpoints = Checkpoints(tmp_path_factory.mktemp("checkpoints"), "", resume=False)
-    fitted = fit(without_some.dataset, quick("two_tower.epochs=1"), checkpoints, lambda *_: None, Clock())
-    cut = without_some.split.validation_end
-    slices = {each.title: each for each in cold_slices(fitted.pipeline, cut, 4, 50, 1, lambda *_: None)}
-    among = slices["new items among themselves, rolling"]
-    everywhere = slices["new items, rolling"]
-    assert is_new_item(without_some).sum() == 4
-    # Four items fill a list of ten: all of them are in it, and the item neighbours know none of them.
-    assert among.values["two_tower"]["hit@10"].tolist() == [1.0] * len(among.groups)
-    assert among.values["pipeline"]["recall@4"].tolist() == [1.0] * len(among.groups)
-    assert among.values["item_neighbours"]["hit@10"].tolist() == [0.0] * len(among.groups)
-    assert everywhere.values["pipeline"]["hit@10"].mean() < 1.0
+@pytest.fixture(scope="module")
+def withheld(world: Dataset) -> Dataset:
+    """Return a data set in which four items come in with the last tenth of the events."""
+    cut = int(0.9 * world.events)
+    kept = (world.item_rows >= 4) | (np.arange(world.events) >= cut)
+    columns = {name: getattr(world, name)[kept] for name in ("user_rows", "item_rows", "values", "times_s")}
+    return replace(world, **columns)
+
+
+def test_new_items_among_themselves_compete_with_nothing_else(withheld: Dataset, tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, "", resume=False)
+    fitted = fit(withheld, quick("two_tower.epochs=1"), checkpoints, lambda *_: None, Clock())
+    prepared, cut = fitted.prepared, int(np.flatnonzero(withheld.item_rows < 4)[0])
+    assert np.flatnonzero(is_new_item(prepared, cut)).tolist() == [0, 1, 2, 3]
+    (found,) = among_new_items(fitted.pipeline, cut, 2, lambda *_: None)
+    users = np.unique(withheld.user_rows[cut:][withheld.item_rows[cut:] < 4])
+    assert sorted(found.groups.tolist()) == users.tolist()
+    # Four items fill a list of ten: all of them are in it. Item neighbours know none of them.
+    for name in ("two_tower", "fusion", "pipeline"):
+        assert found.values[name]["hit@10"].tolist() == [1.0] * len(users)
+    assert found.values["item_neighbours"]["hit@10"].tolist() == [0.0] * len(users)
+    # By chance half of the relevant ones are among the first two of four.
+    assert found.values["popular"]["recall@2"] == pytest.approx(np.full(len(users), 0.5))
+
+
+def test_the_order_of_chance_is_the_mean_over_all_orders() -> None:
+    found = _by_chance([1, 2], 4, 2)
+    orders = list(permutations(range(4)))
+    for user, relevant in enumerate(([0], [0, 1])):
+        values = list_values(np.array(orders, np.int32), [np.array(relevant, np.int32)] * len(orders), 2)
+        for metric, each in values.items():
+            assert found[metric][user] == pytest.approx(each.mean())
+
+
+def test_without_new_items_there_is_no_slice_of_them(world: Dataset, tmp_path: Path) -> None:
+    fitted = fit(world, quick("two_tower.epochs=1"), Checkpoints(tmp_path, "", resume=False), lambda *_: None, Clock())
+    assert list(among_new_items(fitted.pipeline, int(0.9 * world.events), 4, lambda *_: None)) == []
