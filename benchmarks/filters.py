@@ -2,7 +2,8 @@
 
 ``python benchmarks/filters.py`` is small and quick; ``--items 1000000 --dim 64 --json FILE`` is what
 services/retrieval/README.md shows; ``--answers 1000000`` searches that often under random filters and counts what may not
-come back.
+come back; ``--rules`` measures every kind of search at every share, which is where the thresholds of
+``shortlist_retrieval.index`` come from.
 
 One query at a time on one thread, 500 candidates. Each filtered search is followed by one without a filter, so that what
 else the machine does falls on both alike; times are those of the thread's own work (CPU), which that hardly moves, and as a
@@ -18,6 +19,8 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist_domain.filters import Node
+from shortlist_retrieval import index as index_module
 from shortlist_retrieval.index import VectorIndex, build_index, prepare_thread
 from shortlist_retrieval.selection import Selection
 from shortlist_testing.filtered_answers import SHARES, World, below, forbidden_in, world_of
@@ -36,13 +40,27 @@ HEAD = (
     "| attribute | pass | recall@50 | least | CPU p50, p99 | no filter | p99 ratio | wall p99 ratio | first | forbidden |",
     "|---|---|---|---|---|---|---|---|---|---|",
 )
+RULES_SHARES = (0.01, 0.03, 0.05, 0.2, 0.5, 0.8, 0.95, 1.0)
+SKIPPED: dict[str, Callable[[float], bool]] = {
+    "scan": lambda share: share > 0.3,
+    "fetch more": lambda share: share < 0.04,
+}
+"""Shares at which a search takes so long that it is not tried."""
+
+EXPONENTS = (0.0, 0.25, 0.4, 0.5)
+RULES_HEAD = (
+    "| attribute | pass | scan | fetch more | " + " | ".join(f"bitmap, {e:g}" for e in EXPONENTS) + " |",
+    "|---|---|---|---|---|---|---|---|",
+)
 
 
 def main() -> int:
     """Measure and print."""
     asked = _arguments()
     if asked.show:
-        print("\n".join((*HEAD, *map(_line, json.loads(asked.show.read_text(encoding="utf-8"))["rows"]))))
+        rows = json.loads(asked.show.read_text(encoding="utf-8"))["rows"]
+        head, line = (RULES_HEAD, _rules_line) if "searches" in rows[0] else (HEAD, _line)
+        print("\n".join((*head, *map(line, rows))))
         return 0
     prepare_thread()
     if asked.answers:
@@ -56,13 +74,14 @@ def main() -> int:
     content, facts = build_index(world.embeddings, world.queries[:256])
     index = VectorIndex(content, world.embeddings, lambda _: None)
     print(f"{asked.items:,} x {asked.dim}, {index.kind}, nprobe {facts['nprobe']:.0f} of {facts['nlist']:.0f} cells")
-    print("\n".join(HEAD))
+    measure, head, line = (_by_each_search, RULES_HEAD, _rules_line) if asked.rules else (_measured, HEAD, _line)
+    print("\n".join(head))
     rows = []
     for name in ("anywhere", "together"):
-        for share in SHARES:
-            row = {"attribute": name, "share": share, **_measured(world, index, below(name, share))}
+        for share in RULES_SHARES if asked.rules else SHARES:
+            row = {"attribute": name, "share": share, **measure(world, index, below(name, share))}
             rows.append(row)
-            print(_line(row), flush=True)
+            print(line(row), flush=True)
     found = {
         "rows": rows,
         "candidates": CANDIDATES,
@@ -76,6 +95,47 @@ def main() -> int:
     if asked.json:
         asked.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     return 0
+
+
+def _by_each_search(world: World, index: VectorIndex, node: Node) -> dict[str, Any]:
+    """Measure every kind of search, whichever the rule would take."""
+    mask = world.masks.mask(world.masks.checked(node))
+    passing = np.flatnonzero(mask)
+    selection = Selection(len(mask), NOTHING, None, mask)
+    k, share = min(CANDIDATES, len(passing)), len(passing) / len(mask)
+
+    def bitmap(exponent: float, query: NDArray[np.float32]) -> NDArray[np.int32]:
+        index_module.PROBE_EXPONENT = exponent
+        return index._selected(query, k, selection, share)[0]
+
+    searches: dict[str, Callable[[NDArray[np.float32]], NDArray[np.int32]]] = {
+        "scan": lambda query: index._scan(query, k, selection)[0],
+        "fetch more": lambda query: index._fetched(query, k, selection)[0],
+        **{f"bitmap {exponent:g}": partial(bitmap, exponent) for exponent in EXPONENTS},
+    }
+    kept = index_module.PROBE_EXPONENT
+    found: dict[str, Any] = {
+        name: {"cpu": [], "recall": []} for name in searches if name not in SKIPPED or not SKIPPED[name](share)
+    }
+    truths = [_exact(world.embeddings, passing, query) for query in world.queries[256:]]
+    for name, of in found.items():  # not by query: the second search for one would find its cells in the caches
+        for query, truth in zip(world.queries[256:], truths, strict=True):
+            started = time.thread_time()
+            rows = searches[name](query)
+            of["cpu"].append((time.thread_time() - started) * 1e3)
+            of["recall"].append(len(np.intersect1d(truth, rows[:RECALL_AT])) / len(truth))
+    index_module.PROBE_EXPONENT = kept
+    medians = {
+        name: {"cpu_ms": round(float(np.median(of["cpu"])), 2), "recall": round(float(np.mean(of["recall"])), 3)}
+        for name, of in found.items()
+    }
+    return {"passing": len(passing), "searches": medians}
+
+
+def _rules_line(row: dict[str, Any]) -> str:
+    cells = (row["searches"].get(name) for name in ("scan", "fetch more", *(f"bitmap {e:g}" for e in EXPONENTS)))
+    said = (f"{cell['cpu_ms']:.1f} ms, {cell['recall']:.3f}" if cell else "" for cell in cells)
+    return f"| `{row['attribute']}` | {row['share'] * 100:g} % | {' | '.join(said)} |"
 
 
 def _measured(world: World, index: VectorIndex, node: Node) -> dict[str, Any]:
@@ -148,6 +208,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--queries", type=int, default=200, help="searches of each kind and share (default: 200)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--answers", type=int, default=0, help="count forbidden items in so many answers instead")
+    parser.add_argument("--rules", action="store_true", help="measure every kind of search at every share instead")
     parser.add_argument("--json", type=Path, help="file to write what was measured to")
     parser.add_argument("--show", type=Path, help="print the table of such a file, and measure nothing")
     return parser.parse_args()

@@ -36,13 +36,13 @@ SCAN_BELOW = 30_000
 SCAN_SHARE = 0.02
 """Share of the rows below which any index does."""
 
-OVERFETCH_SHARE = 0.8
+OVERFETCH_SHARE = 0.9
 """Share of the rows from which an approximate index fetches more than wanted, instead of asking for each whether it is
 allowed. An exact one does not get faster by it."""
 
 PROBE_EXPONENT = 0.4
-"""Cells are visited in proportion to the allowed share to the power of minus this. 0 loses up to a quarter of the
-nearest where allowed rows lie together, away from the query; 0.5 costs more than three unfiltered searches."""
+"""Cells are visited in proportion to the allowed share to the power of minus this. Of 5 % that lie together, 0 finds 0.71
+of the nearest, 0.4 finds 0.94; of 20 % that lie anywhere, 0.5 costs close to three unfiltered searches."""
 
 _FLAT = b"IxFI"
 _IVF = b"IwFl"
