@@ -41,8 +41,8 @@ OVERFETCH_SHARE = 0.9
 allowed. An exact one does not get faster by it."""
 
 PROBE_EXPONENT = 0.4
-"""Cells are visited in proportion to the allowed share to the power of minus this. Of 5 % that lie together, 0 finds 0.71
-of the nearest, 0.4 finds 0.94; of 20 % that lie anywhere, 0.5 costs close to three unfiltered searches."""
+"""Cells are visited in proportion to the allowed share to the power of minus this. Where 5 % lie together, 0 finds 0.71
+of the nearest and 0.4 finds 0.94; where 20 % lie anywhere, 0.5 costs close to three unfiltered searches."""
 
 _FLAT = b"IxFI"
 _IVF = b"IwFl"
