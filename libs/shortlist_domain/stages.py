@@ -242,6 +242,10 @@ class FeatureStage(Protocol):
         """Add ``events`` to the actor's history."""
         ...
 
+    async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> None:
+        """Add slates to the log of what was served, each a serialized ``SlateRecord``. Not idempotent."""
+        ...
+
 
 class ItemFeed(Protocol):
     """The item counters as ranking and retrieval see them."""

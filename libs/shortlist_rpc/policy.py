@@ -60,6 +60,8 @@ POLICIES: dict[str, Policy] = {
     "/shortlist.featurestore.v1.FeatureStoreService/DescribeViews": Policy(1.0, is_idempotent=True),
     "/shortlist.featurestore.v1.FeatureStoreService/GetFreshness": Policy(1.0, is_idempotent=True),
     "/shortlist.featurestore.v1.FeatureStoreService/EraseActor": Policy(5.0, is_idempotent=True),
+    # A repetition leaves a slate in the log twice; who writes the log decides that this is better than losing one.
+    "/shortlist.featurestore.v1.FeatureStoreService/AppendSlates": Policy(2.0, is_idempotent=False),
 }
 """Every RPC of the protos; a test holds the table against the descriptors."""
 

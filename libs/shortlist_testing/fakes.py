@@ -34,6 +34,7 @@ class FakeFeatures:
     attributes: dict[ActorKey, dict[str, str]] = field(default_factory=dict)
     reads: list[tuple[ActorKey, int]] = field(default_factory=list)
     caught_up: bool = True
+    slates: list[bytes] = field(default_factory=list)
 
     async def read_actor(
         self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
@@ -63,6 +64,12 @@ class FakeFeatures:
         added = [e.event_id not in known for e in events]
         kept.extend(e for e, is_new in zip(events, added, strict=True) if is_new)
         return AppendResult(len(kept), added)
+
+    async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> None:
+        """See :class:`shortlist_domain.stages.FeatureStage`."""
+        if self.failure:
+            raise self.failure
+        self.slates.extend(records)
 
 
 @dataclass

@@ -35,6 +35,11 @@ def freshness_key(tenant: str) -> str:
     return f"{_items_tag(tenant)}:freshness"
 
 
+def slates_key() -> str:
+    """STREAM of serialized ``SlateRecord`` in the field ``record``, of all tenants: its readers read everything."""
+    return "sl:slates"
+
+
 def _actor_tag(key: ActorKey) -> str:
     # Percent-encoding takes braces, colons and spaces out of foreign text: no id can name another id's key.
     return f"sl:{{a:{quote(key.tenant, safe='')}:{quote(key.actor_id, safe='')}}}"

@@ -18,6 +18,7 @@ from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import InvalidRequest, UpstreamFailed
 from shortlist_domain.stages import ActorKey, ActorState, AppendResult, Event, ItemDelta, ItemDeltas
 from shortlist_feature_store.additions import additions_of, fresh_events, subtractions_of
+from shortlist_feature_store.memory_slates import MemorySlates
 from shortlist_feature_store.records import (
     Row,
     attribute_text,
@@ -31,7 +32,7 @@ from shortlist_feature_store.records import (
     unpack_rows,
     wins,
 )
-from shortlist_feature_store.store import UPSTREAM, Erased, Kept, Limits, StoreFreshness, WriteResult
+from shortlist_feature_store.store import UPSTREAM, Erased, Kept, Limits, SlateEntry, StoreFreshness, WriteResult
 
 _SHARE_FOR_WAITING = 0.8
 
@@ -93,6 +94,7 @@ class MemoryStore:
         self._actors: dict[ActorKey, _Actor] = {}
         self._tenants: dict[str, _Tenant] = {}
         self._is_closed = False
+        self._slates = MemorySlates(limits)
 
     async def read_actor(
         self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
@@ -215,6 +217,21 @@ class MemoryStore:
             else:
                 await changed.wait()
         raise UpstreamFailed(UPSTREAM, "the store is closed")
+
+    async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> None:
+        """Add to the log of served slates; see the protocol."""
+        self._check("logging slates", deadline)
+        self._slates.append(records)
+
+    async def take_slates(self, consumer: str, count: int, deadline: Deadline) -> Sequence[SlateEntry]:
+        """Return entries of the log of served slates; see the protocol."""
+        self._check("taking slates", deadline)
+        return self._slates.take(consumer, count)
+
+    async def confirm_slates(self, entry_ids: Sequence[str], deadline: Deadline) -> None:
+        """Note that entries are safe; see the protocol."""
+        self._check("confirming slates", deadline)
+        self._slates.confirm(entry_ids)
 
     async def ping(self, deadline: Deadline) -> None:
         """Return; the store is this process."""

@@ -33,7 +33,8 @@ from shortlist_feature_store.records import (
 )
 from shortlist_feature_store.redis_items import RedisItems
 from shortlist_feature_store.redis_link import Command, RedisLink
-from shortlist_feature_store.store import Erased, Kept, Limits, StoreFreshness, WriteResult
+from shortlist_feature_store.redis_slates import RedisSlates
+from shortlist_feature_store.store import Erased, Kept, Limits, SlateEntry, StoreFreshness, WriteResult
 from shortlist_telemetry.catalogue import LogEvent
 from shortlist_telemetry.logging import get_log
 
@@ -60,6 +61,7 @@ class RedisStore:
         self._limits = limits
         self._now = now
         self._items = RedisItems(link, limits)
+        self._slates = RedisSlates(link, limits)
         # Writers of one actor in one process queue here instead of failing each other's transactions.
         self._locks = tuple(asyncio.Lock() for _ in range(_STRIPES))
         self._log = get_log("feature-store")
@@ -179,6 +181,18 @@ class RedisStore:
     def watch_items(self, tenant: str, cursor: str) -> AsyncGenerator[ItemDeltas, None]:
         """Yield a snapshot and then every change; see the protocol."""
         return self._items.watch(tenant, cursor)
+
+    async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> None:
+        """Add to the log of served slates; see the protocol."""
+        await self._slates.append(records, deadline)
+
+    async def take_slates(self, consumer: str, count: int, deadline: Deadline) -> Sequence[SlateEntry]:
+        """Return entries of the log of served slates; see the protocol."""
+        return await self._slates.take(consumer, count, deadline)
+
+    async def confirm_slates(self, entry_ids: Sequence[str], deadline: Deadline) -> None:
+        """Note that entries are safe; see the protocol."""
+        await self._slates.confirm(entry_ids, deadline)
 
     async def ping(self, deadline: Deadline) -> None:
         """Return where the server answers."""

@@ -28,7 +28,7 @@ _ACTORS_AT_ONCE = 4
 
 
 class FeatureStoreServicer(pb_grpc.FeatureStoreServiceServicer):
-    """FeatureStoreService. Repeating any of its calls is harmless."""
+    """FeatureStoreService. Repeating any of its calls but AppendSlates is harmless."""
 
     def __init__(self, store: Callable[[], FeatureStore], now: Callable[[], float] = time.time) -> None:
         """Keep the way to the store.
@@ -95,6 +95,10 @@ class FeatureStoreServicer(pb_grpc.FeatureStoreServiceServicer):
     async def EraseActor(self, request: pb.EraseActorRequest, context: Context) -> pb.EraseActorResponse:  # noqa: N802, D102
         erased = await self._store().erase_actor(wire.actor_key(request.key), current_deadline())
         return pb.EraseActorResponse(events=erased.events, attributes=erased.attributes, verified=erased.verified)
+
+    async def AppendSlates(self, request: pb.AppendSlatesRequest, context: Context) -> pb.AppendSlatesResponse:  # noqa: N802, D102
+        await self._store().append_slates(wire.slates_of(request), current_deadline())
+        return pb.AppendSlatesResponse()
 
     async def WatchItems(  # noqa: N802, D102
         self, request: pb.WatchItemsRequest, context: Context

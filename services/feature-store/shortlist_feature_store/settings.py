@@ -41,7 +41,15 @@ class FeatureStoreSettings(ServerSettings):
     item_change_log_length: int = Field(default=10_000, ge=1)
     """Changes of item counters that a watcher may miss and still resume without a snapshot."""
 
+    slate_log_length: int = Field(default=50_000, ge=1)
+    """Served slates kept for ``shortlist slates export``; the oldest go first. One of ten items takes 0.4 KB."""
+
     @property
     def limits(self) -> Limits:
         """How much is kept."""
-        return Limits(self.max_events_per_actor, self.max_impressions_per_actor, self.item_change_log_length)
+        return Limits(
+            self.max_events_per_actor,
+            self.max_impressions_per_actor,
+            self.item_change_log_length,
+            self.slate_log_length,
+        )

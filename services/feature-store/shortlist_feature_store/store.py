@@ -45,6 +45,9 @@ class Limits:
     item_change_log_length: int = 10_000
     """Steps of the item stream that a reader may fall behind before it gets a snapshot; kept roughly."""
 
+    slate_log_length: int = 50_000
+    """Served slates kept for who takes them out, the newest; kept roughly."""
+
     def __post_init__(self) -> None:
         if self.max_events_per_actor < 1:
             raise ValueError(f"max_events_per_actor is {self.max_events_per_actor}; at least 1 is needed")
@@ -52,6 +55,8 @@ class Limits:
             raise ValueError(f"max_impressions_per_actor is {self.max_impressions_per_actor}; at least 1 is needed")
         if self.item_change_log_length < 1:
             raise ValueError(f"item_change_log_length is {self.item_change_log_length}; at least 1 is needed")
+        if self.slate_log_length < 1:
+            raise ValueError(f"slate_log_length is {self.slate_log_length}; at least 1 is needed")
 
     @property
     def history(self) -> Kept:
@@ -103,6 +108,17 @@ class StoreFreshness:
 
     last_write_s: float | None
     """When the last write arrived, seconds since 1970 UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlateEntry:
+    """One entry of the log of served slates."""
+
+    entry_id: str
+    """Place in the log; rises, and is never used twice."""
+
+    record: bytes | None
+    """Serialized ``SlateRecord``; ``None`` where it was pushed out of the log after it had been taken."""
 
 
 class FeatureStore(Protocol):
@@ -195,6 +211,24 @@ class FeatureStore(Protocol):
         A change carries an item's totals at the time of reading, so that several changes of an item may come as one.
         Ends with :class:`~shortlist_domain.errors.UpstreamFailed`; the caller comes again, with the last cursor.
         """
+        ...
+
+    async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> None:
+        """Add serialized ``SlateRecord`` to the log of served slates, which lets the oldest go. Not idempotent."""
+        ...
+
+    async def take_slates(self, consumer: str, count: int, deadline: Deadline) -> Sequence[SlateEntry]:
+        """Return what ``consumer`` has taken and not confirmed, all of it; where there is none, what nobody has taken.
+
+        Args:
+            consumer: Who takes. What one has taken, no other is given.
+            count: Most entries of those that nobody has taken, the oldest first.
+            deadline: When the answer is due.
+        """
+        ...
+
+    async def confirm_slates(self, entry_ids: Sequence[str], deadline: Deadline) -> None:
+        """Note that what was taken is safe; it is not given again. Harmless to repeat."""
         ...
 
     async def ping(self, deadline: Deadline) -> None:

@@ -19,6 +19,8 @@ from shortlist_feature_store.views import KEPT_ENTITIES, Column, kept_features
 
 DEFAULT_EVENT_TYPE = "rating"
 MAX_EVENTS = 1_000
+MAX_SLATES = 1_000
+MAX_SLATE_ID_BYTES = 64
 MAX_ATTRIBUTES = 100
 MAX_ENTITIES = 1_000
 MAX_FEATURES = 100
@@ -76,6 +78,27 @@ def events_of(request: pb.AppendEventsRequest, now_s: float) -> list[Event]:
         events.append(event)
     _refuse(violations)
     return events
+
+
+def slates_of(request: pb.AppendSlatesRequest) -> list[bytes]:
+    """Return the request's records, serialized.
+
+    Raises:
+        InvalidRequest: With every violation found.
+    """
+    violations: list[Violation | None] = [_count_violation("slates", len(request.slates), MAX_SLATES)]
+    for at, record in enumerate(request.slates):
+        length = len(record.slate_id.encode())
+        if not 1 <= length <= MAX_SLATE_ID_BYTES:
+            violations.append(
+                Violation(f"slates[{at}].slate_id", f"has {length} bytes; it must have 1 to {MAX_SLATE_ID_BYTES}")
+            )
+        if record.schema_version < 1:
+            violations.append(
+                Violation(f"slates[{at}].schema_version", f"is {record.schema_version}; 1 or more is needed")
+            )
+    _refuse(violations)
+    return [record.SerializeToString() for record in request.slates]
 
 
 def attributes_of(request: pb.WriteFeaturesRequest, now_s: float) -> tuple[dict[str, str], float]:

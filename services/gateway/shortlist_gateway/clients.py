@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 
+from shortlist.common.v1.slate_record_pb2 import SlateRecord
 from shortlist.featurestore.v1 import feature_store_service_pb2 as store_pb
 from shortlist.featurestore.v1.feature_store_service_pb2_grpc import FeatureStoreServiceStub
 from shortlist.ranking.v1 import ranking_service_pb2 as ranking_pb
@@ -57,6 +58,11 @@ class FeatureStoreClient:
         request = store_pb.AppendEventsRequest(key=wire.key_message(key), events=wire.event_messages(events))
         response = await _call("feature-store", self._stub.AppendEvents, request, deadline)
         return AppendResult(response.version, tuple(response.added))
+
+    async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> None:
+        """See :class:`shortlist_domain.stages.FeatureStage`."""
+        request = store_pb.AppendSlatesRequest(slates=map(SlateRecord.FromString, records))
+        await _call("feature-store", self._stub.AppendSlates, request, deadline)
 
 
 class RetrievalClient:

@@ -13,6 +13,7 @@ from shortlist_feature_store.store import FeatureStore, Limits
 from shortlist_testing.feature_store_contract import NOW_S, FeatureStoreContract, MakeStore
 from shortlist_testing.item_counters_contract import ItemCountersContract
 from shortlist_testing.redis import RunningValkey, running_valkey
+from shortlist_testing.slates_contract import SlatesContract
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def valkey() -> Iterator[RunningValkey]:
         yield server
 
 
-class TestMemoryStore(FeatureStoreContract, ItemCountersContract):
+class TestMemoryStore(FeatureStoreContract, ItemCountersContract, SlatesContract):
     @pytest.fixture
     async def make_store(self) -> AsyncIterator[MakeStore]:
         stores: list[FeatureStore] = []
@@ -35,7 +36,7 @@ class TestMemoryStore(FeatureStoreContract, ItemCountersContract):
             await store.aclose()
 
 
-class TestRedisStore(FeatureStoreContract, ItemCountersContract):
+class TestRedisStore(FeatureStoreContract, ItemCountersContract, SlatesContract):
     @pytest.fixture
     async def make_store(self, valkey: RunningValkey) -> AsyncIterator[MakeStore]:
         valkey.command("FLUSHALL")

@@ -15,11 +15,13 @@ from google.rpc import error_details_pb2, status_pb2
 from prometheus_client import CollectorRegistry
 
 from shortlist.common.v1 import actor_pb2
+from shortlist.common.v1.slate_record_pb2 import SlateRecord
 from shortlist.featurestore.v1 import feature_store_service_pb2 as pb
 from shortlist.featurestore.v1.feature_store_service_pb2_grpc import (
     FeatureStoreServiceStub,
     add_FeatureStoreServiceServicer_to_server,
 )
+from shortlist_domain.deadline import Deadline
 from shortlist_domain.features import FEATURES, Entity
 from shortlist_domain.stages import ActorKey, Event, ItemDelta, ItemDeltas
 from shortlist_feature_store import wire
@@ -54,8 +56,13 @@ class Service:
 
 
 @pytest.fixture
-async def stub() -> AsyncIterator[Any]:
-    service = Service(MemoryStore(Limits(), now=lambda: NOW_S))
+def store() -> MemoryStore:
+    return MemoryStore(Limits(), now=lambda: NOW_S)
+
+
+@pytest.fixture
+async def stub(store: MemoryStore) -> AsyncIterator[Any]:
+    service = Service(store)
     async with (
         serving(service, ServerSettings(port=0), Metrics(CollectorRegistry())) as server,
         grpc.aio.insecure_channel(server.address) as channel,
@@ -293,3 +300,30 @@ def test_times_survive_the_wire_to_the_microsecond() -> None:
     (event,) = wire.events_of(request, NOW_S)
     assert event == Event("a", 1.0, NOW_S - 0.123456)
     assert wire.actor_key(KEY) == ActorKey("", "u/1")
+
+
+async def test_slates_are_logged_as_they_came(stub: Any, store: MemoryStore) -> None:
+    records = [SlateRecord(schema_version=1, slate_id=f"s{at}", variants=["a"], logged_share=0.5) for at in range(3)]
+    await stub.AppendSlates(pb.AppendSlatesRequest(slates=records))
+    entries = await store.take_slates("one", 10, Deadline.after(5.0))
+    assert [SlateRecord.FromString(entry.record or b"") for entry in entries] == records
+
+
+@pytest.mark.parametrize(
+    ("slates", "field"),
+    [
+        ([], "slates"),
+        ([SlateRecord(schema_version=1, slate_id="s")] * 1_001, "slates"),
+        ([SlateRecord(schema_version=1)], "slates[0].slate_id"),
+        ([SlateRecord(schema_version=1, slate_id="s" * 65)], "slates[0].slate_id"),
+        ([SlateRecord(schema_version=1, slate_id="s"), SlateRecord(slate_id="s")], "slates[1].schema_version"),
+    ],
+)
+async def test_one_bad_slate_refuses_the_call_and_is_named(
+    stub: Any, store: MemoryStore, slates: list[SlateRecord], field: str
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await stub.AppendSlates(pb.AppendSlatesRequest(slates=slates))
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert field in (refused.value.details() or "")
+    assert await store.take_slates("one", 10, Deadline.after(5.0)) == []

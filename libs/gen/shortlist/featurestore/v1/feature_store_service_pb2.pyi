@@ -3,6 +3,7 @@ import datetime
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from shortlist.common.v1 import actor_pb2 as _actor_pb2
+from shortlist.common.v1 import slate_record_pb2 as _slate_record_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -239,3 +240,13 @@ class EraseActorResponse(_message.Message):
     attributes: int
     verified: bool
     def __init__(self, events: _Optional[int] = ..., attributes: _Optional[int] = ..., verified: _Optional[bool] = ...) -> None: ...
+
+class AppendSlatesRequest(_message.Message):
+    __slots__ = ("slates",)
+    SLATES_FIELD_NUMBER: _ClassVar[int]
+    slates: _containers.RepeatedCompositeFieldContainer[_slate_record_pb2.SlateRecord]
+    def __init__(self, slates: _Optional[_Iterable[_Union[_slate_record_pb2.SlateRecord, _Mapping]]] = ...) -> None: ...
+
+class AppendSlatesResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

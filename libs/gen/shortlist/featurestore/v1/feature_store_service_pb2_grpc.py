@@ -83,6 +83,11 @@ class FeatureStoreServiceStub:
                 request_serializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.EraseActorRequest.SerializeToString,
                 response_deserializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.EraseActorResponse.FromString,
                 _registered_method=True)
+        self.AppendSlates = channel.unary_unary(
+                '/shortlist.featurestore.v1.FeatureStoreService/AppendSlates',
+                request_serializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.AppendSlatesRequest.SerializeToString,
+                response_deserializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.AppendSlatesResponse.FromString,
+                _registered_method=True)
 
 
 class FeatureStoreServiceServicer:
@@ -156,6 +161,13 @@ class FeatureStoreServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AppendSlates(self, request, context):
+        """Adds slates to the log of what was served. Repeating it leaves a slate there twice, under one id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FeatureStoreServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -203,6 +215,11 @@ def add_FeatureStoreServiceServicer_to_server(servicer, server):
                     servicer.EraseActor,
                     request_deserializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.EraseActorRequest.FromString,
                     response_serializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.EraseActorResponse.SerializeToString,
+            ),
+            'AppendSlates': grpc.unary_unary_rpc_method_handler(
+                    servicer.AppendSlates,
+                    request_deserializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.AppendSlatesRequest.FromString,
+                    response_serializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.AppendSlatesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -452,6 +469,33 @@ class FeatureStoreService:
             '/shortlist.featurestore.v1.FeatureStoreService/EraseActor',
             shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.EraseActorRequest.SerializeToString,
             shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.EraseActorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AppendSlates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shortlist.featurestore.v1.FeatureStoreService/AppendSlates',
+            shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.AppendSlatesRequest.SerializeToString,
+            shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.AppendSlatesResponse.FromString,
             options,
             channel_credentials,
             insecure,

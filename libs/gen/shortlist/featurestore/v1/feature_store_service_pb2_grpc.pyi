@@ -57,6 +57,8 @@ class FeatureStoreServiceStub:
     """Tells how old the newest data is."""
     EraseActor: _grpc.UnaryUnaryMultiCallable[_feature_store_service_pb2.EraseActorRequest, _feature_store_service_pb2.EraseActorResponse]
     """Deletes everything that is kept of an actor."""
+    AppendSlates: _grpc.UnaryUnaryMultiCallable[_feature_store_service_pb2.AppendSlatesRequest, _feature_store_service_pb2.AppendSlatesResponse]
+    """Adds slates to the log of what was served. Repeating it leaves a slate there twice, under one id."""
 
 @_typing.type_check_only
 class FeatureStoreServiceAsyncStub(FeatureStoreServiceStub):
@@ -87,6 +89,8 @@ class FeatureStoreServiceAsyncStub(FeatureStoreServiceStub):
     """Tells how old the newest data is."""
     EraseActor: _aio.UnaryUnaryMultiCallable[_feature_store_service_pb2.EraseActorRequest, _feature_store_service_pb2.EraseActorResponse]  # type: ignore[assignment]
     """Deletes everything that is kept of an actor."""
+    AppendSlates: _aio.UnaryUnaryMultiCallable[_feature_store_service_pb2.AppendSlatesRequest, _feature_store_service_pb2.AppendSlatesResponse]  # type: ignore[assignment]
+    """Adds slates to the log of what was served. Repeating it leaves a slate there twice, under one id."""
 
 class FeatureStoreServiceServicer(metaclass=_abc_1.ABCMeta):
     """Features on Redis. Internal: speaks external ids, since it knows no bundle.
@@ -168,5 +172,13 @@ class FeatureStoreServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_feature_store_service_pb2.EraseActorResponse, _abc.Awaitable[_feature_store_service_pb2.EraseActorResponse]]:
         """Deletes everything that is kept of an actor."""
+
+    @_abc_1.abstractmethod
+    def AppendSlates(
+        self,
+        request: _feature_store_service_pb2.AppendSlatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_feature_store_service_pb2.AppendSlatesResponse, _abc.Awaitable[_feature_store_service_pb2.AppendSlatesResponse]]:
+        """Adds slates to the log of what was served. Repeating it leaves a slate there twice, under one id."""
 
 def add_FeatureStoreServiceServicer_to_server(servicer: FeatureStoreServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
