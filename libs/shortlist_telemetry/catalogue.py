@@ -43,6 +43,15 @@ class Metrics:
             "Releases that were not loaded because something was wrong with them.",
             registry=registry,
         )
+        self.slates_logged = Counter(
+            "shortlist_slates_logged", "Served slates that the feature store took into the log.", registry=registry
+        )
+        self.slates_dropped = Counter(
+            "shortlist_slates_dropped",
+            "Served slates that should have been logged and were not, by why: `full`, `refused`, `closed`.",
+            ["reason"],
+            registry=registry,
+        )
 
 
 class LogEvent:
@@ -95,6 +104,12 @@ class LogEvent:
 
     COUNTS_LOST = "counts_lost"
     """Events were stored, and Redis went away before their items were counted; the counters stay that much too low."""
+
+    SLATES_WAIT = "slates_wait"
+    """The feature store takes no served slates; they wait in memory, and are dropped where more come than may wait."""
+
+    SLATES_REFUSED = "slates_refused"
+    """The feature store found served slates wrong; they were dropped."""
 
     NO_SIGNING_KEY = "no_signing_key"
     """No key to sign tokens with is set. Tokens end with this process, and other replicas refuse them."""

@@ -94,6 +94,7 @@ class Pipeline:
         candidates, pinned = with_pins(slate, query.rules.pins, candidates, excluded, allowed)
         spread = spread_of(query, candidates, pinned, actor.shown_at)
         ranked = await self._ranked(slate, query, actor, candidates, deadline, spread)
+        slate.candidate_rows = candidates.rows
         slate.results = compose(slate, query, candidates, ranked, pinned, actor.shown_at)
         slate.trace = Trace(actor, excluded, allowed, candidates, ranked)
         if query.shown_rows:
@@ -124,6 +125,7 @@ class Pipeline:
             slate, query, condition, promotions, actor, excluded, allowed, deadline, anchors
         )
         candidates, pinned = with_pins(slate, query.rules.pins, candidates, excluded, allowed)
+        slate.candidate_rows = candidates.rows
         slate.results = compose(slate, query, candidates, None, pinned, actor.shown_at)
         declare(slate, query, None, allowed, is_ranked=False)
         return slate
@@ -145,7 +147,7 @@ class Pipeline:
         for item_id in unknown:
             place = Origin(CALLER, list(asked).index(item_id), 0.0, ReasonKind.REQUESTED)
             shown.append(Shown(item_id, 0.0, None, None, (place,), None))
-        slate.results = shown
+        slate.results, slate.candidate_rows = shown, candidates.rows
         slate.ranked_fraction = len(ranked.scores) / len(shown) if ranked and shown else 0.0
         return slate
 

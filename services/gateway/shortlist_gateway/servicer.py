@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -32,6 +33,7 @@ from shortlist_gateway.pipeline import Pipeline
 from shortlist_gateway.promotions import bound_promotions
 from shortlist_gateway.query import Query, Slate
 from shortlist_gateway.requests import recommend_query, rerank_query, similar_query
+from shortlist_gateway.slate_log import SlateLog
 from shortlist_rpc.interceptor import current_deadline
 from shortlist_telemetry.catalogue import Metrics
 
@@ -48,6 +50,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         attribution: Attribution,
         continuation: Continuation,
         batch: Batch,
+        slate_log: SlateLog,
         metrics: Metrics,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -56,27 +59,31 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         self._attribution = attribution
         self._continuation = continuation
         self._batch = batch
+        self._slate_log = slate_log
         self._metrics = metrics
         self._clock = clock
 
     async def Recommend(self, request: pb.RecommendRequest, context: Context) -> pb.RecommendResponse:  # noqa: N802, D102
-        return await self._recommend(request, current_deadline())
+        return await self._recommend(request, current_deadline(), "Recommend")
 
     async def BatchRecommend(  # noqa: N802, D102
         self, request: pb.BatchRecommendRequest, context: Context
     ) -> AsyncIterator[pb.BatchRecommendResponse]:
-        async with contextlib.aclosing(self._batch.run(request, self._recommend)) as responses:
+        answer = functools.partial(self._recommend, logged_as="BatchRecommend")
+        async with contextlib.aclosing(self._batch.run(request, answer)) as responses:
             async for response in responses:
                 yield response
 
-    async def _recommend(self, request: pb.RecommendRequest, deadline: Deadline) -> pb.RecommendResponse:
+    async def _recommend(
+        self, request: pb.RecommendRequest, deadline: Deadline, logged_as: str
+    ) -> pb.RecommendResponse:
         query = recommend_query(request, self._clock())
         _check_config(request.serving_config)
         if request.validate_only:
             return pb.RecommendResponse(meta=self._dry(query))
         slate = await self._pipeline.recommend(query, deadline)
         response = pb.RecommendResponse()
-        self._answer("Recommend", response, slate, query)
+        self._answer("Recommend", response, slate, query, logged_as)
         self._continuation.add_token(response.meta, request, slate, query)
         if query.is_debugged:
             response.debug.CopyFrom(debug(slate))
@@ -147,15 +154,18 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         self._answer("RerankItems", response, slate, query)
         return response
 
-    def _answer(self, rpc: str, response: answers.Response, slate: Slate, query: Query) -> None:
+    def _answer(self, rpc: str, response: answers.Response, slate: Slate, query: Query, logged_as: str = "") -> None:
         for report in slate.reports:
             self._metrics.stage_seconds.labels(report.stage, report.outcome).observe(report.spent_s)
         for cause in slate.causes:
             self._metrics.degraded.labels(cause).inc()
         answers.add_results(response, slate, query)
         meta = answers.meta(slate, query)  # last: it has the warnings of all before
-        meta.attribution_token = self._attribution.token(rpc, meta, response.results, query.actor, self._clock())
+        now_s = self._clock()
+        meta.attribution_token = self._attribution.token(rpc, meta, response.results, query.actor, now_s)
         response.meta.CopyFrom(meta)
+        if self._slate_log.wants(meta.slate_id):
+            self._slate_log.add(logged_as or rpc, response, query.actor, slate.candidate_rows, now_s)
 
     def _dry(self, query: Query) -> answer_pb2.AnswerMeta:
         """Answer a validate-only request: nothing is asked of any stage."""

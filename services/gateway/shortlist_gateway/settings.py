@@ -64,6 +64,13 @@ class GatewaySettings(ServerSettings):
     rank_budget_s: float = Field(default=0.2, gt=0)
     """Longest wait for ranking."""
 
+    slate_log_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of answers that are logged through the feature store, chosen by slate id; 0 logs none, 1 all. Somebody has
+    to take them out again (``shortlist slates export``)."""
+
+    slate_log_queue: int = Field(default=5_000, ge=1, le=1_000_000)
+    """Slates that may wait for the feature store; more are dropped, and counted (``shortlist_slates_dropped``)."""
+
     is_retail_served: bool = False
     """Whether callers of Google Retail are answered as well; needs the extra ``retail``."""
 

@@ -22,6 +22,7 @@ from shortlist_gateway.requests import recommend_query
 from shortlist_gateway.seals import Keyring
 from shortlist_gateway.servicer import EventServicer, RecommendationServicer
 from shortlist_gateway.settings import GatewaySettings
+from shortlist_gateway.slate_log import SlateLog
 from shortlist_rpc.channel import open_channel
 from shortlist_telemetry.catalogue import LogEvent, Metrics
 from shortlist_telemetry.logging import get_log
@@ -51,8 +52,9 @@ class GatewayService:
         attribution = Attribution(keyring, settings.attribution_ttl_s)
         continuation = Continuation(keyring, self._bundles, settings.continuation_ttl_s, recommend_query)
         batch = Batch(keyring, settings.batch_concurrency)
+        self._slate_log = SlateLog(features, settings.slate_log_share, settings.slate_log_queue, metrics)
         self._recommendation = RecommendationServicer(
-            pipeline, self._bundles, attribution, continuation, batch, metrics
+            pipeline, self._bundles, attribution, continuation, batch, self._slate_log, metrics
         )
         self._event = EventServicer(EventIntake(features, self._bundles, attribution))
         self._retail = _retail(self._recommendation, self._event, settings)
@@ -71,16 +73,18 @@ class GatewayService:
             self._retail.add_to(server)
 
     async def start(self) -> None:
-        """Begin to follow the bundle store."""
+        """Begin to follow the bundle store, and to log slates."""
         self._bundles.start()
+        self._slate_log.start()
 
     def is_ready(self) -> bool:
         """Return whether any bundle answers; stages that are away do not make the gateway unready."""
         return self._bundles.is_ready
 
     async def close(self) -> None:
-        """Stop following, close channels."""
+        """Stop following, log what waits, close channels."""
         await self._bundles.close()
+        await self._slate_log.close()
         for channel in self._channels:
             await channel.close()
 
