@@ -46,12 +46,12 @@ def export(
     """
     import asyncio
 
-    from shortlist_cli.slate_files import RecordRefused
+    from shortlist_cli.slate_files import ExportRuns, RecordRefused
     from shortlist_domain.errors import ShortlistError
 
     try:
         written, lost = asyncio.run(_export(out, redis_url or "", valkey, rows, consumer))
-    except (RecordRefused, ShortlistError, OSError, ValueError) as error:
+    except (ExportRuns, RecordRefused, ShortlistError, OSError, ValueError) as error:
         typer.secho(f"slates export: {error}", fg="red", err=True)
         raise typer.Exit(1) from error
     typer.echo(
@@ -77,15 +77,17 @@ async def export_from(store: FeatureStore, out: Path, rows: int, consumer: str) 
         Slates written, and entries that were taken before and have left the log unwritten.
 
     Raises:
+        shortlist_cli.slate_files.ExportRuns: Another one of the same name is at it.
         shortlist_cli.slate_files.RecordRefused: A record is not understood here; it stays in the log.
         OSError: A file cannot be written; its slates stay in the log.
     """
-    from shortlist_cli.slate_files import write_slates
+    from shortlist_cli.slate_files import only_export, write_slates
     from shortlist_domain.deadline import Deadline
 
     written = lost = 0
-    while entries := await store.take_slates(consumer, rows, Deadline.after(_CALL_S)):
-        new, gone = write_slates(out, entries)
-        written, lost = written + new, lost + gone
-        await store.confirm_slates([entry.entry_id for entry in entries], Deadline.after(_CALL_S))
+    with only_export(out, consumer):
+        while entries := await store.take_slates(consumer, rows, Deadline.after(_CALL_S)):
+            new, gone = write_slates(out, entries)
+            written, lost = written + new, lost + gone
+            await store.confirm_slates([entry.entry_id for entry in entries], Deadline.after(_CALL_S))
     return written, lost

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import polars as pl
 from google.protobuf.message import DecodeError
@@ -45,6 +48,29 @@ class RecordRefused(ValueError):
     """The log has a record that is not understood here."""
 
 
+class ExportRuns(Exception):
+    """Another export writes into the folder under the same name."""
+
+
+@contextlib.contextmanager
+def only_export(folder: Path, consumer: str) -> Iterator[None]:
+    """Make ``folder`` and hold it for ``consumer``: two exports of one name would write the same files at once.
+
+    Raises:
+        ExportRuns: Another process of this machine holds it.
+        OSError: The folder cannot be made or written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f".{quote(consumer, safe='')}.lock").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ExportRuns(
+                f"another export of the name {consumer!r} runs into {folder}; wait for it, or choose another --consumer"
+            ) from error
+        yield
+
+
 def write_slates(folder: Path, entries: Sequence[SlateEntry]) -> tuple[int, int]:
     """Write the slates of ``entries`` into one file of ``folder``, whole or not at all.
 
@@ -52,7 +78,7 @@ def write_slates(folder: Path, entries: Sequence[SlateEntry]) -> tuple[int, int]
     may have had entries that the log has let go since. A slate that was logged twice is written once.
 
     Args:
-        folder: Is made where it is missing.
+        folder: Is there, and nobody else writes these entries into it (:func:`only_export`).
         entries: One at least, in the order of the log.
 
     Returns:
@@ -73,7 +99,6 @@ def write_slates(folder: Path, entries: Sequence[SlateEntry]) -> tuple[int, int]
             records.setdefault(record.slate_id, record)
     if not records:
         return 0, lost
-    folder.mkdir(parents=True, exist_ok=True)
     aside = folder / f".{path.name}.part"
     table = pl.DataFrame([_row(record) for record in records.values()], schema=COLUMNS, orient="row")
     with aside.open("wb") as file:
@@ -120,7 +145,12 @@ def _row(record: SlateRecord) -> tuple[object, ...]:
         [item.position for item in record.items],
         [item.score for item in record.items],
         [item.propensity for item in record.items],
-        DegradationLevel.Name(record.degradation_level).removeprefix("DEGRADATION_LEVEL_"),
-        [DegradationCause.Name(cause).removeprefix("DEGRADATION_CAUSE_") for cause in record.degradation_causes],
+        _name(DegradationLevel, record.degradation_level, "DEGRADATION_LEVEL_"),
+        [_name(DegradationCause, cause, "DEGRADATION_CAUSE_") for cause in record.degradation_causes],
         record.logged_share,
     )
+
+
+def _name(kinds: Any, number: int, prefix: str) -> str:
+    """Return the name of an enum's value; a later release may have written one that has none here."""
+    return str(kinds.Name(number)).removeprefix(prefix) if number in kinds.values() else str(number)

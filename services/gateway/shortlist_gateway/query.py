@@ -223,7 +223,7 @@ class Slate:
     catalogue: Catalogue
     results: Sequence[Shown] = ()
     candidate_rows: Sequence[int] = ()
-    """Rows that the results were chosen from, in the order in which they were ranked."""
+    """Rows that the results were chosen from, in the order in which they came to ranking."""
 
     missing_ids: dict[str, None] = field(default_factory=dict)
     """Ids asked about that the catalogue does not have, in order, none twice."""

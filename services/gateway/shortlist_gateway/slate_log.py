@@ -71,7 +71,7 @@ class SlateLog:
             rpc: RPC that answered.
             response: The answer.
             actor: Whom it was for.
-            candidate_rows: Rows that it was chosen from, as they were ranked.
+            candidate_rows: Rows that it was chosen from, as they came to ranking.
             now_s: When it was made, seconds since 1970 UTC.
         """
         if len(self._queue) >= self._longest:

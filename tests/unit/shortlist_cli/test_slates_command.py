@@ -119,7 +119,7 @@ def test_a_slate_is_a_row_with_everything_that_was_logged(tmp_path: Path, log: L
     )
     log.append(logged, record("empty", degradation_level=answer_pb2.DEGRADATION_LEVEL_NONE))
     assert "2 slates in" in export(tmp_path / "out", valkey)
-    (path,) = (tmp_path / "out").iterdir()
+    (path,) = (tmp_path / "out").glob("*.parquet")
     table = pl.read_parquet(path)
     assert dict(table.schema) == slate_files.COLUMNS
     assert table.row(0, named=True) == {
@@ -150,7 +150,7 @@ def test_an_export_goes_on_where_the_last_one_ended(tmp_path: Path, log: Log, va
     assert "0 slates in" in export(tmp_path, valkey)
     log.append(*(record(f"{at}") for at in range(7)))
     assert "7 slates in" in export(tmp_path, valkey, "--rows", "3")
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.glob("*.parquet"))) == 3
     log.append(record("7"))
     assert "1 slates in" in export(tmp_path, valkey)
     assert sorted(slate_ids(tmp_path)) == [f"{at}" for at in range(8)]
@@ -212,9 +212,27 @@ def test_what_is_not_understood_is_refused_and_stays_in_the_log(
     refused = CliRunner().invoke(app, arguments)
     assert refused.exit_code == 1
     assert why in " ".join(refused.output.split())
-    assert list(tmp_path.iterdir()) == []
+    assert slate_ids(tmp_path) == []
     kept = log.take()
     assert [entry.record for entry in kept] == [record("0").SerializeToString(), raw]
+
+
+def test_what_a_later_release_names_is_kept_as_a_number(tmp_path: Path) -> None:
+    raw = record("s", degradation_level=99, degradation_causes=[1, 98]).SerializeToString()
+    assert slate_files.write_slates(tmp_path, [SlateEntry("1-1", raw)]) == (1, 0)
+    row = pl.read_parquet(tmp_path / "slates-1-1-1-1.parquet").row(0, named=True)
+    assert (row["degradation_level"], row["degradation_causes"]) == ("99", ["FEATURES_TIMEOUT", "98"])
+
+
+def test_two_exports_of_one_name_do_not_run_at_once(tmp_path: Path, log: Log, valkey: RunningValkey) -> None:
+    log.append(record("0"))
+    arguments = ["slates", "export", "--out", str(tmp_path / "out"), "--redis-url", valkey.url]
+    with slate_files.only_export(tmp_path / "out", "export"):
+        refused = CliRunner().invoke(app, arguments)
+        assert refused.exit_code == 1
+        assert "another export of the name 'export'" in " ".join(refused.output.split())
+        assert "1 slates in" in export(tmp_path / "out", valkey, "--consumer", "a/b")
+    assert "0 slates in" in export(tmp_path / "out", valkey)
 
 
 def test_a_redis_that_is_not_there_is_said_so(tmp_path: Path) -> None:
