@@ -49,6 +49,10 @@ class ActorKey:
     """User id, or visitor id where there is no user; see :func:`shortlist_domain.ids.actor_id`."""
 
 
+EARLIEST_S = -62_135_596_800.0
+"""Earliest moment that messages can say, the start of the year 1, seconds since 1970 UTC."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One thing that an actor did to an item."""
@@ -58,7 +62,7 @@ class Event:
     """Strength or rating, on the data set's own scale; finite."""
 
     time_s: float
-    """When it happened, seconds since 1970 UTC."""
+    """When it happened, seconds since 1970 UTC, not before :data:`EARLIEST_S`."""
 
     event_type: str = "rating"
     event_id: str = ""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 import pytest_asyncio
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from shortlist.common.v1 import actor_features_pb2, actor_pb2, answer_pb2, selection_pb2
 from shortlist.gateway.v1 import event_service_pb2 as events_pb
@@ -258,6 +259,27 @@ async def test_bad_events_are_refused_one_by_one(event: EventServiceAsyncStub, u
     ]
     request = events_pb.WriteEventsRequest(actor=actor(user), events=events[:1])
     assert "events[0].value" in await refused(event.WriteEvents(request, timeout=5))
+
+
+@pytest.mark.parametrize("seconds", [-(2**63), -62_135_596_801, 2**63 - 1])
+async def test_a_time_that_no_calendar_has_is_refused(
+    recommendation: RecommendationServiceAsyncStub, event: EventServiceAsyncStub, user: str, seconds: int
+) -> None:
+    happened = actor_pb2.Event(item_id=ITEMS[0], event_time=Timestamp(seconds=seconds))
+    said = await refused(event.WriteEvents(events_pb.WriteEventsRequest(actor=actor(user), events=[happened])))
+    assert "events[0].event_time" in said
+    context = actor_pb2.Context(events=[happened])
+    request = ask(user, context=context, debug_level=pb.DEBUG_LEVEL_FULL)
+    assert "context.events[0].event_time" in await refused(recommendation.Recommend(request, timeout=5))
+
+
+async def test_the_earliest_time_there_is_comes_back_in_the_working(
+    recommendation: RecommendationServiceAsyncStub, event: EventServiceAsyncStub, user: str
+) -> None:
+    happened = actor_pb2.Event(item_id=ITEMS[0], event_time=Timestamp(seconds=-62_135_596_800))
+    await event.WriteEvents(events_pb.WriteEventsRequest(actor=actor(user), events=[happened]), timeout=5)
+    answer = await recommendation.Recommend(ask(user, debug_level=pb.DEBUG_LEVEL_FULL), timeout=5)
+    assert [e.event_time.seconds for e in answer.debug.actor.history] == [-62_135_596_800]
 
 
 async def test_a_wrong_dimension_is_named(platform: Platform) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from shortlist_domain.errors import InvalidRequest, Violation
 from shortlist_domain.ids import id_violation
-from shortlist_domain.stages import Event
+from shortlist_domain.stages import EARLIEST_S, Event
 
 MAX_CLOCK_SKEW_S = 300.0
 """How far ahead of the server's clock a time may lie."""
@@ -45,6 +45,8 @@ def time_violation(path: str, time_s: float, now_s: float) -> Violation | None:
     """Return what is wrong with the moment ``time_s``, seconds since 1970 UTC, or ``None``."""
     if not math.isfinite(time_s):
         return Violation(path, f"is {time_s}; a finite number of seconds since 1970 is needed")
+    if time_s < EARLIEST_S:
+        return Violation(path, f"is {time_s:.0f} s since 1970; it must not be before the year 1")
     if time_s > now_s + MAX_CLOCK_SKEW_S:
         ahead = time_s - now_s
         return Violation(path, f"lies {ahead:.0f} s ahead of the clock; at most {MAX_CLOCK_SKEW_S:.0f} s are allowed")

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist_domain.errors import InvalidRequest, Violation
 from shortlist_domain.ids import actor_id, id_violation
-from shortlist_domain.stages import IMPRESSION, ActorKey, Event
+from shortlist_domain.stages import EARLIEST_S, IMPRESSION, ActorKey, Event
 
 CLOCK_SKEW_S = 300.0
 MAX_LIST_IDS = 1000
@@ -145,6 +145,8 @@ class Checks:
             time_s = event.event_time.seconds + event.event_time.nanos / 1e9
             if not 0 <= event.event_time.nanos < 1_000_000_000:
                 self.wrong(f"{path}.event_time", f"has {event.event_time.nanos} nanoseconds; [0, 10^9) is allowed")
+            if time_s < EARLIEST_S:
+                self.wrong(f"{path}.event_time", f"is {event.event_time.seconds} s; it must not be before the year 1")
             if time_s > now_s + CLOCK_SKEW_S:
                 self.wrong(
                     f"{path}.event_time", f"lies {time_s - now_s:.0f} s ahead; at most {CLOCK_SKEW_S:.0f} s are allowed"
