@@ -374,6 +374,17 @@ async def test_exploration_of_more_than_there_is_is_said(gateway: Recommendation
     assert 0.0 < answer.results[7].propensity < 1.0
 
 
+async def test_exploration_for_which_pins_and_promotions_leave_no_position_is_said(
+    gateway: RecommendationServiceAsyncStub, user: str
+) -> None:
+    exploration = explore(sel.EXPLORATION_METHOD_EPSILON_GREEDY, 2, 1.0)
+    pins = [sel.Pin(item_id=ITEMS[n], position=n) for n in range(2)]
+    for rules in ({"pins": pins}, {"promotions": [promote("", 2)]}):
+        answer = await recommend(gateway, user, 2, exploration=exploration, **rules)
+        assert {result.propensity for result in answer.results} == {1.0}
+        assert "0 of 2 positions were left to chance" in answer.meta.warnings[0]
+
+
 @pytest.mark.parametrize("method", EXPLORATIONS)
 async def test_whatever_is_drawn_keeps_to_what_is_excluded_pinned_capped_and_scored(
     gateway: RecommendationServiceAsyncStub, user: str, method: sel.ExplorationMethod
@@ -474,6 +485,23 @@ async def test_promotions_by_id_hold_beside_pins_filters_and_chance(
     assert "1 of 2 positions" in answer.meta.warnings[0]
     similar = pb.SimilarItemsRequest(item_ids=[full[0]], slate_size=5, constraints=sel.Constraints(promotions=[by_id]))
     assert {last, full[-2]} < set(ids(await gateway.SimilarItems(similar, timeout=5)))
+
+
+async def test_what_is_promoted_is_found_where_the_filter_was_dropped(
+    gateway: RecommendationServiceAsyncStub, user: str
+) -> None:
+    last = ids(await recommend(gateway, user, N))[-1]
+    request = pb.RecommendRequest(
+        actor=actor_pb2.Actor(user_id=user),
+        slate_size=3,
+        candidate_count=3,
+        filter=sel.Filter(expression='genres:"None"', on_empty=sel.EMPTY_POLICY_RELAX_FILTER),
+        constraints=sel.Constraints(promotions=[promote(f"id:{json.dumps(last)}", 1)]),
+    )
+    answer = await gateway.Recommend(request, timeout=5)
+    assert last in ids(answer)
+    assert not answer.meta.warnings
+    assert list(answer.meta.degradation.causes) == [answer_pb2.DEGRADATION_CAUSE_FILTER_RELAXED]
 
 
 async def test_promotions_that_fall_short_are_said(gateway: RecommendationServiceAsyncStub, user: str) -> None:

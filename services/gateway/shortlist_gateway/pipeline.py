@@ -214,6 +214,10 @@ class Pipeline:
         find = partial(self._found, slate, actor, MOST_PROMOTED, columns, deadline)
         own = promoted_candidates(slate, query, promotions, condition, actor, excluded, allowed, find)
         candidates, (slate.promotions, brought) = await asyncio.gather(found, own)
+        if Cause.FILTER_RELAXED in slate.causes:  # what is promoted need not pass it any more
+            find = partial(find, is_static=candidates.is_static)
+            own = promoted_candidates(slate, query, promotions, None, actor, excluded, allowed, find)
+            slate.promotions, brought = await own
         return joined(candidates, brought)
 
     async def _found(

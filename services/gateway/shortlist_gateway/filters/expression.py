@@ -79,6 +79,9 @@ _NAMES = {
     "$END": "the end",
 }
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+_TYPE = re.compile(r"[^\W\d].*", re.DOTALL)
+"""What may stand for an event type without quotes: durations that are mistaken or negative may not."""
+
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _LONGEST_LOOKBACK_S = 1e9
@@ -190,11 +193,17 @@ class _ToTree(Transformer[Token, Node]):
             if not 0.0 < lookback_s <= _LONGEST_LOOKBACK_S:
                 raise ExpressionRefused(f"has the lookback {found[0]}; it must be above 0 and at most 30 years")
             arguments = arguments[:-1]
+        for each in arguments:
+            if isinstance(each, Word) and _DURATION.fullmatch(each.text):
+                raise ExpressionRefused(
+                    "has a duration before the end of seen(...); it comes last, a type that looks so is quoted"
+                )
+            if isinstance(each, Word) and not _TYPE.fullmatch(each.text):
+                raise ExpressionRefused(
+                    f"has {each.text!r} in seen(...), which is neither a type nor, at its end, a duration as in 30d; "
+                    "a type that looks so is quoted"
+                )
         types = tuple(each.text if isinstance(each, Word) else str(each) for each in arguments)
-        if any(isinstance(each, Word) and _DURATION.fullmatch(each.text) for each in arguments):
-            raise ExpressionRefused(
-                "has a duration before the end of seen(...); it comes last, a type that looks so is quoted"
-            )
         if "" in types:
             raise ExpressionRefused("has an empty event type in seen(...)")
         return History(types, lookback_s)

@@ -91,10 +91,11 @@ def compose_by_rules(
     eligible = [c for c in order if c not in fixed and (least is None or writer.reaches(c, least))]
     promoted, warnings = reserved(slate.promotions, eligible, tuple(pinned.values()), caps, candidates, free)
     slate.warnings.extend(warnings)
-    n_drawn = min(explored_positions(slate, query, ranked), free - len(promoted))
+    n_explored = explored_positions(slate, query, ranked)
+    n_drawn = min(n_explored, free - len(promoted))
     chosen = _taken(eligible, caps, candidates, free - n_drawn, frozenset(promoted))
     propensities: dict[int, float] = {}
-    if n_drawn and rules.exploration and ranked:
+    if n_explored and rules.exploration and ranked:
         left = _others(eligible, chosen)
         pool = safe_pool((c for c in left if c < writer.n_ranked), caps, candidates, n_drawn)
         n_drawn = min(n_drawn, len(pool))
