@@ -309,6 +309,8 @@ async def test_long_lists_in_metadata_are_cut_and_say_so(platform: Platform, ret
         (home(), {"params": {"returnScore": "yes"}}, "params['returnScore']: must be a boolean"),
         (home(), {"params": {"priceRerankLevel": "high-price-reranking"}}, "params['priceRerankLevel']: is not"),
         (home(), {"params": {"diversityLevel": "auto-diversity"}}, "params['diversityLevel']: is 'auto-diversity'"),
+        (home(), {"params": {"diversityLevel": 3}}, "params['diversityLevel']: must be a string"),
+        (home(), {"params": {"priceRerankLevel": True}}, "params['priceRerankLevel']: must be a string"),
         (home(), {"params": {"whatever": 1}}, "params['whatever']: is not honoured"),
         (home(visitor_id=""), {}, "user_event.user_info.user_id: is required where visitor_id is empty"),
         (home(visitor_id="\x07"), {}, "user_event.visitor_id: has the control character"),

@@ -188,5 +188,7 @@ def _form_of(value: Value) -> str:
 
 
 def _shown(value: object) -> str:
-    text = f'"{value}"' if isinstance(value, str) else str(value)
+    if isinstance(value, Moment):
+        return "a time"
+    text = f'"{value}"' if isinstance(value, str) else str(value).lower()
     return text if len(text) <= 80 else f"{text[:77]}..."

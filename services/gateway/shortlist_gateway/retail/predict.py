@@ -17,6 +17,7 @@ SIMILAR_ITEMS = "similar-items"
 
 _DIVERSITY = {"": 0.0, "no-diversity": 0.0, "low-diversity": 0.25, "medium-diversity": 0.5, "high-diversity": 0.75}
 _FLAGS = ("returnProduct", "returnScore", "strictFiltering", "filterSyntaxV2")
+_LEVELS = ("diversityLevel", "priceRerankLevel")
 _QUOTED = r'("(?:[^"\\]|\\.)*")'
 _OURS = re.compile(_QUOTED + r"|\bANY(?=\s*\()|\battributes\.")
 _RANGE = re.compile(_QUOTED + r"|\bIN\s*\(")
@@ -34,6 +35,8 @@ class Flags:
                 if kind != "bool_value":
                     checks.wrong(field, "must be a boolean")
                 self._flags[name] = value.bool_value
+            elif name in _LEVELS and kind != "string_value":
+                checks.wrong(field, "must be a string")
             elif name == "diversityLevel" and value.string_value in _DIVERSITY:
                 self.diversity = _DIVERSITY[value.string_value]
             elif name == "diversityLevel":
