@@ -26,6 +26,7 @@ from shortlist_trainer.ncf_config import NcfConfig
 
 NEGATIVES = 99
 _AT_ONCE = 512
+_CATALOGUES_AT_ONCE = 64
 _PAPER = "He et al. 2017, table 2 and section 4.4"
 _RENDLE = "Rendle et al. 2020"
 _REPLICATION = "README of guoyang9/NCF"
@@ -130,6 +131,25 @@ def ncf(note: str, name: str, config: NcfConfig) -> Entry:
         return _scorer(model)
 
     return Entry(note, {"model": name, **asdict(config)}, fit)
+
+
+def whole_catalogue(entry: Entry) -> Entry:
+    """Return an entry of the NCF family, which scores lists, as one that scores whole catalogues."""
+
+    def fit(known: Dataset, run: Run) -> Predictor:
+        predictor = entry.fit(LeaveOneOut(known), run)
+
+        def score(histories: Histories) -> NDArray[np.float32]:
+            items = np.arange(histories.n_items, dtype=np.int32)
+            parts = []
+            for begin in range(0, len(histories), _CATALOGUES_AT_ONCE):
+                part = histories.take(begin, min(begin + _CATALOGUES_AT_ONCE, len(histories)))
+                parts.append(predictor(Lists(part, np.tile(items, (len(part), 1)))))
+            return np.concatenate(parts)
+
+        return score
+
+    return replace(entry, fit=fit)
 
 
 def _scorer(model: Interaction) -> Callable[[Lists], NDArray[np.float32]]:
