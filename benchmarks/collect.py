@@ -36,6 +36,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("folders", nargs="+", type=Path, help="folders of the runs")
     parser.add_argument("--name", help="of the file; left out: that of the data set")
+    parser.add_argument("--after", help="command that has to be run before", metavar="COMMAND")
+    parser.add_argument(
+        "--resumed", action="store_true", help="the runs went on from checkpoints: their time says nothing"
+    )
     asked = parser.parse_args()
     runs = [json.loads((folder / "evaluation.json").read_text()) for folder in asked.folders]
     names = {run["dataset"]["name"] for run in runs}
@@ -48,7 +52,8 @@ def main() -> int:
     commit = said.stdout.strip()
     content = {
         "dataset": runs[0]["dataset"],
-        "command": " ".join((f"shortlist train var/data/{name} --seed <seed>", *_settings(runs[0]))),
+        "command": (f"{asked.after} && " if asked.after else "")
+        + " ".join((f"shortlist train var/data/{name} --seed <seed>", *_settings(runs[0]))),
         "commit": commit,
         "machine": {"cores": os.cpu_count(), **runs[0]["machine"]},
         "versions": runs[0]["versions"],
@@ -57,6 +62,7 @@ def main() -> int:
         },
         "slices": [_slice(runs, at) for at in range(2, len(runs[0]["tables"]))],
         "runs": [_rounded({key: run[key] for key in OF_A_RUN}) for run in runs],
+        "resumed": asked.resumed,
         "config": json.loads(settings.pop()),
     }
     (QUALITY / f"{asked.name or name}.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")

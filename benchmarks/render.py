@@ -92,10 +92,12 @@ def _quality(figures: dict[str, Any]) -> Iterator[str]:
         yield ""
     data, machine = figures["dataset"], figures["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in figures["versions"].items())
-    seconds = "/".join(f"{run['seconds']['total']:.0f}" for run in figures["runs"])
+    took = "/".join(f"{run['seconds']['total']:.0f}" for run in figures["runs"]) + " s"
+    if figures.get("resumed"):
+        took = "resumed from checkpoints, so that the time says nothing,"
     peak = max(run["peak_memory_mb"] for run in figures["runs"])
     yield (
-        f"`{figures['command']}`: {data['events']:,} events, {data['users']:,} users, {data['items']:,} items; {seconds} s with"
+        f"`{figures['command']}`: {data['events']:,} events, {data['users']:,} users, {data['items']:,} items; {took} with"
         f" {machine['threads']} thread on {machine['cores']} cores, peak {peak} MB; {versions}."
     )
 
