@@ -35,14 +35,18 @@ def main() -> int:
 
 def measured() -> Iterator[str]:
     """Yield the lines between the markers."""
-    yield "**Quality**, on later events than any model was fitted on (global cut of time, 80/10/10), whole catalogue, seen items"
+    yield "**Quality**, on later events than any model was fitted on (global cut of time, 80/10/10 where the command says nothing"
+    yield "else), whole catalogue, seen items"
     yield "excluded; mean and 95 % interval of a bootstrap over users, and of the paired difference to popularity. *Frozen*: one"
     yield "list per user from what was known at the cut, relevant is all that came after. *Rolling*: each event predicted from"
     yield "all that came before it, as served. Choices were made on validation only. [Protocol and caveats](benchmarks/quality/README.md):"
     yield "among them, 30 % of the timestamps of the ml-1m copy at hand are interpolated between exact neighbours, none of the test."
     for path in sorted((HERE / "quality").glob("*.json")):
+        figures = json.loads(path.read_text())
         yield ""
-        yield from _quality(json.loads(path.read_text()))
+        yield f"**{path.stem}**, `{figures['command']}`:"
+        yield ""
+        yield from _quality(figures)
     yield ""
     yield "**Published tables**, run again with our models under the same protocol: `shortlist benchmark TABLE`. Ours are means over"
     yield "seeds, with the range where there are several; published rows are in italics, as their sources print them."
@@ -97,7 +101,7 @@ def _quality(figures: dict[str, Any]) -> Iterator[str]:
         took = "resumed from checkpoints, so that the time says nothing,"
     peak = max(run["peak_memory_mb"] for run in figures["runs"])
     yield (
-        f"`{figures['command']}`: {data['events']:,} events, {data['users']:,} users, {data['items']:,} items; {took} with"
+        f"{data['events']:,} events, {data['users']:,} users, {data['items']:,} items; {took} with"
         f" {machine['threads']} thread on {machine['cores']} cores, peak {peak} MB; {versions}."
     )
 
