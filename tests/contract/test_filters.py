@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import uuid
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
 import pytest
-import pytest_asyncio
 from google.protobuf import json_format
 from google.rpc import error_details_pb2, status_pb2
 from hypothesis import HealthCheck, given, settings
@@ -18,14 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from shortlist.common.v1 import actor_pb2, answer_pb2, selection_pb2
 from shortlist.gateway.v1 import event_service_pb2 as events_pb
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
-from shortlist.gateway.v1.event_service_pb2_grpc import EventServiceStub
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from shortlist.retrieval.v1 import retrieval_service_pb2 as retrieval_pb
 from shortlist.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
 from shortlist_domain.filters import Node
 from shortlist_rpc.filter_message import node_message
 from shortlist_testing.filter_trees import ITEMS, trees, truth
-from shortlist_testing.platform import Platform, running_platform
+from shortlist_testing.platform import Platform
 
 if TYPE_CHECKING:
     from shortlist.gateway.v1.event_service_pb2_grpc import EventServiceAsyncStub
@@ -36,27 +32,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 N = 60
 IDS = [item["id"] for item in ITEMS]
 README = (Path(__file__).parents[2] / "services/gateway/README.md").read_text()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
-    async with running_platform(tmp_path_factory.mktemp("platform"), n_items=N) as platform:
-        yield platform
-
-
-@pytest.fixture(scope="module")
-def recommendation(platform: Platform) -> RecommendationServiceAsyncStub:
-    return RecommendationServiceStub(platform.channel)
-
-
-@pytest.fixture(scope="module")
-def event(platform: Platform) -> EventServiceAsyncStub:
-    return EventServiceStub(platform.channel)
-
-
-@pytest.fixture
-def user() -> str:
-    return f"user-{uuid.uuid4().hex}"
 
 
 def ask(user_id: str, filter_: selection_pb2.Filter | str, **fields: object) -> pb.RecommendRequest:

@@ -1,0 +1,41 @@
+"""The whole platform in one process for the tests of a module, and somebody who asks."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+from shortlist.gateway.v1.event_service_pb2_grpc import EventServiceStub
+from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
+from shortlist_testing.platform import Platform, running_platform
+
+if TYPE_CHECKING:
+    from shortlist.gateway.v1.event_service_pb2_grpc import EventServiceAsyncStub
+    from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceAsyncStub
+
+from .slates import N
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
+    async with running_platform(tmp_path_factory.mktemp("platform"), n_items=N) as platform:
+        yield platform
+
+
+@pytest.fixture(scope="module")
+def recommendation(platform: Platform) -> RecommendationServiceAsyncStub:
+    return RecommendationServiceStub(platform.channel)
+
+
+@pytest.fixture(scope="module")
+def event(platform: Platform) -> EventServiceAsyncStub:
+    return EventServiceStub(platform.channel)
+
+
+@pytest.fixture
+def user() -> str:
+    return f"user-{uuid.uuid4().hex}"
