@@ -103,6 +103,23 @@ async def test_what_is_promoted_is_found_where_the_filter_was_dropped(
     assert list(answer.meta.degradation.causes) == [answer_pb2.DEGRADATION_CAUSE_FILTER_RELAXED]
 
 
+async def test_a_stage_that_is_asked_several_times_is_reported_once(
+    recommendation: RecommendationServiceAsyncStub, user: str
+) -> None:
+    promotions = [promote('genres:"Western"', 1), promote('genres:"Comedy"', 1)]
+    request = pb.RecommendRequest(
+        actor=actor_pb2.Actor(user_id=user),
+        filter=sel.Filter(expression='genres:"Opera"', on_empty=sel.EMPTY_POLICY_RELAX_FILTER),
+        constraints=sel.Constraints(promotions=promotions),
+    )
+    stages = (await recommendation.Recommend(request, timeout=5)).meta.stages
+    assert [stage.stage for stage in stages] == ["read_actor", "retrieve", "rank"]
+    retrieve = stages[1]
+    assert retrieve.items_in == N
+    assert retrieve.items_out == N + N // 4 * 2, "of the search and of both promotions"
+    assert 0.0 < retrieve.spent.ToTimedelta().total_seconds() <= retrieve.budget.ToTimedelta().total_seconds()
+
+
 async def test_promotions_that_fall_short_are_said(recommendation: RecommendationServiceAsyncStub, user: str) -> None:
     answer = await recommend(recommendation, user, 5, promotions=[promote('id:"nowhere"', 2)])
     assert list(answer.meta.warnings) == ["constraints.promotions[0]: 0 of 2 positions, for want of items or positions"]

@@ -19,11 +19,16 @@ def report(
     failed_level: Level,
     failed_outcome: Outcome,
 ) -> None:
-    """Note how a stage went, and degrade the slate where it failed."""
+    """Note how a call of a stage went, and degrade the slate where it failed. Calls of one stage are one report."""
     if run.cause is not None:
         slate.degrade(failed_level, run.cause)
         outcome = failed_outcome
-    slate.reports.append(Report(stage, outcome, run.budget_s, run.spent_s, items_in, items_out, run.reason))
+    own = Report(stage, outcome, run.started_s, run.budget_s, run.spent_s, items_in, items_out, run.reason)
+    for at, before in enumerate(slate.reports):
+        if before.stage == stage:
+            slate.reports[at] = before.joined(own)
+            return
+    slate.reports.append(own)
 
 
 def declare(

@@ -273,7 +273,7 @@ class Pipeline:
     ) -> RankResult | None:
         n = len(candidates.rows)
         if n == 0:
-            slate.reports.append(Report("rank", Outcome.SKIPPED, 0.0, 0.0, 0, 0, "no candidates"))
+            slate.reports.append(Report("rank", Outcome.SKIPPED, 0.0, 0.0, 0.0, 0, 0, "no candidates"))
             return None
         request = RankRequest(
             slate.catalogue.bundle_id,

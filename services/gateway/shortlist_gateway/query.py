@@ -176,15 +176,33 @@ class ReasonKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one stage did."""
+    """What one stage did, in all of its calls."""
 
     stage: str
     outcome: Outcome
+    started_s: float
+    """By a clock that only differences are read of."""
+
     budget_s: float
     spent_s: float
     items_in: int
     items_out: int
     reason: str = ""
+
+    def joined(self, other: Report) -> Report:
+        """Return what both say of one stage that was asked twice, at once or one after the other."""
+        started_s = min(self.started_s, other.started_s)
+        order = list(Outcome)
+        return Report(
+            stage=self.stage,
+            outcome=max(self.outcome, other.outcome, key=order.index),
+            started_s=started_s,
+            budget_s=max(self.started_s + self.budget_s, other.started_s + other.budget_s) - started_s,
+            spent_s=max(self.started_s + self.spent_s, other.started_s + other.spent_s) - started_s,
+            items_in=max(self.items_in, other.items_in),
+            items_out=self.items_out + other.items_out,
+            reason=self.reason or other.reason,
+        )
 
 
 class Origin(NamedTuple):

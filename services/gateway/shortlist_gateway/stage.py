@@ -7,24 +7,15 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from shortlist_domain.deadline import Deadline
-from shortlist_domain.errors import (
-    BudgetExceeded,
-    BundleMismatch,
-    InvalidRequest,
-    NotFound,
-    NotReady,
-    Overloaded,
-    ShortlistError,
-    UpstreamFailed,
-)
+from shortlist_domain.errors import BudgetExceeded, BundleMismatch, Overloaded, ShortlistError
 from shortlist_gateway.query import Cause
+from shortlist_telemetry.catalogue import LogEvent
+from shortlist_telemetry.logging import get_log
 
 T = TypeVar("T")
 
 COMPOSE_RESERVE_S = 0.002
 """Kept back from every stage, for composing and sending the answer."""
-
-_HANDLED = (BudgetExceeded, BundleMismatch, InvalidRequest, NotFound, NotReady, Overloaded, UpstreamFailed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +42,36 @@ class StageRun(Generic[T]):
 
     cause: Cause | None
     reason: str
+    started_s: float
+    """By a clock that only differences are read of."""
+
     budget_s: float
     spent_s: float
 
 
 async def run_stage(plan: StagePlan, deadline: Deadline, call: Callable[[Deadline], Awaitable[T]]) -> StageRun[T]:
     """Call a stage with its slice of ``deadline``. A failure is a result here, not an exception."""
-    started = time.perf_counter()
+    started_s = time.perf_counter()
     budget_s = min(plan.cap_s, max(0.0, deadline.remaining_s() - COMPOSE_RESERVE_S) * plan.share)
-    error: ShortlistError | TimeoutError
     try:
         if budget_s <= 0.0:
             raise BudgetExceeded(f"no time left for {plan.name}")
         async with asyncio.timeout(budget_s):
             value = await call(Deadline.after(budget_s, deadline.clock))
-        return StageRun(value, None, "", budget_s, time.perf_counter() - started)
-    except TimeoutError as timeout:
-        error = timeout
-    except _HANDLED as failure:
-        error = failure
-    spent_s = time.perf_counter() - started
-    if isinstance(error, TimeoutError | BudgetExceeded):
-        return StageRun(None, plan.on_timeout, f"no answer within {budget_s * 1000:.0f} ms", budget_s, spent_s)
-    cause = plan.on_failure
-    if isinstance(error, BundleMismatch):
-        cause = Cause.BUNDLE_MISMATCH
-    elif isinstance(error, Overloaded):
-        cause = Cause.LOAD_SHED
-    return StageRun(None, cause, f"{type(error).__name__}: {error}", budget_s, spent_s)
+        return StageRun(value, None, "", started_s, budget_s, time.perf_counter() - started_s)
+    except (TimeoutError, BudgetExceeded):
+        cause, reason = plan.on_timeout, f"no answer within {budget_s * 1000:.0f} ms"
+    except BundleMismatch as mismatch:
+        cause, reason = Cause.BUNDLE_MISMATCH, _said(mismatch)
+    except Overloaded as overload:
+        cause, reason = Cause.LOAD_SHED, _said(overload)
+    except ShortlistError as failure:
+        cause, reason = plan.on_failure, _said(failure)
+    except Exception:  # noqa: BLE001 - a stage in this process may raise anything, and is replaced all the same
+        get_log("gateway").exception(LogEvent.INTERNAL_ERROR, stage=plan.name)
+        cause, reason = plan.on_failure, "internal error; the server's log has the cause"
+    return StageRun(None, cause, reason, started_s, budget_s, time.perf_counter() - started_s)
+
+
+def _said(error: ShortlistError) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -122,6 +122,26 @@ async def test_inline_attributes_win_over_stored_ones(world: World) -> None:
 
 
 @pytest.mark.parametrize(
+    ("stage", "cause"),
+    [
+        ("features", Cause.FEATURES_DOWN),
+        ("retrieval", Cause.RETRIEVAL_DOWN),
+        ("ranking", Cause.RANKING_DOWN),
+    ],
+)
+async def test_a_stage_that_raises_what_nobody_expected_is_replaced_and_declared(
+    world: World, stage: str, cause: Cause
+) -> None:
+    getattr(world, stage).failure = ZeroDivisionError("of the stage's own")
+    slate = await world.pipeline.recommend(ask(), soon())
+    assert len(slate.results) == 3
+    assert list(slate.causes) == [cause]
+    failed = next(r for r in slate.reports if r.reason)
+    assert failed.outcome is Outcome.FALLBACK
+    assert "stage's own" not in failed.reason, "the log has it, callers do not"
+
+
+@pytest.mark.parametrize(
     ("failure", "cause"),
     [
         (UpstreamFailed("feature-store", "down"), Cause.FEATURES_DOWN),
