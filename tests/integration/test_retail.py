@@ -257,6 +257,9 @@ async def test_the_attribution_token_comes_back_with_an_event(platform: Platform
     for broken in ({"attribution_token": "forged"}, {"visitor_id": "another"}):
         with pytest.raises(exceptions.InvalidArgument, match=r"user_event\.attribution_token"):
             await retail.write(shown | broken)
+        with pytest.raises(exceptions.InvalidArgument, match=r"user_event\.attribution_token"):
+            await retail.predict(shown | broken)
+    assert (await retail.predict(shown)).results, "one that is right is context like the rest of the event"
 
 
 async def test_what_retails_answers_have_no_field_for_is_in_trailing_metadata(
@@ -265,7 +268,7 @@ async def test_what_retails_answers_have_no_field_for_is_in_trailing_metadata(
     predict = "/google.cloud.retail.v2.PredictionService/Predict"
     event = UserEvent(event_type="home-page-view", visitor_id="v1", uri="https://shop.test/", session_id="s")
     event.user_info.user_agent = "a browser"
-    event.attribution_token = "of a slate before"
+    event.attribution_token = (await retail.predict(home(visitor_id="v1"))).attribution_token
     said = await retail.trailing(predict, PredictRequest(placement=CONFIG, user_event=event, labels={"page": "home"}))
     assert said["shortlist-not-kept"] == [
         "labels['page']",

@@ -57,7 +57,7 @@ class GatewayService:
             pipeline, self._bundles, attribution, continuation, batch, self._slate_log, metrics
         )
         self._event = EventServicer(EventIntake(features, self._bundles, attribution))
-        self._retail = _retail(self._recommendation, self._event, settings)
+        self._retail = _retail(self._recommendation, self._event, attribution, settings)
         self.rpc_names = (
             recommendation_service_pb2.DESCRIPTOR.services_by_name["RecommendationService"].full_name,
             event_service_pb2.DESCRIPTOR.services_by_name["EventService"].full_name,
@@ -90,15 +90,14 @@ class GatewayService:
 
 
 def _retail(
-    recommendation: RecommendationServicer, event: EventServicer, settings: GatewaySettings
+    recommendation: RecommendationServicer, event: EventServicer, attribution: Attribution, settings: GatewaySettings
 ) -> RetailServicer | None:
     if not settings.is_retail_served:
         return None
     from shortlist_gateway.retail.servicer import RetailServicer  # brings packages that the gateway does without
 
-    return RetailServicer(
-        recommendation, event, {str(name): value for name, value in settings.retail_event_values.items()}
-    )
+    values = {str(name): value for name, value in settings.retail_event_values.items()}
+    return RetailServicer(recommendation, event, attribution, values)
 
 
 def gateway_over_grpc(settings: GatewaySettings, metrics: Metrics) -> GatewayService:

@@ -14,6 +14,9 @@ import grpc
 from shortlist.common.v1 import answer_pb2
 from shortlist.gateway.v1 import event_service_pb2 as events_pb
 from shortlist_domain.errors import InvalidRequest, Violation
+from shortlist_domain.ids import actor_id
+from shortlist_domain.stages import ActorKey
+from shortlist_gateway.attribution import Attribution
 from shortlist_gateway.checks import Checks
 from shortlist_gateway.retail import events, predict
 from shortlist_gateway.retail.messages import (
@@ -23,6 +26,7 @@ from shortlist_gateway.retail.messages import (
     UserEvent,
     WriteUserEventRequest,
 )
+from shortlist_gateway.seals import BrokenSeal
 from shortlist_gateway.servicer import EventServicer, RecommendationServicer
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -60,6 +64,7 @@ class RetailServicer:
         self,
         recommendation: RecommendationServicer,
         event: EventServicer,
+        attribution: Attribution,
         event_values: Mapping[str, float],
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -68,11 +73,13 @@ class RetailServicer:
         Args:
             recommendation: Answers.
             event: Takes events in.
+            attribution: Reads the tokens of events that are context.
             event_values: Values of events by Retail event type; 1 where a type is not in it.
             clock: Seconds since 1970 UTC.
         """
         self._recommendation = recommendation
         self._event = event
+        self._attribution = attribution
         self._values = event_values
         self._clock = clock
 
@@ -99,8 +106,7 @@ class RetailServicer:
         checks, dropped = Checks(), [f"labels[{name!r}]" for name in sorted(request.labels)]
         place = events.place(checks, "placement", request.placement, has_config=True)
         events.check(checks, request.user_event, (*events.EVENT_TYPES, *events.PAGES), dropped)
-        if request.user_event.attribution_token:
-            dropped.append("user_event.attribution_token")  # of an event that is not written
+        self._check_token(checks, place.tenant, request.user_event, dropped)
         if request.page_token:
             checks.wrong("page_token", "is not used; leave it unset")
         flags = predict.Flags(checks, request.params)
@@ -121,6 +127,18 @@ class RetailServicer:
                 answer = await self._recommendation.Recommend(recommend, context)
         _tell(context, answer.meta, dropped)
         return predict.response(request, answer, flags)
+
+    def _check_token(self, checks: Checks, tenant: str, event: Any, dropped: list[str]) -> None:
+        """Check the token of an event that is not written: nothing follows from it, and a wrong one is still wrong."""
+        if not event.attribution_token:
+            return
+        dropped.append("user_event.attribution_token")
+        whose = events.actor(tenant, event)
+        try:
+            key = ActorKey(tenant, actor_id(whose.user_id, whose.visitor_id))
+            self._attribution.read(event.attribution_token, key, self._clock())
+        except BrokenSeal as broken:
+            checks.wrong("user_event.attribution_token", str(broken))
 
     async def write_user_event(self, request: Any, context: Context) -> Any:
         """Store a user event: all of its products or, where one is wrong, none.
