@@ -127,9 +127,9 @@ class _OpenStore:
         """See :class:`shortlist_domain.stages.FeatureStage`."""
         return await self._service.store().append_events(key, events, deadline)
 
-    async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> None:
+    async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> int:
         """See :class:`shortlist_domain.stages.FeatureStage`."""
-        await self._service.store().append_slates(records, deadline)
+        return await self._service.store().append_slates(records, deadline)
 
     async def watch_items(self, tenant: str, cursor: str) -> AsyncIterator[ItemDeltas]:
         """See :class:`shortlist_domain.stages.ItemFeed`; waits until the store is open."""

@@ -246,8 +246,12 @@ class FeatureStage(Protocol):
         """Add ``events`` to the actor's history."""
         ...
 
-    async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> None:
-        """Add slates to the log of what was served, each a serialized ``SlateRecord``. Not idempotent."""
+    async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> int:
+        """Add slates to the log of what was served, each a serialized ``SlateRecord``. Not idempotent.
+
+        Returns:
+            How many older ones the log let go that nobody had taken out of it.
+        """
         ...
 
 

@@ -48,7 +48,8 @@ class Metrics:
         )
         self.slates_dropped = Counter(
             "shortlist_slates_dropped",
-            "Served slates that should have been logged and were not, by why: `full`, `refused`, `closed`.",
+            "Served slates that are missing from the log, by why: `full`, `refused` and `closed` never came into it, "
+            "`unread` were let go before anybody had taken them out.",
             ["reason"],
             registry=registry,
         )
@@ -110,6 +111,10 @@ class LogEvent:
 
     SLATES_REFUSED = "slates_refused"
     """The feature store found served slates wrong; they were dropped."""
+
+    SLATES_UNREAD = "slates_unread"
+    """The log of served slates is full, and lets go what nobody has taken out: `shortlist slates export` is not
+    run often enough. Said once a minute."""
 
     NO_SIGNING_KEY = "no_signing_key"
     """No key to sign tokens with is set. Tokens end with this process, and other replicas refuse them."""

@@ -35,6 +35,7 @@ class FakeFeatures:
     reads: list[tuple[ActorKey, int]] = field(default_factory=list)
     caught_up: bool = True
     slates: list[bytes] = field(default_factory=list)
+    lost: int = 0
 
     async def read_actor(
         self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
@@ -65,11 +66,12 @@ class FakeFeatures:
         kept.extend(e for e, is_new in zip(events, added, strict=True) if is_new)
         return AppendResult(len(kept), added)
 
-    async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> None:
+    async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> int:
         """See :class:`shortlist_domain.stages.FeatureStage`."""
         if self.failure:
             raise self.failure
         self.slates.extend(records)
+        return self.lost
 
 
 @dataclass

@@ -75,3 +75,22 @@ class SlatesContract:
         kept = await taken(store, 1_000)
         assert 100 <= len(kept) <= 250, "roughly the limit, never fewer"
         assert kept == records[-len(kept) :]
+
+    async def test_appending_says_how_many_the_log_let_go_that_nobody_had_taken(self, make_store: MakeStore) -> None:
+        store = await make_store(Limits(slate_log_length=100))
+        records = [b"%d" % at for at in range(1_000)]
+        lost = sum([await store.append_slates(records[at : at + 50], soon()) for at in range(0, 1_000, 50)])
+        kept = await store.take_slates("one", 1_000, soon())
+        assert lost + len(kept) == 1_000, "each is taken or counted as lost"
+        await store.confirm_slates([entry.entry_id for entry in kept], soon())
+        assert await store.append_slates(records[:200], soon()) <= 100, "what was taken is not lost where it goes"
+        rest = await store.take_slates("one", 1_000, soon())
+        assert len(rest) >= 100
+
+    async def test_a_log_that_is_emptied_in_time_loses_nothing(self, make_store: MakeStore) -> None:
+        store = await make_store(Limits(slate_log_length=100))
+        for at in range(0, 1_000, 50):
+            assert await store.append_slates([b"%d" % n for n in range(at, at + 50)], soon()) == 0
+            entries = await store.take_slates("one", 50, soon())
+            assert len(entries) == 50
+            await store.confirm_slates([entry.entry_id for entry in entries], soon())

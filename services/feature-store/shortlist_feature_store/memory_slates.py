@@ -22,11 +22,13 @@ class MemorySlates:
         self._pending: dict[str, list[str]] = {}
         """Entries that were taken and not confirmed, by consumer."""
 
-    def append(self, records: Sequence[bytes]) -> None:
-        """Add records, and let the oldest go above the limit."""
+    def append(self, records: Sequence[bytes]) -> int:
+        """Add records, let the oldest go above the limit, and return how many of those nobody had taken."""
+        newest_gone = self._appended - len(self._kept)
         for record in records:
             self._appended += 1
             self._kept.append(SlateEntry(f"{self._run_ms}-{self._appended}", record))
+        return max(0, self._appended - len(self._kept) - max(newest_gone, self._taken))
 
     def take(self, consumer: str, count: int) -> list[SlateEntry]:
         """Return what ``consumer`` has not confirmed, or ``count`` entries that nobody has taken."""

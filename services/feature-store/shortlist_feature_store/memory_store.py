@@ -218,10 +218,10 @@ class MemoryStore:
                 await changed.wait()
         raise UpstreamFailed(UPSTREAM, "the store is closed")
 
-    async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> None:
+    async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> int:
         """Add to the log of served slates; see the protocol."""
         self._check("logging slates", deadline)
-        self._slates.append(records)
+        return self._slates.append(records)
 
     async def take_slates(self, consumer: str, count: int, deadline: Deadline) -> Sequence[SlateEntry]:
         """Return entries of the log of served slates; see the protocol."""

@@ -23,13 +23,17 @@ class RedisSlates:
         self._link = link
         self._longest = limits.slate_log_length
 
-    async def append(self, records: Sequence[bytes], deadline: Deadline) -> None:
-        """Add records, and let the oldest go above the limit."""
-        adds: list[Command] = [
-            ("XADD", slates_key(), "MAXLEN", "~", self._longest, "*", _FIELD, record) for record in records
-        ]
-        if adds:
-            await self._link.exchange(adds, deadline, "logging slates", is_repeatable=False)
+    async def append(self, records: Sequence[bytes], deadline: Deadline) -> int:
+        """Add records, let the oldest go above the limit, and return how many of those nobody had taken."""
+        if not records:
+            return 0
+        adds: list[Command] = [("XADD", slates_key(), "*", _FIELD, record) for record in records]
+        look: list[Command] = [("XLEN", slates_key()), ("XINFO", "GROUPS", slates_key())]
+        trim: Command = ("XTRIM", slates_key(), "MAXLEN", "~", self._longest)
+        commands: list[Command] = [("MULTI",), *adds, *look, trim, ("EXEC",)]
+        replies = await self._link.exchange(commands, deadline, "logging slates", is_repeatable=False)
+        length, groups, gone = int(replies[-1][-3]), replies[-1][-2], int(replies[-1][-1])
+        return max(0, gone - (length - min(length, _not_taken(groups, length))))
 
     async def take(self, consumer: str, count: int, deadline: Deadline) -> list[SlateEntry]:
         """Return what ``consumer`` has not confirmed, or ``count`` entries that nobody has taken."""
@@ -62,6 +66,16 @@ class RedisSlates:
         except UpstreamFailed as error:
             if not error.reason.startswith("BUSYGROUP"):  # somebody else has just made it
                 raise
+
+
+def _not_taken(groups: Reply, length: int) -> int:
+    """Return how many entries the consumer group has not been given, or more where some of them are gone already."""
+    for raw in groups:
+        group = dict(zip(raw[::2], raw[1::2], strict=True))
+        if group[b"name"] == GROUP.encode():
+            lag = group.get(b"lag")  # none before Redis 7, and where it cannot say
+            return length if lag is None else int(lag)
+    return length
 
 
 def _entry(raw: Reply) -> SlateEntry:

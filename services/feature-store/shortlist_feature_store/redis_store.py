@@ -182,9 +182,9 @@ class RedisStore:
         """Yield a snapshot and then every change; see the protocol."""
         return self._items.watch(tenant, cursor)
 
-    async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> None:
+    async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> int:
         """Add to the log of served slates; see the protocol."""
-        await self._slates.append(records, deadline)
+        return await self._slates.append(records, deadline)
 
     async def take_slates(self, consumer: str, count: int, deadline: Deadline) -> Sequence[SlateEntry]:
         """Return entries of the log of served slates; see the protocol."""

@@ -97,8 +97,8 @@ class FeatureStoreServicer(pb_grpc.FeatureStoreServiceServicer):
         return pb.EraseActorResponse(events=erased.events, attributes=erased.attributes, verified=erased.verified)
 
     async def AppendSlates(self, request: pb.AppendSlatesRequest, context: Context) -> pb.AppendSlatesResponse:  # noqa: N802, D102
-        await self._store().append_slates(wire.slates_of(request), current_deadline())
-        return pb.AppendSlatesResponse()
+        lost = await self._store().append_slates(wire.slates_of(request), current_deadline())
+        return pb.AppendSlatesResponse(lost=lost)
 
     async def WatchItems(  # noqa: N802, D102
         self, request: pb.WatchItemsRequest, context: Context

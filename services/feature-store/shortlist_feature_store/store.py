@@ -213,8 +213,12 @@ class FeatureStore(Protocol):
         """
         ...
 
-    async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> None:
-        """Add serialized ``SlateRecord`` to the log of served slates, which lets the oldest go. Not idempotent."""
+    async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> int:
+        """Add serialized ``SlateRecord`` to the log of served slates, which lets the oldest go. Not idempotent.
+
+        Returns:
+            How many went that nobody had taken; they are lost.
+        """
         ...
 
     async def take_slates(self, consumer: str, count: int, deadline: Deadline) -> Sequence[SlateEntry]:

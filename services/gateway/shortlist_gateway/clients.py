@@ -59,10 +59,10 @@ class FeatureStoreClient:
         response = await _call("feature-store", self._stub.AppendEvents, request, deadline)
         return AppendResult(response.version, tuple(response.added))
 
-    async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> None:
+    async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> int:
         """See :class:`shortlist_domain.stages.FeatureStage`."""
         request = store_pb.AppendSlatesRequest(slates=map(SlateRecord.FromString, records))
-        await _call("feature-store", self._stub.AppendSlates, request, deadline)
+        return int((await _call("feature-store", self._stub.AppendSlates, request, deadline)).lost)
 
 
 class RetrievalClient:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
+import time
 from array import array
 from collections import deque
 from collections.abc import Sequence
@@ -33,6 +35,7 @@ _CALL_S = 1.0
 _GATHER_S = 0.05
 """Wait before a call, so that it takes several slates along."""
 
+_SAID_EVERY_S = 60.0
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 
@@ -56,6 +59,7 @@ class SlateLog:
         self._queue: deque[bytes] = deque()
         self._waiting = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._said_lost_at_s = -math.inf
         self._log = get_log("gateway")
 
     def wants(self, slate_id: str) -> bool:
@@ -137,7 +141,7 @@ class SlateLog:
         batch = self._oldest()
         try:
             async with asyncio.timeout(max(0.0, deadline.remaining_s())):
-                await self._features.append_slates(batch, deadline)
+                lost = await self._features.append_slates(batch, deadline)
         except InvalidRequest as error:  # would be refused for ever, and hold up all that follow
             self._metrics.slates_dropped.labels("refused").inc(len(batch))
             self._log.error(LogEvent.SLATES_REFUSED, slates=len(batch), reason=str(error))
@@ -146,11 +150,21 @@ class SlateLog:
             return False
         else:
             self._metrics.slates_logged.inc(len(batch))
+            self._count_lost(lost)
         for _ in batch:
             self._queue.popleft()
         if not self._queue:
             self._waiting.clear()
         return True
+
+    def _count_lost(self, lost: int) -> None:
+        if not lost:
+            return
+        self._metrics.slates_dropped.labels("unread").inc(lost)
+        now_s = time.monotonic()
+        if now_s - self._said_lost_at_s >= _SAID_EVERY_S:  # it goes on until somebody reads
+            self._said_lost_at_s = now_s
+            self._log.warning(LogEvent.SLATES_UNREAD, lost=lost)
 
     def _oldest(self) -> list[bytes]:
         batch: list[bytes] = []

@@ -137,12 +137,23 @@ async def test_what_the_store_finds_wrong_does_not_hold_up_what_follows() -> Non
     await log.close()
 
 
+async def test_what_the_log_let_go_unread_is_counted() -> None:
+    features, (instruments, registry) = FakeFeatures(lost=7), metrics()
+    log = SlateLog(features, 1.0, 10, instruments)
+    log.add("Recommend", answer("s"), None, [], 0.0)
+    log.start()
+    await until(lambda: registry.get_sample_value("shortlist_slates_dropped_total", {"reason": "unread"}) == 7)
+    assert registry.get_sample_value("shortlist_slates_logged_total") == 1
+    await log.close()
+
+
 async def test_a_call_of_the_store_stays_below_the_message_that_it_accepts() -> None:
     sizes: list[int] = []
 
     class Calls(FakeFeatures):
-        async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> None:
+        async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> int:
             sizes.append(sum(map(len, records)))
+            return 0
 
     features = Calls()
     log = SlateLog(features, 1.0, 1_000, metrics()[0])

@@ -248,5 +248,7 @@ class AppendSlatesRequest(_message.Message):
     def __init__(self, slates: _Optional[_Iterable[_Union[_slate_record_pb2.SlateRecord, _Mapping]]] = ...) -> None: ...
 
 class AppendSlatesResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("lost",)
+    LOST_FIELD_NUMBER: _ClassVar[int]
+    lost: int
+    def __init__(self, lost: _Optional[int] = ...) -> None: ...
