@@ -71,6 +71,21 @@ CHOSEN_VALUES = "chosen_values.npy"
 """``float32 (f, d)``: what choosing a value of an item attribute adds to the embedding of an actor without events; rows
 are the columns of the item features. Optional. Retrieval and ranking."""
 
+USERS = "users.json"
+"""Whose users the next three are about, as :func:`shortlist_bundle.user_ids.users_file` writes it. Optional, all four
+or none: user ids are personal data, and a bundle is copied, kept and cannot be changed. Gateway and retrieval."""
+
+USER_IDS = "user_ids.blobs"
+"""Row to user id, UTF-8, in ascending byte order. Gateway and retrieval."""
+
+USER_VECTORS = "user_vectors.npy"
+"""``float32 (u, d - 1)``: where the taste of each user points (:mod:`shortlist_bundle.user_vectors`). Retrieval."""
+
+USER_INDEX = "user_index.faiss"
+"""FAISS index over the user vectors, inner product. Retrieval."""
+
+USER_FILES = (USERS, USER_IDS, USER_VECTORS, USER_INDEX)
+
 REQUIRED = (
     ITEM_IDS,
     ITEM_DISPLAY,

@@ -18,6 +18,7 @@ from shortlist.gateway.v1.recommendation_service_pb2 import (
     RecommendRequest,
     RerankItemsRequest,
     SimilarItemsRequest,
+    SimilarUsersRequest,
     WhatIf,
 )
 
@@ -237,6 +238,16 @@ def similar_request(item_ids: Iterable[str], fields: Selected) -> SimilarItemsRe
         constraints=_constraints(fields),
         slate_size=fields.get("slate_size", 0),
         item_fields=fields.get("item_fields", ()),
+    )
+
+
+def similar_users_request(tenant: str, user_id: str, user_count: int, fields: Surrounded) -> SimilarUsersRequest:
+    """Return the request of a SimilarUsers."""
+    return SimilarUsersRequest(
+        actor=_actor(tenant, user_id, fields),
+        user_count=user_count,
+        context=_context(fields),
+        consistency_token=fields.get("consistency_token", ""),
     )
 
 

@@ -20,6 +20,7 @@ from shortlist.gateway.v1.recommendation_service_pb2 import (
     RecommendResponse,
     RerankItemsResponse,
     SimilarItemsResponse,
+    SimilarUsersResponse,
 )
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from shortlist_client import messages
@@ -36,6 +37,7 @@ from shortlist_client.messages import (
     RecommendFields,
     RerankFields,
     Selected,
+    Surrounded,
     WriteFields,
 )
 
@@ -174,6 +176,18 @@ class Client:
         """Return items that are like ``item_ids``."""
         request = messages.similar_request(item_ids, fields)
         return self._recommendation.SimilarItems(request, timeout=timeout_s)
+
+    def similar_users(
+        self,
+        user_id: str = "",
+        *,
+        user_count: int = 0,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        **fields: Unpack[Surrounded],
+    ) -> SimilarUsersResponse:
+        """Return users whose taste is like that of a user, or of what the fields say of nobody in particular."""
+        request = messages.similar_users_request(self._tenant, user_id, user_count, fields)
+        return self._recommendation.SimilarUsers(request, timeout=timeout_s)
 
     def rerank_items(
         self,

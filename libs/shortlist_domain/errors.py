@@ -5,6 +5,7 @@ ShortlistError
   NotFound           the named thing does not exist here
   NotReady           this replica has not loaded what it needs
   BundleMismatch     this replica does not hold the bundle that was asked for
+  BundleLacks        the bundle was made without what was asked for
   Expired            what was issued for a time is not honoured any more
   Overloaded         refused before any work was done
   BudgetExceeded     time ran out
@@ -54,6 +55,10 @@ class BundleMismatch(ShortlistError):
         super().__init__(f"bundle {wanted!r} is not held here; held: {', '.join(held) or 'none'}")
         self.wanted = wanted
         self.held = held
+
+
+class BundleLacks(ShortlistError):
+    """The bundle was made without something optional that the request needs; another one may have it."""
 
 
 class Expired(ShortlistError):

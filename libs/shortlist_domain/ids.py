@@ -31,3 +31,8 @@ def actor_id(user_id: str, visitor_id: str) -> str:
     read the history of a user whose id it guessed.
     """
     return f"u/{user_id}" if user_id else f"v/{visitor_id}"
+
+
+def user_id_of(actor_id: str) -> str:
+    """Return the user id behind :func:`actor_id`'s name; empty for a visitor."""
+    return actor_id[2:] if actor_id.startswith("u/") else ""

@@ -15,6 +15,7 @@ from typing import Protocol
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.filters import Node
 from shortlist_domain.spread import Spread
+from shortlist_domain.user_search import UserSearch
 
 
 class Source(StrEnum):
@@ -274,7 +275,7 @@ class AppendResult:
     """For each event, in order: False where its id was already there."""
 
 
-class RetrievalStage(Protocol):
+class RetrievalStage(UserSearch, Protocol):
     """Retrieval as the gateway sees it."""
 
     async def retrieve(self, request: RetrieveRequest, deadline: Deadline) -> RetrieveResult:

@@ -31,6 +31,7 @@ POLICIES: dict[str, Policy] = {
     # As long as its actors need; each of them has the time of a Recommend.
     "/shortlist.gateway.v1.RecommendationService/BatchRecommend": Policy(0.0, is_idempotent=True, is_long=True),
     "/shortlist.gateway.v1.RecommendationService/SimilarItems": Policy(1.0, is_idempotent=True),
+    "/shortlist.gateway.v1.RecommendationService/SimilarUsers": Policy(1.0, is_idempotent=True),
     "/shortlist.gateway.v1.RecommendationService/RerankItems": Policy(1.0, is_idempotent=True),
     # Idempotent through event ids, which are derived where the caller gives none.
     "/shortlist.gateway.v1.EventService/WriteEvents": Policy(2.0, is_idempotent=True),
@@ -38,6 +39,7 @@ POLICIES: dict[str, Policy] = {
     # A Retail event has no id: without its own time, a second one is another event.
     "/google.cloud.retail.v2.UserEventService/WriteUserEvent": Policy(2.0, is_idempotent=False),
     "/shortlist.retrieval.v1.RetrievalService/RetrieveCandidates": Policy(0.5, is_idempotent=True),
+    "/shortlist.retrieval.v1.RetrievalService/RetrieveUsers": Policy(0.5, is_idempotent=True),
     "/shortlist.retrieval.v1.RetrievalService/EmbedActor": Policy(0.5, is_idempotent=True),
     "/shortlist.retrieval.v1.RetrievalService/EmbedItems": Policy(1.0, is_idempotent=True),
     "/shortlist.retrieval.v1.RetrievalService/UpsertVectors": Policy(2.0, is_idempotent=True),

@@ -12,6 +12,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from shortlist_domain.errors import (
     BudgetExceeded,
     BundleInvalid,
+    BundleLacks,
     BundleMismatch,
     Expired,
     InvalidRequest,
@@ -32,6 +33,7 @@ STATUSES: dict[type[ShortlistError], grpc.StatusCode] = {
     NotFound: grpc.StatusCode.NOT_FOUND,
     NotReady: grpc.StatusCode.UNAVAILABLE,
     BundleMismatch: grpc.StatusCode.FAILED_PRECONDITION,
+    BundleLacks: grpc.StatusCode.FAILED_PRECONDITION,
     Expired: grpc.StatusCode.FAILED_PRECONDITION,
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     BudgetExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,

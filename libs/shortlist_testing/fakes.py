@@ -23,6 +23,7 @@ from shortlist_domain.stages import (
     RetrieveResult,
     Source,
 )
+from shortlist_domain.user_search import UsersRequest, UsersResult
 
 
 @dataclass
@@ -84,6 +85,18 @@ class FakeRetrieval:
     failed_sources: tuple[str, ...] = ()
     requests: list[RetrieveRequest] = field(default_factory=list)
     before: Callable[[], None] = lambda: None
+    users: Sequence[int] = ()
+    user_requests: list[UsersRequest] = field(default_factory=list)
+
+    async def retrieve_users(self, request: UsersRequest, deadline: Deadline) -> UsersResult:
+        """See :class:`shortlist_domain.user_search.UserSearch`; the users of ``users``, each half as alike."""
+        self.user_requests.append(request)
+        if self.failure:
+            raise self.failure
+        if request.bundle_id not in self.bundles:
+            raise BundleMismatch(request.bundle_id, self.bundles)
+        rows = [row for row in self.users if row not in request.exclude_rows][: request.user_count]
+        return UsersResult(request.bundle_id, array("I", rows), array("f", (0.5**n for n in range(len(rows)))))
 
     async def retrieve(self, request: RetrieveRequest, deadline: Deadline) -> RetrieveResult:
         """See :class:`shortlist_domain.stages.RetrievalStage`."""

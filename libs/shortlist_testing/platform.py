@@ -77,7 +77,7 @@ class Platform:
 
 @contextlib.asynccontextmanager
 async def running_platform(
-    folder: Path, n_items: int = 60, seed: int = 0, **gateway: object
+    folder: Path, n_items: int = 60, seed: int = 0, *, users: bool = False, **gateway: object
 ) -> AsyncIterator[Platform]:
     """Run every stage over a tiny bundle.
 
@@ -85,10 +85,11 @@ async def running_platform(
         folder: Where bundles and the Valkey's data go.
         n_items: Catalogue size.
         seed: Another seed is another bundle.
+        users: Whether the bundle has user vectors.
         gateway: Settings of the gateway that differ.
     """
     bundles = folder / "bundles"
-    release = tiny_bundle(bundles, n_items=n_items, seed=seed)
+    release = tiny_bundle(bundles, n_items=n_items, seed=seed, users=users)
     async with platform_over(bundles, release.bundle_id, **gateway) as platform:
         yield platform
 

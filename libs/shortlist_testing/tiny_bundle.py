@@ -23,6 +23,9 @@ from shortlist_bundle.manifest import DataWindow, Manifest
 from shortlist_bundle.neighbours import neighbour_scores_of
 from shortlist_bundle.session import Session
 from shortlist_bundle.store import BundleStore, Release
+from shortlist_bundle.user_ids import users_file
+from shortlist_bundle.user_vectors import directions
+from shortlist_domain.features import user_numbers
 from shortlist_domain.filters import AttributeKind
 from shortlist_domain.stages import ActorFeatures
 from shortlist_testing import tiny_models
@@ -46,7 +49,9 @@ FEATURES = FeatureList(
 )
 
 
-def tiny_bundle(folder: Path, n_items: int = 60, dim: int = 9, seed: int = 0, *, content: bool = False) -> Release:
+def tiny_bundle(
+    folder: Path, n_items: int = 60, dim: int = 9, seed: int = 0, *, content: bool = False, users: bool = False
+) -> Release:
     """Write a bundle into the store at ``folder`` and make it current.
 
     Items belong to one of four genres by turns, and lie near their genre's direction in the embedding space; so an
@@ -58,9 +63,11 @@ def tiny_bundle(folder: Path, n_items: int = 60, dim: int = 9, seed: int = 0, *,
         dim: Embedding size, at least 6: four genres, noise, and the item's bias.
         seed: Another seed is another bundle over the same item ids.
         content: Whether items have content: every fifth has none, that of the others lies near their genre's.
+        users: Whether it has user vectors.
     """
     files = tiny_files(n_items, dim, seed)
-    return publish(folder, files | tiny_content(n_items) if content else files)
+    files |= tiny_content(n_items) if content else {}
+    return publish(folder, files | (tiny_users(n_items, dim, seed) if users else {}))
 
 
 def tiny_content(n_items: int) -> dict[str, bytes]:
@@ -71,6 +78,48 @@ def tiny_content(n_items: int) -> dict[str, bytes]:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors[::5] = 0.0
     return content_files(ContentTable(vectors.astype(np.float16), EventWeights(5.0, 3.0, 1.0)))
+
+
+def tiny_users(
+    n_items: int = 60, dim: int = 9, seed: int = 0, *, tenant: str = "", count: int = 24
+) -> dict[str, bytes]:
+    """Return the optional files of a tiny bundle with users, :func:`tiny_user_id` of 0 to ``count - 1``."""
+    vectors, _ = directions(tiny_embeddings([tiny_user(n, n_items) for n in range(count)], n_items, dim, seed))
+    index = faiss.IndexFlatIP(dim - 1)
+    index.add(vectors)
+    return {
+        layout.USERS: users_file(tenant),
+        layout.USER_IDS: blob_table.encode(tiny_user_id(n).encode() for n in range(count)),
+        layout.USER_VECTORS: array_bytes(vectors),
+        layout.USER_INDEX: faiss.serialize_index(index).tobytes(),
+    }
+
+
+def tiny_user_id(number: int) -> str:
+    """Return the external id of a user of :func:`tiny_users`; in row order, some with odd characters."""
+    return f"user-{number:03d}{' {ü}/日' if number % 5 == 3 else ''}"
+
+
+def tiny_user(number: int, n_items: int = 60) -> ActorFeatures:
+    """Return a user of :func:`tiny_users`, as of its last event: a few events, mostly on one genre, and a gender."""
+    rows = [(number + len(GENRES) * (number + step)) % n_items for step in range(2 + number % 3)]
+    rows.append((3 * number + 1) % n_items)
+    values = [float(1 + (number + step) % 5) for step in range(len(rows))]
+    return ActorFeatures(
+        now_s=NOW_S - 1000.0 * number,
+        attributes={"gender": "FM"[number % 2]},
+        numbers=user_numbers(values),
+        history_rows=array("I", rows),
+        history_values=array("f", values),
+        history_times_s=array("d", [NOW_S - 1000.0 * number - 60.0 * age for age in reversed(range(len(rows)))]),
+    )
+
+
+def tiny_embeddings(of: list[ActorFeatures], n_items: int = 60, dim: int = 9, seed: int = 0) -> NDArray[np.float32]:
+    """Return what the user tower of a tiny bundle gives for actors, ``(a, dim)``."""
+    tower = tiny_files(n_items, dim, seed)[layout.USER_TOWER]
+    session = Session(tower, tuple(actor_inputs(of[0], FEATURES)), ("embedding",))
+    return np.concatenate([session.run(actor_inputs(actor, FEATURES))[0] for actor in of])
 
 
 def publish(folder: Path, files: dict[str, bytes]) -> Release:

@@ -19,7 +19,7 @@ from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist.inference.v2 import inference_service_pb2 as inference_pb
 from shortlist_gateway.retail.messages import SERVICES as RETAIL_SERVICES
 from shortlist_testing.platform import Platform, running_platform
-from shortlist_testing.tiny_bundle import item_ids
+from shortlist_testing.tiny_bundle import item_ids, tiny_user_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -36,7 +36,9 @@ ALLOWED = {
     grpc.StatusCode.NOT_FOUND,
     grpc.StatusCode.FAILED_PRECONDITION,
 }
-TEXTS = st.one_of(st.text(max_size=12), st.sampled_from([*item_ids(20), "", "u1", "default", "{}", "a\x00"]))
+TEXTS = st.one_of(
+    st.text(max_size=12), st.sampled_from([*item_ids(20), tiny_user_id(3), "", "u1", "default", "{}", "a\x00"])
+)
 TENSORS = st.sampled_from(["ranker", "rows", "now_s", "attribute_names", "score", "UINT32", "FP64", "BYTES", ""])
 CATALOG = "projects/p/locations/global/catalogs/default_catalog"
 RETAIL = st.sampled_from(
@@ -84,7 +86,7 @@ def _values(field: FieldDescriptor, depth: int, texts: st.SearchStrategy[str]) -
 async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SHORTLIST_GATEWAY_IS_RETAIL_SERVED", "true")
-        async with running_platform(tmp_path_factory.mktemp("platform")) as platform:
+        async with running_platform(tmp_path_factory.mktemp("platform"), users=True) as platform:
             yield platform
 
 

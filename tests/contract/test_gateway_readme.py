@@ -16,7 +16,7 @@ CALLS = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.MULTI
 
 async def test_the_calls_of_the_readme_run_as_pasted(tmp_path: Path) -> None:
     assert CALLS
-    async with running_platform(tmp_path) as platform:
+    async with running_platform(tmp_path, users=True) as platform:
         for call in CALLS:
             assert "127.0.0.1:50051" in call
             code = call.replace("127.0.0.1:50051", platform.address)

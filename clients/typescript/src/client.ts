@@ -21,6 +21,8 @@ import type { RerankItemsRequest } from "./generated/shortlist/gateway/v1/Rerank
 import type { RerankItemsResponse__Output } from "./generated/shortlist/gateway/v1/RerankItemsResponse.js";
 import type { SimilarItemsRequest } from "./generated/shortlist/gateway/v1/SimilarItemsRequest.js";
 import type { SimilarItemsResponse__Output } from "./generated/shortlist/gateway/v1/SimilarItemsResponse.js";
+import type { SimilarUsersRequest } from "./generated/shortlist/gateway/v1/SimilarUsersRequest.js";
+import type { SimilarUsersResponse__Output } from "./generated/shortlist/gateway/v1/SimilarUsersResponse.js";
 import type { WriteEventsRequest } from "./generated/shortlist/gateway/v1/WriteEventsRequest.js";
 import type { WriteEventsResponse__Output } from "./generated/shortlist/gateway/v1/WriteEventsResponse.js";
 
@@ -93,6 +95,11 @@ export class Client {
   /** Finds items that are like one or several items. */
   similarItems(request: SimilarItemsRequest, options: CallOptions = {}): Promise<SimilarItemsResponse__Output> {
     return call(this.recommendation.SimilarItems.bind(this.recommendation), request, options.timeoutMs ?? READ_MS);
+  }
+
+  /** Finds users whose taste is like an actor's. */
+  similarUsers(request: SimilarUsersRequest, options: CallOptions = {}): Promise<SimilarUsersResponse__Output> {
+    return call(this.recommendation.SimilarUsers.bind(this.recommendation), request, options.timeoutMs ?? READ_MS);
   }
 
   /** Orders the caller's own list for an actor. */

@@ -8,6 +8,7 @@ from shortlist_bundle import layout
 from shortlist_bundle.blob_table import BlobTable
 from shortlist_bundle.bundle import Bundle
 from shortlist_bundle.item_attributes import load_item_attributes
+from shortlist_bundle.user_ids import load_user_ids
 from shortlist_domain.errors import BundleInvalid
 
 _CACHED_IDS = 200_000
@@ -29,6 +30,9 @@ class Catalogue:
         self._display = BlobTable(bundle.map(layout.ITEM_DISPLAY))
         self.attributes = load_item_attributes(bundle, len(self._ids))
         """What filters compare."""
+
+        self.users = load_user_ids(bundle)
+        """Users that the bundle has vectors of; ``None`` where it has none."""
 
         if len(self._ids) != len(self._display):
             raise BundleInvalid(f"{self.bundle_id}: {len(self._ids)} ids, {len(self._display)} display entries")

@@ -88,10 +88,10 @@ class Checks:
             return None
         return ActorKey(actor.tenant, actor_id(actor.user_id, actor.visitor_id))
 
-    def slate_size(self, value: int) -> int:
-        """Check the number of items wanted."""
+    def slate_size(self, value: int, field: str = "slate_size") -> int:
+        """Check the number of results wanted."""
         if not 0 <= value <= MAX_SLATE:
-            self.wrong("slate_size", f"is {value}; it must be in [1, {MAX_SLATE}], or 0 for {DEFAULT_SLATE}")
+            self.wrong(field, f"is {value}; it must be in [1, {MAX_SLATE}], or 0 for {DEFAULT_SLATE}")
         return value or DEFAULT_SLATE
 
     def attributes(

@@ -25,6 +25,7 @@ from shortlist_domain.stages import (
     RetrieveRequest,
     RetrieveResult,
 )
+from shortlist_domain.user_search import UsersRequest, UsersResult
 from shortlist_gateway import wire
 from shortlist_rpc.status import to_domain
 
@@ -75,6 +76,11 @@ class RetrievalClient:
         """See :class:`shortlist_domain.stages.RetrievalStage`."""
         message = wire.retrieve_request(request)
         return wire.retrieve_result(await _call("retrieval", self._stub.RetrieveCandidates, message, deadline))
+
+    async def retrieve_users(self, request: UsersRequest, deadline: Deadline) -> UsersResult:
+        """See :class:`shortlist_domain.user_search.UserSearch`."""
+        message = wire.users_request(request)
+        return wire.users_result(await _call("retrieval", self._stub.RetrieveUsers, message, deadline))
 
     async def held_bundles(self, deadline: Deadline) -> tuple[str, ...]:
         """See :class:`shortlist_domain.stages.RetrievalStage`."""

@@ -7,10 +7,8 @@ order; popular items of the actor's segment; popular items. No rung calls what h
 from __future__ import annotations
 
 import asyncio
-import math
 from array import array
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 from shortlist_domain.deadline import Deadline
@@ -18,7 +16,6 @@ from shortlist_domain.errors import NotFound
 from shortlist_domain.filters import Node
 from shortlist_domain.spread import Spread
 from shortlist_domain.stages import (
-    ActorState,
     FeatureStage,
     RankingStage,
     RankRequest,
@@ -26,7 +23,8 @@ from shortlist_domain.stages import (
     RetrievalStage,
     RetrieveRequest,
 )
-from shortlist_gateway.actor import KnownActor, known_actor, state_until
+from shortlist_gateway.actor import KnownActor
+from shortlist_gateway.actor_reader import ActorReader
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.candidates import CALLER, Candidates, from_caller, from_popular, from_retrieval
 from shortlist_gateway.declare import declare, report
@@ -40,7 +38,7 @@ from shortlist_gateway.settings import GatewaySettings
 from shortlist_gateway.slate.compose import compose, in_order
 from shortlist_gateway.slate.diversity import spread_of
 from shortlist_gateway.slate.pins import with_pins
-from shortlist_gateway.stage import StagePlan, run_stage
+from shortlist_gateway.stage import StagePlan, retrieve_plan, run_stage
 from shortlist_gateway.trace import Trace
 
 SHORT_TIME_S = 0.015
@@ -64,17 +62,12 @@ class Pipeline:
         bundles: ActiveBundle,
         settings: GatewaySettings,
     ) -> None:
-        self._features = features
+        self._reader = ActorReader(features, settings)
         self._retrieval = retrieval
         self._ranking = ranking
         self._bundles = bundles
         self._candidate_count = settings.candidate_count
-        self._read = StagePlan(
-            "read_actor", 0.5, settings.read_actor_budget_s, Cause.FEATURES_TIMEOUT, Cause.FEATURES_DOWN
-        )
-        self._retrieve = StagePlan(
-            "retrieve", 0.6, settings.retrieve_budget_s, Cause.RETRIEVAL_TIMEOUT, Cause.RETRIEVAL_DOWN
-        )
+        self._retrieve = retrieve_plan(settings)
         self._rank = StagePlan("rank", 1.0, settings.rank_budget_s, Cause.RANKING_TIMEOUT, Cause.RANKING_DOWN)
 
     async def recommend(self, query: Query, deadline: Deadline) -> Slate:
@@ -88,7 +81,7 @@ class Pipeline:
         slate = Slate(self._bundles.pinned(query.bundle_id))
         schema = slate.catalogue.attributes.schema
         condition, promotions = bound_condition(query.filter, schema), bound_promotions(query, schema)
-        actor = await self._read_actor(slate, query, deadline)
+        actor = await self._reader.read(slate, query, deadline)
         excluded, allowed = selection(slate, query, actor)
         candidates = await self._candidates(slate, query, condition, promotions, actor, excluded, allowed, deadline)
         candidates, pinned = with_pins(slate, query.rules.pins, candidates, excluded, allowed)
@@ -118,7 +111,7 @@ class Pipeline:
         anchors = rows_of(slate, query.item_ids)
         if not anchors:
             raise NotFound(f"none of the items is in bundle {slate.catalogue.bundle_id}: {', '.join(query.item_ids)}")
-        actor = await self._read_actor(slate, query, deadline)
+        actor = await self._reader.read(slate, query, deadline)
         excluded, allowed = selection(slate, query, actor)
         excluded |= set(anchors)
         candidates = await self._candidates(
@@ -138,7 +131,7 @@ class Pipeline:
             BundleMismatch: The query pins a bundle that is not held.
         """
         slate = Slate(self._bundles.pinned(query.bundle_id))
-        actor = await self._read_actor(slate, query, deadline)
+        actor = await self._reader.read(slate, query, deadline)
         asked = dict.fromkeys(query.item_ids)
         candidates = from_caller(rows_of(slate, tuple(asked)))
         ranked = await self._ranked(slate, query, actor, candidates, deadline)
@@ -150,38 +143,6 @@ class Pipeline:
         slate.results, slate.candidate_rows = shown, candidates.rows
         slate.ranked_fraction = len(ranked.scores) / len(shown) if ranked and shown else 0.0
         return slate
-
-    async def _read_actor(self, slate: Slate, query: Query, deadline: Deadline) -> KnownActor:
-        state = ActorState()
-        if query.actor is not None:
-            key = query.actor
-            run = await run_stage(
-                self._read,
-                deadline,
-                lambda d: self._features.read_actor(
-                    key, query.min_version, d, with_impressions=query.needs_impressions
-                ),
-            )
-            if run.value is not None:
-                state = run.value
-                if not state.caught_up:
-                    slate.degrade(Level.PARTIAL, Cause.FEATURES_STALE)
-            else:
-                slate.features_present_fraction = 0.0
-                if query.is_seen_excluded:
-                    slate.warnings.append("what the actor has seen is not known at the moment and may appear")
-                if query.rules.rotation is not None:
-                    slate.warnings.append("constraints.rotation: was not applied, since what was shown is not known")
-            outcome = Outcome.FULL if state.caught_up else Outcome.PARTIAL
-            report(slate, "read_actor", run, outcome, 1, len(state.item_ids), Level.PARTIAL, Outcome.FALLBACK)
-        slate.is_actor_known = state.known
-        if query.events_until_s < math.inf:
-            state = state_until(state, query.events_until_s)
-        actor = known_actor(state, query, slate.catalogue)
-        if query.what_if is not None:
-            actor = replace(actor, features=query.what_if.applied(actor.features))
-        slate.missing_ids.update(dict.fromkeys(actor.unknown_inline_ids))
-        return actor
 
     async def _candidates(
         self,

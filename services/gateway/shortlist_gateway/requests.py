@@ -12,6 +12,7 @@ from shortlist_gateway.checks import MAX_LIST_IDS, Checks
 from shortlist_gateway.constraint_checks import rules_of, seen_rule
 from shortlist_gateway.filters.condition import Condition, condition_of
 from shortlist_gateway.query import Query
+from shortlist_gateway.similar_users import UsersQuery
 from shortlist_gateway.tokens import version_of
 
 MAX_CANDIDATES = 2000
@@ -119,6 +120,34 @@ def rerank_query(request: pb.RerankItemsRequest, now_s: float) -> Query:
     )
     checks.done()
     return query
+
+
+def similar_users_query(request: pb.SimilarUsersRequest, now_s: float) -> UsersQuery:
+    """Return the checked query of a SimilarUsers.
+
+    Raises:
+        InvalidRequest: With every field that is wrong or not honoured yet.
+    """
+    checks = Checks()
+    has_context = bool(request.context.events or request.context.attributes)
+    actor = checks.actor(request, request.actor, required=not has_context)
+    if actor is None and request.consistency_token:
+        checks.wrong("consistency_token", "is of a write of an actor; name the actor or leave it unset")
+    attributes, chosen = checks.attributes("context.attributes", request.context.attributes, 50)
+    query = Query(
+        request_id=_request_id(checks, request.request_id),
+        now_s=now_s,
+        actor=actor,
+        slate_size=checks.slate_size(request.user_count, "user_count"),
+        bundle_id=checks.text("bundle_id", request.bundle_id, 128),
+        is_seen_excluded=False,
+        events=_inline_events(checks, request.context, now_s),
+        attributes=attributes,
+        chosen=chosen,
+        min_version=_min_version(checks, request.consistency_token, actor),
+    )
+    checks.done()
+    return UsersQuery(query, request.actor.tenant)
 
 
 def _request_id(checks: Checks, given: str) -> str:

@@ -32,7 +32,8 @@ from shortlist_gateway.filters.condition import bound_condition
 from shortlist_gateway.pipeline import Pipeline
 from shortlist_gateway.promotions import bound_promotions
 from shortlist_gateway.query import Query, Slate
-from shortlist_gateway.requests import recommend_query, rerank_query, similar_query
+from shortlist_gateway.requests import recommend_query, rerank_query, similar_query, similar_users_query
+from shortlist_gateway.similar_users import SimilarUsers, users_of
 from shortlist_gateway.slate_log import SlateLog
 from shortlist_rpc.interceptor import current_deadline
 from shortlist_telemetry.catalogue import Metrics
@@ -46,6 +47,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
     def __init__(
         self,
         pipeline: Pipeline,
+        similar_users: SimilarUsers,
         bundles: ActiveBundle,
         attribution: Attribution,
         continuation: Continuation,
@@ -55,6 +57,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._pipeline = pipeline
+        self._similar_users = similar_users
         self._bundles = bundles
         self._attribution = attribution
         self._continuation = continuation
@@ -144,6 +147,19 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         self._answer("SimilarItems", response, slate, query)
         return response
 
+    async def SimilarUsers(self, request: pb.SimilarUsersRequest, context: Context) -> pb.SimilarUsersResponse:  # noqa: N802, D102
+        query = similar_users_query(request, self._clock())
+        if request.validate_only:
+            catalogue = self._bundles.pinned(query.about.bundle_id)
+            users_of(catalogue, query.tenant)
+            return pb.SimilarUsersResponse(meta=answers.meta(Slate(catalogue), query.about))
+        slate, users = await self._similar_users.find(query, current_deadline())
+        self._observe(slate)
+        return pb.SimilarUsersResponse(
+            results=[pb.SimilarUser(rank=rank, **user._asdict()) for rank, user in enumerate(users)],
+            meta=answers.meta(slate, query.about),
+        )
+
     async def RerankItems(self, request: pb.RerankItemsRequest, context: Context) -> pb.RerankItemsResponse:  # noqa: N802, D102
         query = rerank_query(request, self._clock())
         _check_config(request.serving_config)
@@ -155,10 +171,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         return response
 
     def _answer(self, rpc: str, response: answers.Response, slate: Slate, query: Query, logged_as: str = "") -> None:
-        for report in slate.reports:
-            self._metrics.stage_seconds.labels(report.stage, report.outcome).observe(report.spent_s)
-        for cause in slate.causes:
-            self._metrics.degraded.labels(cause).inc()
+        self._observe(slate)
         answers.add_results(response, slate, query)
         meta = answers.meta(slate, query)  # last: it has the warnings of all before
         now_s = self._clock()
@@ -166,6 +179,12 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         response.meta.CopyFrom(meta)
         if self._slate_log.wants(meta.slate_id):
             self._slate_log.add(logged_as or rpc, response, query.actor, slate.candidate_rows, now_s)
+
+    def _observe(self, slate: Slate) -> None:
+        for report in slate.reports:
+            self._metrics.stage_seconds.labels(report.stage, report.outcome).observe(report.spent_s)
+        for cause in slate.causes:
+            self._metrics.degraded.labels(cause).inc()
 
     def _dry(self, query: Query) -> answer_pb2.AnswerMeta:
         """Answer a validate-only request: nothing is asked of any stage."""

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import BudgetExceeded, BundleMismatch, Overloaded, ShortlistError
 from shortlist_gateway.query import Cause
+from shortlist_gateway.settings import GatewaySettings
 from shortlist_telemetry.catalogue import LogEvent
 from shortlist_telemetry.logging import get_log
 
@@ -31,6 +32,11 @@ class StagePlan:
 
     on_timeout: Cause
     on_failure: Cause
+
+
+def retrieve_plan(settings: GatewaySettings) -> StagePlan:
+    """Return the plan of every call of retrieval."""
+    return StagePlan("retrieve", 0.6, settings.retrieve_budget_s, Cause.RETRIEVAL_TIMEOUT, Cause.RETRIEVAL_DOWN)
 
 
 @dataclass(frozen=True, slots=True)

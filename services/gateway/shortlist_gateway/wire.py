@@ -23,6 +23,7 @@ from shortlist_domain.stages import (
     RetrieveRequest,
     RetrieveResult,
 )
+from shortlist_domain.user_search import UsersRequest, UsersResult
 from shortlist_rpc.filter_message import node_message
 
 N = TypeVar("N", int, float)
@@ -143,6 +144,25 @@ def retrieve_result(response: retrieval_pb.RetrieveCandidatesResponse) -> Retrie
         actor_embedding=floats(response.actor_embedding, "retrieval"),
         failed_sources=tuple(response.failed_sources),
     )
+
+
+def users_request(request: UsersRequest) -> retrieval_pb.RetrieveUsersRequest:
+    """Return ``request`` for the wire."""
+    return retrieval_pb.RetrieveUsersRequest(
+        bundle_id=request.bundle_id,
+        actor=actor_features(request.actor),
+        user_row=request.user_row,
+        user_count=request.user_count,
+        exclude_rows=request.exclude_rows.tobytes(),
+    )
+
+
+def users_result(response: retrieval_pb.RetrieveUsersResponse) -> UsersResult:
+    """Return the users of ``response``."""
+    rows, similarities = ints(response.rows, "retrieval"), floats(response.similarities, "retrieval")
+    if len(rows) != len(similarities):
+        raise UpstreamFailed("retrieval", "sent columns of different lengths")
+    return UsersResult(response.bundle_id, rows, similarities)
 
 
 def rank_request(request: RankRequest) -> ranking_pb.RankCandidatesRequest:

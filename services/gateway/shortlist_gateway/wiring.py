@@ -22,6 +22,7 @@ from shortlist_gateway.requests import recommend_query
 from shortlist_gateway.seals import Keyring
 from shortlist_gateway.servicer import EventServicer, RecommendationServicer
 from shortlist_gateway.settings import GatewaySettings
+from shortlist_gateway.similar_users import SimilarUsers
 from shortlist_gateway.slate_log import SlateLog
 from shortlist_rpc.channel import open_channel
 from shortlist_telemetry.catalogue import LogEvent, Metrics
@@ -46,6 +47,7 @@ class GatewayService:
         store = BundleStore(settings.bundle_store)
         self._bundles = ActiveBundle(store, retrieval, ranking, metrics, settings.bundle_poll_s)
         pipeline = Pipeline(features, retrieval, ranking, self._bundles, settings)
+        similar_users = SimilarUsers(features, retrieval, self._bundles, settings)
         if not settings.keys:
             get_log("gateway").warning(LogEvent.NO_SIGNING_KEY, setting="SHORTLIST_GATEWAY_TOKEN_KEYS")
         keyring = Keyring(settings.keys)
@@ -54,7 +56,7 @@ class GatewayService:
         batch = Batch(keyring, settings.batch_concurrency)
         self._slate_log = SlateLog(features, settings.slate_log_share, settings.slate_log_queue, metrics)
         self._recommendation = RecommendationServicer(
-            pipeline, self._bundles, attribution, continuation, batch, self._slate_log, metrics
+            pipeline, similar_users, self._bundles, attribution, continuation, batch, self._slate_log, metrics
         )
         self._event = EventServicer(EventIntake(features, self._bundles, attribution))
         self._retail = _retail(self._recommendation, self._event, attribution, settings)

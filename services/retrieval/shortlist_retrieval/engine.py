@@ -14,14 +14,17 @@ from numpy.typing import NDArray
 from shortlist_bundle.fusion import Fused, fuse_scored
 from shortlist_bundle.host import BundleHost
 from shortlist_bundle.request_checks import actor_violations
+from shortlist_bundle.user_vectors import as_of_last_event, directions
 from shortlist_domain.deadline import Deadline
-from shortlist_domain.errors import InvalidRequest, UpstreamFailed
+from shortlist_domain.errors import BundleLacks, InvalidRequest, UpstreamFailed
 from shortlist_domain.filters import Node
 from shortlist_domain.stages import NO_ANCHOR, ActorFeatures, Provenance, RetrieveRequest, RetrieveResult
+from shortlist_domain.user_search import UsersRequest, UsersResult
 from shortlist_retrieval.checks import retrieve_violations
 from shortlist_retrieval.loading import LoadedBundle
 from shortlist_retrieval.selection import Selection
 from shortlist_retrieval.sources.base import CandidateSource, Proposals, Query
+from shortlist_retrieval.users import UserSpace, users_violations
 from shortlist_rpc.executor import BoundedExecutor
 from shortlist_telemetry.catalogue import LogEvent
 from shortlist_telemetry.logging import get_log
@@ -88,6 +91,20 @@ class RetrievalEngine:
         embedding = await self._executor.run(partial(bundle.embed, actor), deadline, "embedding")
         return _column("f", embedding)
 
+    async def retrieve_users(self, request: UsersRequest, deadline: Deadline) -> UsersResult:
+        """Return at most ``user_count`` users; none where the actor's vector points nowhere.
+
+        Raises:
+            BundleLacks: The bundle has no user vectors.
+        """
+        bundle = self._host.get(request.bundle_id).bundle
+        if bundle.users is None:
+            raise BundleLacks(f"bundle {request.bundle_id} has no user vectors; train one with users.vectors=true")
+        violations = users_violations(request, bundle.n_items, len(bundle.users))
+        if violations:
+            raise InvalidRequest(*violations)
+        return await self._executor.run(partial(_similar, bundle, bundle.users, request), deadline, "users")
+
     def _retrieve(self, shelf: Shelf, request: RetrieveRequest, condition: Node | None) -> RetrieveResult:
         bundle = shelf.bundle
         anchors = np.frombuffer(request.anchor_rows, np.uint32).astype(np.int64)
@@ -128,6 +145,19 @@ class RetrievalEngine:
         if now_s - self._said_at_s.get(source, -math.inf) >= 1.0:
             self._said_at_s[source] = now_s
             self._log.warning(LogEvent.STAGE_FAILED, stage=f"retrieval/{source}", reason=reason)
+
+
+def _similar(bundle: LoadedBundle, users: UserSpace, request: UsersRequest) -> UsersResult:
+    if request.user_row is not None:
+        vector = users.vectors[request.user_row]
+    else:
+        found, points = directions(bundle.embed(as_of_last_event(request.actor))[None, :])
+        if not points[0]:
+            return UsersResult(request.bundle_id, array("I"), array("f"))
+        vector = found[0]
+    excluded = np.frombuffer(request.exclude_rows, np.uint32).astype(np.int64)
+    rows, cosines = users.nearest(vector, request.user_count, excluded)
+    return UsersResult(request.bundle_id, _column("I", rows.astype(np.uint32)), _column("f", cosines))
 
 
 def _provenance(fused: Fused, proposed: Mapping[str, Proposals], n_items: int) -> tuple[Provenance, ...]:

@@ -25,6 +25,7 @@ from shortlist_retrieval.filter_masks import FilterMasks
 from shortlist_retrieval.index import VectorIndex, prepare_thread
 from shortlist_retrieval.popular_lists import PopularLists
 from shortlist_retrieval.selection import Selection
+from shortlist_retrieval.users import load_users
 
 TOWER_INPUTS = ("history_rows", "history_values", "history_ages_s", "user_categories", "user_numbers", "context")
 
@@ -68,6 +69,9 @@ class LoadedBundle:
         self._chosen = load_chosen_values(bundle, self.features, self.dim)
         self.counters = load_counters(bundle, self.n_items)
         self.index = VectorIndex(bundle.map(layout.INDEX), self.embeddings)
+        self.users = load_users(bundle, self.dim)
+        """``None`` where the bundle has none."""
+
         self._tower = Session(bundle.read(layout.USER_TOWER), TOWER_INPUTS, ("embedding",))
         self._order = (-1, 0.0, np.empty(0), np.empty(0, np.int32))
         self.live_order()

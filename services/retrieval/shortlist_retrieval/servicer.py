@@ -15,12 +15,14 @@ from shortlist_bundle.item_table import ItemFeedReader
 from shortlist_domain.errors import InvalidRequest, Violation
 from shortlist_domain.filters import Node
 from shortlist_domain.stages import RetrieveRequest, RetrieveResult
+from shortlist_domain.user_search import UsersRequest
 from shortlist_retrieval.engine import RetrievalEngine, Shelf
 from shortlist_rpc.actor_message import actor_of, rows_of
 from shortlist_rpc.filter_message import node_of
 from shortlist_rpc.interceptor import current_deadline
 
 DEFAULT_CANDIDATES = 500
+DEFAULT_USERS = 10
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -44,6 +46,23 @@ class RetrievalServicer(RetrievalServiceServicer):
         _require_bundle(request.bundle_id)
         embedding = await self._engine.embed_actor(request.bundle_id, actor_of(request.actor), current_deadline())
         return pb.EmbedActorResponse(bundle_id=request.bundle_id, embedding=embedding.tobytes())
+
+    async def RetrieveUsers(  # noqa: N802
+        self, request: pb.RetrieveUsersRequest, context: Context
+    ) -> pb.RetrieveUsersResponse:
+        """See the proto."""
+        _require_bundle(request.bundle_id)
+        wanted = UsersRequest(
+            bundle_id=request.bundle_id,
+            actor=actor_of(request.actor),
+            user_count=request.user_count or DEFAULT_USERS,
+            exclude_rows=rows_of(request.exclude_rows, "exclude_rows"),
+            user_row=request.user_row if request.HasField("user_row") else None,
+        )
+        found = await self._engine.retrieve_users(wanted, current_deadline())
+        return pb.RetrieveUsersResponse(
+            bundle_id=found.bundle_id, rows=found.rows.tobytes(), similarities=found.similarities.tobytes()
+        )
 
     async def DescribeIndex(  # noqa: N802
         self, request: pb.DescribeIndexRequest, context: Context
@@ -77,6 +96,7 @@ class RetrievalServicer(RetrievalServiceServicer):
             dimension=bundle.dim,
             measured_recall=bundle.manifest.metrics.get("index/recall", 1.0 if bundle.index.kind == "flat" else 0.0),
             sources=[source.name for source in held.value.sources],
+            users=len(bundle.users) if bundle.users is not None else 0,
         )
         description.ready_since.FromMicroseconds(round(held.ready_since_s * 1e6))
         age_s = self._feed.age_s() if self._feed else None

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
 from datetime import date
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from shortlist_bundle import blob_table, golden, layout
 from shortlist_bundle.arrays import array_bytes
@@ -25,9 +23,7 @@ from shortlist_trainer.golden_requests import golden_requests
 from shortlist_trainer.item_attributes import attributes_file
 from shortlist_trainer.prepare import Prepared
 from shortlist_trainer.tower_files import item_tower_file, user_tower_file
-
-BuildIndex = Callable[[NDArray[np.float32]], tuple[bytes, dict[str, float]]]
-"""Embeddings ``(n, d)`` to a serialized index and facts about it."""
+from shortlist_trainer.user_vectors import BuildIndex, user_files
 
 
 def feature_list(prepared: Prepared, config: TrainConfig, choices: Choices) -> FeatureList:
@@ -52,12 +48,13 @@ def feature_list(prepared: Prepared, config: TrainConfig, choices: Choices) -> F
 def bundle_files(
     fitted: Fitted, config: TrainConfig, build_index: BuildIndex
 ) -> tuple[dict[str, bytes], dict[str, float]]:
-    """Return the files of the bundle by name, and the facts that the index builder gave."""
+    """Return the files of the bundle by name, and facts about them by the name of their metric."""
     prepared, towers, neighbours, choices = fitted.prepared, fitted.towers, fitted.neighbours, fitted.choices
     dataset = prepared.dataset
     table = np.ascontiguousarray(towers.table.numpy())
     features = feature_list(prepared, config, choices)
-    index, facts = build_index(table)
+    index, built = build_index(table)
+    facts = {f"index/{name}": value for name, value in built.items()}
     calibrated = choices.calibrated
     calibration = {
         "version": 1,
@@ -90,6 +87,10 @@ def bundle_files(
         files[layout.CHOSEN_VALUES] = array_bytes(chosen)
     if prepared.content is not None:
         files |= content_files(prepared.content)
+    if config.users.vectors:
+        of_users, facts_of_users = user_files(prepared, towers, config.users.tenant, build_index)
+        files |= of_users
+        facts |= facts_of_users
     files[layout.GOLDEN] = golden.to_json(golden_requests(prepared, features, choices.calibrated.calibration, files))
     return files, facts
 

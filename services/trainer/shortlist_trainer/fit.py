@@ -109,8 +109,8 @@ def fit(
 
 
 def fingerprint(dataset: Dataset, config: TrainConfig) -> str:
-    """Return what tells one run's data and settings from another's, evaluation aside."""
-    return f"{fingerprint_of(dataset)} {config.model_dump_json(exclude={'evaluation'})}"
+    """Return what tells one run's data and settings from another's, but for what no model is fitted by."""
+    return f"{fingerprint_of(dataset)} {config.model_dump_json(exclude={'evaluation', 'users'})}"
 
 
 def _validation_places(prepared: Prepared, config: TrainConfig) -> NDArray[np.int64]:

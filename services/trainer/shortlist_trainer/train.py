@@ -17,7 +17,7 @@ import torch
 from shortlist_data.dataset import Dataset
 from shortlist_evaluation.report import MetricTable
 from shortlist_models.rankers import STRUCTURED
-from shortlist_trainer.bundle_files import BuildIndex, bundle_files
+from shortlist_trainer.bundle_files import bundle_files
 from shortlist_trainer.checkpoints import Checkpoints
 from shortlist_trainer.choose import Choices
 from shortlist_trainer.cluster import Cluster
@@ -35,6 +35,7 @@ from shortlist_trainer.evaluate import (
 )
 from shortlist_trainer.fit import Clock, fingerprint, fit
 from shortlist_trainer.fit_towers import Report
+from shortlist_trainer.user_vectors import BuildIndex
 
 EVALUATION = "evaluation.json"
 
@@ -112,7 +113,7 @@ def train(
     choices = fitted.choices
     result = TrainResult(
         files=files,
-        metrics={**metrics, **_calibration(choices), **{f"index/{k}": v for k, v in facts.items()}},
+        metrics={**metrics, **_calibration(choices), **facts},
         tables=tables,
         models={
             **_models(config, fitted.pipeline.retrieval.sources),

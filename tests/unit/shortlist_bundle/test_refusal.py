@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from shortlist_bundle.store import BundleStore
 from shortlist_ranking.loading import LoadedRanker
 from shortlist_retrieval.wiring import load_shelf
 from shortlist_testing import tiny_models
-from shortlist_testing.tiny_bundle import item_ids, publish, tiny_content, tiny_files
+from shortlist_testing.tiny_bundle import item_ids, publish, tiny_content, tiny_files, tiny_user_id, tiny_users
 
 GOOD, NEXT = tiny_files(seed=0), tiny_files(seed=1)
 LOADERS: dict[str, Callable[[Bundle], object]] = {"retrieval": load_shelf, "ranking": LoadedRanker}
@@ -96,6 +97,53 @@ def test_damaged_content_is_refused_before_it_is_parsed(tmp_path: Path, name: st
     content[-3] ^= 0x01
     path.write_bytes(content)
     assert_refused(host)
+
+
+USERS = tiny_users(seed=1)
+VECTORS = np.load(io.BytesIO(USERS[layout.USER_VECTORS]))
+IDS = [tiny_user_id(n).encode() for n in range(24)]
+WRONG_USERS = {
+    "no tenant": {**USERS, layout.USERS: b'{"version": 1}'},
+    "no object": {**USERS, layout.USERS: b"[]"},
+    "another version": {**USERS, layout.USERS: b'{"version": 2, "tenant": ""}'},
+    "a tenant that is no text": {**USERS, layout.USERS: b'{"version": 1, "tenant": 7}'},
+    "ids out of order": {**USERS, layout.USER_IDS: blob_table.encode([IDS[1], IDS[0], *IDS[2:]])},
+    "an id twice": {**USERS, layout.USER_IDS: blob_table.encode([IDS[0], IDS[0], *IDS[2:]])},
+    "an id that is not UTF-8": {**USERS, layout.USER_IDS: blob_table.encode([*IDS[:-1], b"\xff"])},
+    "an empty id": {**USERS, layout.USER_IDS: blob_table.encode([b"", *IDS[1:]])},
+    "nobody": {**USERS, layout.USER_IDS: blob_table.encode([])},
+    "fewer ids": {**USERS, layout.USER_IDS: blob_table.encode(IDS[:-1])},
+    "other width": {**USERS, layout.USER_VECTORS: array_bytes(VECTORS[:, :-1])},
+    "other type": {**USERS, layout.USER_VECTORS: array_bytes(VECTORS.astype(np.float64))},
+    "not finite": {**USERS, layout.USER_VECTORS: array_bytes(np.full_like(VECTORS, np.nan))},
+    "not of length 1": {**USERS, layout.USER_VECTORS: array_bytes(2.0 * VECTORS)},
+    "an index over others": {**USERS, layout.USER_INDEX: tiny_users(seed=2)[layout.USER_INDEX]},
+    "an index that is none": {**USERS, layout.USER_INDEX: b"IxFI"},
+    **{f"without {left}": {k: v for k, v in USERS.items() if k != left} for left in layout.USER_FILES},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_USERS)
+def test_users_that_are_not_whole_are_refused_by_retrieval(tmp_path: Path, wrong: str) -> None:
+    publish(tmp_path, GOOD)
+    host: BundleHost[object] = BundleHost(BundleStore(tmp_path), load_shelf)
+    assert host.poll()
+    publish(tmp_path, {**NEXT, **WRONG_USERS[wrong]})
+    assert_refused(host)
+
+
+@pytest.mark.parametrize("name", USERS)
+def test_damaged_users_are_refused_before_they_are_parsed(host: BundleHost[object], tmp_path: Path, name: str) -> None:
+    path = tmp_path / "bundles" / publish(tmp_path, {**NEXT, **USERS}).bundle_id / name
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 0x01
+    path.write_bytes(content)
+    assert_refused(host)
+
+
+def test_users_that_are_whole_are_served(host: BundleHost[object], tmp_path: Path) -> None:
+    publish(tmp_path, {**NEXT, **USERS})
+    assert host.poll()
 
 
 def test_content_that_is_whole_is_served(tmp_path: Path) -> None:

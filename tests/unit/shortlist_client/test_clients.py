@@ -44,7 +44,7 @@ def test_both_clients_take_the_same_arguments() -> None:
 
 
 async def test_the_async_client_writes_and_sees_what_it_wrote(tmp_path: Path) -> None:
-    async with running_platform(tmp_path) as platform, AsyncClient(platform.address) as client:
+    async with running_platform(tmp_path, users=True) as platform, AsyncClient(platform.address) as client:
         written = await client.write_events([rating(ITEMS[0], 5.0)], "ann")
         answer = await client.recommend(
             "ann", slate_size=5, item_fields=["title"], consistency_token=written.consistency_token
@@ -69,6 +69,8 @@ async def test_the_async_client_writes_and_sees_what_it_wrote(tmp_path: Path) ->
         assert [result.rank for result in following.results] == [5, 6]
         told = await client.write_events([], "ann", attribution_token=answer.meta.attribution_token)
         assert told.impressions == 5
+        alike = await client.similar_users("ann", user_count=4, events=[rating(ITEMS[0], 5.0)])
+        assert len(alike.results) == 4
         order = await client.rerank_items(ITEMS[1:4], "ann")
         assert {result.item_id for result in order.results} == set(ITEMS[1:4])
         anonymous = await client.recommend(visitor_id="ann", events=[rating(ITEMS[0], 5.0)], attributes={"gender": "F"})
@@ -83,10 +85,11 @@ async def test_the_ordinary_client_gives_the_same_answers(tmp_path: Path) -> Non
             assert client.explain_recommendation(ITEMS[2], "bob").explanation.heads
             assert client.compare_bundles(client.recommend("bob").meta.bundle.bundle_id, "bob").moves
             assert client.recommend_next(client.recommend("bob").meta.next_token).results
+            assert client.similar_users("bob", attributes={"gender": "F"}).results
             assert client.rerank_items([ITEMS[3]], "bob").results
             return [result.item_id for result in client.recommend("bob").results]
 
-    async with running_platform(tmp_path) as platform, AsyncClient(platform.address) as client:
+    async with running_platform(tmp_path, users=True) as platform, AsyncClient(platform.address) as client:
         ids = await asyncio.to_thread(ask, platform.address)
         assert ids == [result.item_id for result in (await client.recommend("bob")).results]
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def stub(tmp_path: Path) -> AsyncIterator[RetrievalServiceAsyncStub]:
-    tiny_bundle(tmp_path)
+    tiny_bundle(tmp_path, users=True)
     settings = RetrievalSettings(bundle_store=tmp_path, feature_store_target="", bundle_poll_s=0.01)
     async with running(RetrievalService(settings)) as server, channel_to(server) as channel:
         yield RetrievalServiceStub(channel)
@@ -45,6 +45,19 @@ async def test_candidates_come_as_columns_of_equal_length(stub: RetrievalService
     assert (len(answer.rows), len(answer.scores), len(answer.actor_embedding)) == (28, 28, 36)
     assert {s.source for s in answer.sources} == {"two_tower", "item_neighbours", "popular"}
     assert all(len(s.candidates) == len(s.ranks) == len(s.scores) == len(s.anchors) for s in answer.sources)
+
+
+async def test_users_come_as_columns_of_equal_length(stub: RetrievalServiceAsyncStub, bundle_id: str) -> None:
+    request = pb.RetrieveUsersRequest(bundle_id=bundle_id, exclude_rows=array("I", [3]).tobytes())
+    request.actor.history_rows = array("I", [4]).tobytes()
+    request.actor.history_values = array("f", [5.0]).tobytes()
+    request.actor.history_times_s = array("d", [NOW_S - 1.0]).tobytes()
+    answer = await stub.RetrieveUsers(request)
+    assert (answer.bundle_id, len(answer.rows), len(answer.similarities)) == (bundle_id, 40, 40)
+    assert 3 not in array("I", answer.rows)
+    request.user_row = 0
+    assert array("I", (await stub.RetrieveUsers(request)).rows)[0] == 0, "a row of 0 is one"
+    assert (await stub.DescribeIndex(pb.DescribeIndexRequest())).indexes[0].users == 24
 
 
 async def test_nobody_known_and_no_count_gives_the_whole_tiny_catalogue(

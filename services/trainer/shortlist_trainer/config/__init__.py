@@ -19,6 +19,7 @@ from shortlist_trainer.config.training import (
     SplitConfig,
     TrainConfig,
     TwoTowerConfig,
+    UsersConfig,
 )
 
 __all__ = [
@@ -38,4 +39,5 @@ __all__ = [
     "SplitConfig",
     "TrainConfig",
     "TwoTowerConfig",
+    "UsersConfig",
 ]

@@ -205,6 +205,17 @@ class FusionConfig(Section):
         return {**{s: q * (1.0 - self.content) for s, q in self.quotas.items()}, "content": self.content}
 
 
+class UsersConfig(Section):
+    """What a bundle says of single users."""
+
+    vectors: bool = False
+    """Whether it has their ids and vectors, for ``SimilarUsers``. User ids are personal data, and a bundle is copied,
+    kept and never changed: whom you erase stays in it until you train, and delete, again. Hence off by default."""
+
+    tenant: str = Field(default="", max_length=256)
+    """Whose users they are; empty is the default tenant. Callers of other tenants get none of them."""
+
+
 class EvaluationConfig(Section):
     """How much of the validation and test events is looked at."""
 
@@ -239,4 +250,5 @@ class TrainConfig(Section):
     ranker: RankerConfig = RankerConfig()
     order: OrderConfig = OrderConfig()
     calibration: CalibrationConfig = CalibrationConfig()
+    users: UsersConfig = UsersConfig()
     evaluation: EvaluationConfig = EvaluationConfig()

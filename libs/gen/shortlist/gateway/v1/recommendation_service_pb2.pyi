@@ -317,6 +317,42 @@ class SimilarItemsResponse(_message.Message):
     meta: _answer_pb2.AnswerMeta
     def __init__(self, results: _Optional[_Iterable[_Union[_answer_pb2.Result, _Mapping]]] = ..., meta: _Optional[_Union[_answer_pb2.AnswerMeta, _Mapping]] = ...) -> None: ...
 
+class SimilarUsersRequest(_message.Message):
+    __slots__ = ("actor", "user_count", "context", "consistency_token", "bundle_id", "request_id", "validate_only")
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    USER_COUNT_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    CONSISTENCY_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    actor: _actor_pb2.Actor
+    user_count: int
+    context: _actor_pb2.Context
+    consistency_token: str
+    bundle_id: str
+    request_id: str
+    validate_only: bool
+    def __init__(self, actor: _Optional[_Union[_actor_pb2.Actor, _Mapping]] = ..., user_count: _Optional[int] = ..., context: _Optional[_Union[_actor_pb2.Context, _Mapping]] = ..., consistency_token: _Optional[str] = ..., bundle_id: _Optional[str] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+
+class SimilarUsersResponse(_message.Message):
+    __slots__ = ("results", "meta")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    META_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[SimilarUser]
+    meta: _answer_pb2.AnswerMeta
+    def __init__(self, results: _Optional[_Iterable[_Union[SimilarUser, _Mapping]]] = ..., meta: _Optional[_Union[_answer_pb2.AnswerMeta, _Mapping]] = ...) -> None: ...
+
+class SimilarUser(_message.Message):
+    __slots__ = ("user_id", "rank", "similarity")
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    SIMILARITY_FIELD_NUMBER: _ClassVar[int]
+    user_id: str
+    rank: int
+    similarity: float
+    def __init__(self, user_id: _Optional[str] = ..., rank: _Optional[int] = ..., similarity: _Optional[float] = ...) -> None: ...
+
 class RerankItemsRequest(_message.Message):
     __slots__ = ("actor", "item_ids", "context", "serving_config", "item_fields", "consistency_token", "bundle_id", "request_id", "validate_only")
     ACTOR_FIELD_NUMBER: _ClassVar[int]

@@ -71,6 +71,11 @@ class RecommendationServiceStub:
                 request_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.SimilarItemsRequest.SerializeToString,
                 response_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.SimilarItemsResponse.FromString,
                 _registered_method=True)
+        self.SimilarUsers = channel.unary_unary(
+                '/shortlist.gateway.v1.RecommendationService/SimilarUsers',
+                request_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.SimilarUsersRequest.SerializeToString,
+                response_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.SimilarUsersResponse.FromString,
+                _registered_method=True)
         self.RerankItems = channel.unary_unary(
                 '/shortlist.gateway.v1.RecommendationService/RerankItems',
                 request_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RerankItemsRequest.SerializeToString,
@@ -155,6 +160,16 @@ class RecommendationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SimilarUsers(self, request, context):
+        """Finds users whose taste, as the user tower sees it, points where an actor's does. Repeating it is harmless.
+
+        Fails with FAILED_PRECONDITION, reason `BundleLacks`, where the bundle has no vectors of the tenant's users: whoever
+        trains it decides whether it has them, since user ids in a bundle are personal data.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RerankItems(self, request, context):
         """Orders the caller's own list for an actor. Repeating it is harmless.
         """
@@ -194,6 +209,11 @@ def add_RecommendationServiceServicer_to_server(servicer, server):
                     servicer.SimilarItems,
                     request_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.SimilarItemsRequest.FromString,
                     response_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.SimilarItemsResponse.SerializeToString,
+            ),
+            'SimilarUsers': grpc.unary_unary_rpc_method_handler(
+                    servicer.SimilarUsers,
+                    request_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.SimilarUsersRequest.FromString,
+                    response_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.SimilarUsersResponse.SerializeToString,
             ),
             'RerankItems': grpc.unary_unary_rpc_method_handler(
                     servicer.RerankItems,
@@ -370,6 +390,33 @@ class RecommendationService:
             '/shortlist.gateway.v1.RecommendationService/SimilarItems',
             shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.SimilarItemsRequest.SerializeToString,
             shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.SimilarItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SimilarUsers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shortlist.gateway.v1.RecommendationService/SimilarUsers',
+            shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.SimilarUsersRequest.SerializeToString,
+            shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.SimilarUsersResponse.FromString,
             options,
             channel_credentials,
             insecure,

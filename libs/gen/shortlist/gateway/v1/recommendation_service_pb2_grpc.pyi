@@ -82,6 +82,12 @@ class RecommendationServiceStub:
 
     Fails with NOT_FOUND where none of the items is in the catalogue.
     """
+    SimilarUsers: _grpc.UnaryUnaryMultiCallable[_recommendation_service_pb2.SimilarUsersRequest, _recommendation_service_pb2.SimilarUsersResponse]
+    """Finds users whose taste, as the user tower sees it, points where an actor's does. Repeating it is harmless.
+
+    Fails with FAILED_PRECONDITION, reason `BundleLacks`, where the bundle has no vectors of the tenant's users: whoever
+    trains it decides whether it has them, since user ids in a bundle are personal data.
+    """
     RerankItems: _grpc.UnaryUnaryMultiCallable[_recommendation_service_pb2.RerankItemsRequest, _recommendation_service_pb2.RerankItemsResponse]
     """Orders the caller's own list for an actor. Repeating it is harmless."""
 
@@ -138,6 +144,12 @@ class RecommendationServiceAsyncStub(RecommendationServiceStub):
     """Finds items that are like one or several items. Repeating it is harmless.
 
     Fails with NOT_FOUND where none of the items is in the catalogue.
+    """
+    SimilarUsers: _aio.UnaryUnaryMultiCallable[_recommendation_service_pb2.SimilarUsersRequest, _recommendation_service_pb2.SimilarUsersResponse]  # type: ignore[assignment]
+    """Finds users whose taste, as the user tower sees it, points where an actor's does. Repeating it is harmless.
+
+    Fails with FAILED_PRECONDITION, reason `BundleLacks`, where the bundle has no vectors of the tenant's users: whoever
+    trains it decides whether it has them, since user ids in a bundle are personal data.
     """
     RerankItems: _aio.UnaryUnaryMultiCallable[_recommendation_service_pb2.RerankItemsRequest, _recommendation_service_pb2.RerankItemsResponse]  # type: ignore[assignment]
     """Orders the caller's own list for an actor. Repeating it is harmless."""
@@ -228,6 +240,18 @@ class RecommendationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Finds items that are like one or several items. Repeating it is harmless.
 
         Fails with NOT_FOUND where none of the items is in the catalogue.
+        """
+
+    @_abc_1.abstractmethod
+    def SimilarUsers(
+        self,
+        request: _recommendation_service_pb2.SimilarUsersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recommendation_service_pb2.SimilarUsersResponse, _abc.Awaitable[_recommendation_service_pb2.SimilarUsersResponse]]:
+        """Finds users whose taste, as the user tower sees it, points where an actor's does. Repeating it is harmless.
+
+        Fails with FAILED_PRECONDITION, reason `BundleLacks`, where the bundle has no vectors of the tenant's users: whoever
+        trains it decides whether it has them, since user ids in a bundle are personal data.
         """
 
     @_abc_1.abstractmethod

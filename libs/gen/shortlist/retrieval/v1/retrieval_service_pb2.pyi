@@ -74,6 +74,32 @@ class SourceCandidates(_message.Message):
     anchors: bytes
     def __init__(self, source: _Optional[str] = ..., candidates: _Optional[bytes] = ..., ranks: _Optional[bytes] = ..., scores: _Optional[bytes] = ..., anchors: _Optional[bytes] = ...) -> None: ...
 
+class RetrieveUsersRequest(_message.Message):
+    __slots__ = ("bundle_id", "actor", "user_row", "user_count", "exclude_rows", "request_id")
+    BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    USER_ROW_FIELD_NUMBER: _ClassVar[int]
+    USER_COUNT_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_ROWS_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    bundle_id: str
+    actor: _actor_features_pb2.ActorFeatures
+    user_row: int
+    user_count: int
+    exclude_rows: bytes
+    request_id: str
+    def __init__(self, bundle_id: _Optional[str] = ..., actor: _Optional[_Union[_actor_features_pb2.ActorFeatures, _Mapping]] = ..., user_row: _Optional[int] = ..., user_count: _Optional[int] = ..., exclude_rows: _Optional[bytes] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class RetrieveUsersResponse(_message.Message):
+    __slots__ = ("bundle_id", "rows", "similarities")
+    BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    SIMILARITIES_FIELD_NUMBER: _ClassVar[int]
+    bundle_id: str
+    rows: bytes
+    similarities: bytes
+    def __init__(self, bundle_id: _Optional[str] = ..., rows: _Optional[bytes] = ..., similarities: _Optional[bytes] = ...) -> None: ...
+
 class EmbedActorRequest(_message.Message):
     __slots__ = ("bundle_id", "actor")
     BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -147,7 +173,7 @@ class DescribeIndexResponse(_message.Message):
     def __init__(self, indexes: _Optional[_Iterable[_Union[IndexDescription, _Mapping]]] = ...) -> None: ...
 
 class IndexDescription(_message.Message):
-    __slots__ = ("bundle_id", "generation", "kind", "size", "dimension", "measured_recall", "sources", "ready_since", "item_feed_age")
+    __slots__ = ("bundle_id", "generation", "kind", "size", "dimension", "measured_recall", "sources", "ready_since", "item_feed_age", "users")
     BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -157,6 +183,7 @@ class IndexDescription(_message.Message):
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     READY_SINCE_FIELD_NUMBER: _ClassVar[int]
     ITEM_FEED_AGE_FIELD_NUMBER: _ClassVar[int]
+    USERS_FIELD_NUMBER: _ClassVar[int]
     bundle_id: str
     generation: int
     kind: str
@@ -166,4 +193,5 @@ class IndexDescription(_message.Message):
     sources: _containers.RepeatedScalarFieldContainer[str]
     ready_since: _timestamp_pb2.Timestamp
     item_feed_age: _duration_pb2.Duration
-    def __init__(self, bundle_id: _Optional[str] = ..., generation: _Optional[int] = ..., kind: _Optional[str] = ..., size: _Optional[int] = ..., dimension: _Optional[int] = ..., measured_recall: _Optional[float] = ..., sources: _Optional[_Iterable[str]] = ..., ready_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., item_feed_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    users: int
+    def __init__(self, bundle_id: _Optional[str] = ..., generation: _Optional[int] = ..., kind: _Optional[str] = ..., size: _Optional[int] = ..., dimension: _Optional[int] = ..., measured_recall: _Optional[float] = ..., sources: _Optional[_Iterable[str]] = ..., ready_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., item_feed_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., users: _Optional[int] = ...) -> None: ...

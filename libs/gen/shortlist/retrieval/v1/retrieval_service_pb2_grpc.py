@@ -41,6 +41,11 @@ class RetrievalServiceStub:
                 request_serializer=shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.RetrieveCandidatesRequest.SerializeToString,
                 response_deserializer=shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.RetrieveCandidatesResponse.FromString,
                 _registered_method=True)
+        self.RetrieveUsers = channel.unary_unary(
+                '/shortlist.retrieval.v1.RetrievalService/RetrieveUsers',
+                request_serializer=shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.RetrieveUsersRequest.SerializeToString,
+                response_deserializer=shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.RetrieveUsersResponse.FromString,
+                _registered_method=True)
         self.EmbedActor = channel.unary_unary(
                 '/shortlist.retrieval.v1.RetrievalService/EmbedActor',
                 request_serializer=shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.EmbedActorRequest.SerializeToString,
@@ -78,6 +83,17 @@ class RetrievalServiceServicer:
 
         Fails with FAILED_PRECONDITION where the pinned bundle is not held, RESOURCE_EXHAUSTED where the queue is full, and
         UNAVAILABLE while no bundle is loaded or where every source failed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetrieveUsers(self, request, context):
+        """Finds the users whose taste, as the user tower sees it, points where an actor's does. Speaks rows of the users that the
+        bundle has vectors of. Repeating it is harmless.
+
+        Fails with FAILED_PRECONDITION, reason `BundleLacks`, where the bundle has no user vectors, and otherwise as
+        RetrieveCandidates.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,6 +141,11 @@ def add_RetrievalServiceServicer_to_server(servicer, server):
                     servicer.RetrieveCandidates,
                     request_deserializer=shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.RetrieveCandidatesRequest.FromString,
                     response_serializer=shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.RetrieveCandidatesResponse.SerializeToString,
+            ),
+            'RetrieveUsers': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetrieveUsers,
+                    request_deserializer=shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.RetrieveUsersRequest.FromString,
+                    response_serializer=shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.RetrieveUsersResponse.SerializeToString,
             ),
             'EmbedActor': grpc.unary_unary_rpc_method_handler(
                     servicer.EmbedActor,
@@ -181,6 +202,33 @@ class RetrievalService:
             '/shortlist.retrieval.v1.RetrievalService/RetrieveCandidates',
             shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.RetrieveCandidatesRequest.SerializeToString,
             shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.RetrieveCandidatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetrieveUsers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shortlist.retrieval.v1.RetrievalService/RetrieveUsers',
+            shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.RetrieveUsersRequest.SerializeToString,
+            shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.RetrieveUsersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,13 @@ class RetrievalServiceStub:
     Fails with FAILED_PRECONDITION where the pinned bundle is not held, RESOURCE_EXHAUSTED where the queue is full, and
     UNAVAILABLE while no bundle is loaded or where every source failed.
     """
+    RetrieveUsers: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.RetrieveUsersRequest, _retrieval_service_pb2.RetrieveUsersResponse]
+    """Finds the users whose taste, as the user tower sees it, points where an actor's does. Speaks rows of the users that the
+    bundle has vectors of. Repeating it is harmless.
+
+    Fails with FAILED_PRECONDITION, reason `BundleLacks`, where the bundle has no user vectors, and otherwise as
+    RetrieveCandidates.
+    """
     EmbedActor: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.EmbedActorRequest, _retrieval_service_pb2.EmbedActorResponse]
     """Computes an actor's embedding. Repeating it is harmless."""
     EmbedItems: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.EmbedItemsRequest, _retrieval_service_pb2.EmbedItemsResponse]
@@ -64,6 +71,13 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
 
     Fails with FAILED_PRECONDITION where the pinned bundle is not held, RESOURCE_EXHAUSTED where the queue is full, and
     UNAVAILABLE while no bundle is loaded or where every source failed.
+    """
+    RetrieveUsers: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.RetrieveUsersRequest, _retrieval_service_pb2.RetrieveUsersResponse]  # type: ignore[assignment]
+    """Finds the users whose taste, as the user tower sees it, points where an actor's does. Speaks rows of the users that the
+    bundle has vectors of. Repeating it is harmless.
+
+    Fails with FAILED_PRECONDITION, reason `BundleLacks`, where the bundle has no user vectors, and otherwise as
+    RetrieveCandidates.
     """
     EmbedActor: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.EmbedActorRequest, _retrieval_service_pb2.EmbedActorResponse]  # type: ignore[assignment]
     """Computes an actor's embedding. Repeating it is harmless."""
@@ -91,6 +105,19 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Fails with FAILED_PRECONDITION where the pinned bundle is not held, RESOURCE_EXHAUSTED where the queue is full, and
         UNAVAILABLE while no bundle is loaded or where every source failed.
+        """
+
+    @_abc_1.abstractmethod
+    def RetrieveUsers(
+        self,
+        request: _retrieval_service_pb2.RetrieveUsersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_service_pb2.RetrieveUsersResponse, _abc.Awaitable[_retrieval_service_pb2.RetrieveUsersResponse]]:
+        """Finds the users whose taste, as the user tower sees it, points where an actor's does. Speaks rows of the users that the
+        bundle has vectors of. Repeating it is harmless.
+
+        Fails with FAILED_PRECONDITION, reason `BundleLacks`, where the bundle has no user vectors, and otherwise as
+        RetrieveCandidates.
         """
 
     @_abc_1.abstractmethod

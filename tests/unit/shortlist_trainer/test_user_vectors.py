@@ -1,0 +1,63 @@
+"""The users of a bundle: none unless asked for, and each with the vector that serving gives for its history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shortlist_bundle import layout
+from shortlist_bundle.store import BundleStore
+from shortlist_bundle.user_ids import load_user_ids
+from shortlist_bundle.user_vectors import as_of_last_event, directions
+from shortlist_data.dataset import Dataset
+from shortlist_retrieval.index import build_index
+from shortlist_retrieval.loading import LoadedBundle
+from shortlist_trainer.histories import only
+from shortlist_trainer.presets import ConfigRefused
+from shortlist_trainer.publish import add_bundle
+from shortlist_trainer.train import train
+
+from .conftest import Run, actor, quick
+
+LATER_S = 1e9
+
+
+def test_a_bundle_has_no_users_unless_they_are_asked_for(run: Run) -> None:
+    assert not set(layout.USER_FILES) & run.result.files.keys()
+    assert not any(name.startswith("user_index/") for name in run.result.metrics)
+
+
+def test_users_are_embedded_as_serving_embeds_them(world: Dataset, tmp_path: Path) -> None:
+    dataset = only(world, world.user_rows != world.user_rows[0])
+    nobody = dataset.user_ids[world.user_rows[0]]
+    result = train(dataset, quick("users.vectors=true", "users.tenant=shop"), tmp_path / "run", build_index)
+    bundle = add_bundle(BundleStore(tmp_path), dataset, result)
+    bundle.verify()
+    loaded, ids = LoadedBundle(bundle), load_user_ids(bundle)
+    assert loaded.users is not None
+    assert ids is not None
+    assert ids.tenant == "shop"
+    named = [ids.user_id(row) for row in range(len(ids))]
+    assert named == [dataset.user_ids[user] for user in np.unique(dataset.user_rows)]
+    assert nobody not in named
+    assert result.metrics["user_index/n"] == len(named)
+    for row in (0, len(ids) // 2, len(ids) - 1):
+        user = dataset.user_ids.index(named[row])
+        asked = as_of_last_event(actor(dataset, user, now_s=dataset.times_s[-1] + LATER_S))
+        expected, _ = directions(loaded.embed(asked)[None, :])
+        np.testing.assert_allclose(loaded.users.vectors[row], expected[0], atol=1e-4)
+
+
+def test_users_change_nothing_else_of_a_bundle(world: Dataset, tmp_path: Path) -> None:
+    without = train(world, quick(), tmp_path, build_index).files
+    # The models are those of the run before: what is written of users is no part of what they are fitted by.
+    files = train(world, quick("users.vectors=true"), tmp_path, build_index, resume=True).files
+    assert files.keys() - without.keys() == set(layout.USER_FILES)
+    assert {name: files[name] for name in without} == without
+
+
+def test_a_setting_that_is_none_is_refused_by_name() -> None:
+    with pytest.raises(ConfigRefused, match=r"users\.vectors"):
+        quick("users.vectors=perhaps")
