@@ -14,7 +14,8 @@ from shortlist_bundle.blob_table import BlobTable
 from shortlist_bundle.bundle import Bundle
 from shortlist_domain.errors import BundleInvalid, ShortlistError
 from shortlist_domain.features import item_numbers
-from shortlist_domain.stages import ItemDelta, ItemFeed
+from shortlist_domain.item_feed import ItemFeed
+from shortlist_domain.stages import ItemDelta
 from shortlist_telemetry.catalogue import LogEvent
 from shortlist_telemetry.logging import get_log
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import grpc
 
 from shortlist_domain.deadline import Deadline
+from shortlist_domain.documents import DocumentStage
 from shortlist_domain.stages import ActorKey, ActorState, AppendResult, Event, ItemDeltas
 from shortlist_feature_store.settings import FeatureStoreSettings
 from shortlist_feature_store.wiring import FeatureStoreService
@@ -116,6 +117,11 @@ class _OpenStore:
     def __init__(self, service: FeatureStoreService) -> None:
         self._service = service
 
+    @property
+    def documents(self) -> DocumentStage:
+        """See :class:`shortlist_domain.stages.FeatureStage`."""
+        return self._service.store().documents
+
     async def read_actor(
         self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
     ) -> ActorState:
@@ -132,7 +138,7 @@ class _OpenStore:
         return await self._service.store().append_slates(records, deadline)
 
     async def watch_items(self, tenant: str, cursor: str) -> AsyncIterator[ItemDeltas]:
-        """See :class:`shortlist_domain.stages.ItemFeed`; waits until the store is open."""
+        """See :class:`shortlist_domain.item_feed.ItemFeed`; waits until the store is open."""
         while not self._service.is_ready():  # noqa: ASYNC110 - services are asked, they do not tell
             await asyncio.sleep(_OPENING_POLL_S)
         async for deltas in self._service.store().watch_items(tenant, cursor):

@@ -12,6 +12,8 @@ ShortlistError
   UpstreamFailed     a stage or store we depend on failed
   BundleInvalid      a bundle is not what its manifest says
   PublishConflict    somebody else published this generation first
+  VersionConflict    a document is not at the version that was expected
+  Immutable          what is asked for cannot be changed in this way, or not now
 """
 
 from dataclasses import dataclass
@@ -93,3 +95,20 @@ class BundleInvalid(ShortlistError):
 
 class PublishConflict(ShortlistError):
     """Another publisher took this generation; nothing was changed."""
+
+
+class VersionConflict(ShortlistError):
+    """A document is not at the version that its writer expected; nothing was changed."""
+
+    def __init__(self, name: str, expected: int, current: int) -> None:
+        there = "is damaged" if current < 0 else f"is at version {current}" if current else "is not there"
+        wanted = f"version {expected} was expected" if expected else "it was expected not to be there"
+        super().__init__(f"{name!r} {there}; {wanted}, and nothing was changed")
+        self.name = name
+        self.expected = expected
+        self.current = current
+        """Version that it is at; 0 where it is not there, -1 where it is damaged."""
+
+
+class Immutable(ShortlistError):
+    """A thing cannot be changed as asked for where it stands now: it is kept elsewhere, or others need it."""

@@ -22,6 +22,15 @@ class Entity(StrEnum):
     CONTEXT = "context"
 
 
+class Freshness(StrEnum):
+    """State of a feature value that was read."""
+
+    PRESENT = "present"
+    DEFAULTED = "defaulted"
+    MISSING = "missing"
+    STALE = "stale"
+
+
 @dataclass(frozen=True, slots=True)
 class FeatureSpec:
     """One number that a model may ask for by name."""

@@ -7,12 +7,13 @@ of the bundle that the message pins.
 from __future__ import annotations
 
 from array import array
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from shortlist_domain.deadline import Deadline
+from shortlist_domain.documents import DocumentStage
 from shortlist_domain.filters import Node
 from shortlist_domain.spread import Spread
 from shortlist_domain.user_search import UserSearch
@@ -27,18 +28,12 @@ class Source(StrEnum):
     CONTENT = "content"
 
 
+HEADS = ("click", "rating")
+"""Outputs of the ranker that the combined score is made of."""
+
 IMPRESSION = "impression"
 """Type of the event that an item was shown. Nothing that the actor did: it is kept apart from the history, is no item's
 count and no model's input."""
-
-
-class Freshness(StrEnum):
-    """State of a feature value that was read."""
-
-    PRESENT = "present"
-    DEFAULTED = "defaulted"
-    MISSING = "missing"
-    STALE = "stale"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +126,12 @@ class RetrieveRequest:
     filter: Node | None = None
     """Condition that items must pass, about their attributes alone; ``None`` is the whole catalogue."""
 
+    sources: Sequence[str] = ()
+    """Sources to ask, by name; empty is all."""
+
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """What the ranks of sources weigh in the fusion, above 0; empty: their quotas."""
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
@@ -187,6 +188,9 @@ class RankRequest:
     spread: Spread | None = None
     """Asks for an order beside the scores."""
 
+    head_weights: Mapping[str, float] = field(default_factory=dict)
+    """Weights of the heads in the combined score; a head that is not named weighs 0. Empty: the bundle's."""
+
 
 @dataclass(frozen=True, slots=True)
 class RankResult:
@@ -234,6 +238,11 @@ class ItemDeltas:
 class FeatureStage(Protocol):
     """The feature store as the gateway sees it."""
 
+    @property
+    def documents(self) -> DocumentStage:
+        """What it keeps for the gateway by name."""
+        ...
+
     async def read_actor(
         self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
     ) -> ActorState:
@@ -253,14 +262,6 @@ class FeatureStage(Protocol):
         Returns:
             How many older ones the log let go that nobody had taken out of it.
         """
-        ...
-
-
-class ItemFeed(Protocol):
-    """The item counters as ranking and retrieval see them."""
-
-    def watch_items(self, tenant: str, cursor: str) -> AsyncIterator[ItemDeltas]:
-        """Yield a snapshot (``cursor`` empty or too old) and then every change, for ever."""
         ...
 
 

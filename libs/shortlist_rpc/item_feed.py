@@ -11,13 +11,13 @@ from shortlist_rpc.status import to_domain
 
 
 class ItemFeedClient:
-    """:class:`shortlist_domain.stages.ItemFeed` over gRPC."""
+    """:class:`shortlist_domain.item_feed.ItemFeed` over gRPC."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = FeatureStoreServiceStub(channel)
 
     async def watch_items(self, tenant: str, cursor: str) -> AsyncIterator[ItemDeltas]:
-        """See :class:`shortlist_domain.stages.ItemFeed`; raises a domain error where the stream breaks."""
+        """See :class:`shortlist_domain.item_feed.ItemFeed`; raises a domain error where the stream breaks."""
         call = self._stub.WatchItems(WatchItemsRequest(tenant=tenant, cursor=cursor))
         try:
             async for step in call:

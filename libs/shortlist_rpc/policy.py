@@ -33,6 +33,13 @@ POLICIES: dict[str, Policy] = {
     "/shortlist.gateway.v1.RecommendationService/SimilarItems": Policy(1.0, is_idempotent=True),
     "/shortlist.gateway.v1.RecommendationService/SimilarUsers": Policy(1.0, is_idempotent=True),
     "/shortlist.gateway.v1.RecommendationService/RerankItems": Policy(1.0, is_idempotent=True),
+    "/shortlist.gateway.v1.ServingConfigService/ListServingConfigs": Policy(1.0, is_idempotent=True),
+    "/shortlist.gateway.v1.ServingConfigService/GetServingConfig": Policy(1.0, is_idempotent=True),
+    # Changes are not sent again: a repetition of what succeeded writes a version more, or says ABORTED.
+    "/shortlist.gateway.v1.ServingConfigService/PutServingConfig": Policy(3.0, is_idempotent=False),
+    "/shortlist.gateway.v1.ServingConfigService/DeleteServingConfig": Policy(3.0, is_idempotent=False),
+    "/shortlist.gateway.v1.ServingConfigService/ListServingConfigVersions": Policy(3.0, is_idempotent=True),
+    "/shortlist.gateway.v1.ServingConfigService/RollbackServingConfig": Policy(3.0, is_idempotent=False),
     # Idempotent through event ids, which are derived where the caller gives none.
     "/shortlist.gateway.v1.EventService/WriteEvents": Policy(2.0, is_idempotent=True),
     "/google.cloud.retail.v2.PredictionService/Predict": Policy(1.0, is_idempotent=True),
@@ -64,6 +71,11 @@ POLICIES: dict[str, Policy] = {
     "/shortlist.featurestore.v1.FeatureStoreService/EraseActor": Policy(5.0, is_idempotent=True),
     # A repetition leaves a slate in the log twice; who writes the log decides that this is better than losing one.
     "/shortlist.featurestore.v1.FeatureStoreService/AppendSlates": Policy(2.0, is_idempotent=False),
+    "/shortlist.featurestore.v1.FeatureStoreService/ListDocuments": Policy(1.0, is_idempotent=True),
+    "/shortlist.featurestore.v1.FeatureStoreService/ReadDocument": Policy(1.0, is_idempotent=True),
+    # Where a version is expected, a repetition of what succeeded says ABORTED; where none is, it writes a version more.
+    "/shortlist.featurestore.v1.FeatureStoreService/WriteDocument": Policy(2.0, is_idempotent=False),
+    "/shortlist.featurestore.v1.FeatureStoreService/ListDocumentVersions": Policy(1.0, is_idempotent=True),
 }
 """Every RPC of the protos; a test holds the table against the descriptors."""
 

@@ -15,6 +15,7 @@ from shortlist_domain.errors import (
     BundleLacks,
     BundleMismatch,
     Expired,
+    Immutable,
     InvalidRequest,
     NotFound,
     NotReady,
@@ -22,6 +23,7 @@ from shortlist_domain.errors import (
     PublishConflict,
     ShortlistError,
     UpstreamFailed,
+    VersionConflict,
     Violation,
 )
 
@@ -40,6 +42,8 @@ STATUSES: dict[type[ShortlistError], grpc.StatusCode] = {
     UpstreamFailed: grpc.StatusCode.UNAVAILABLE,
     BundleInvalid: grpc.StatusCode.FAILED_PRECONDITION,
     PublishConflict: grpc.StatusCode.ABORTED,
+    VersionConflict: grpc.StatusCode.ABORTED,
+    Immutable: grpc.StatusCode.FAILED_PRECONDITION,
 }
 """Status of every leaf of the error tree; a test holds the table against the tree."""
 
@@ -74,6 +78,8 @@ async def abort(context: grpc.aio.ServicerContext[object, object], error: Shortl
             "wanted": clipped(error.wanted, _BUNDLE_BYTES),
             "held": clipped(",".join(error.held), 2 * _BUNDLE_BYTES),
         }
+    if isinstance(error, VersionConflict):
+        metadata = {"name": error.name, "expected": str(error.expected), "current": str(error.current)}
     details.append(_packed(error_details_pb2.ErrorInfo(reason=reason, domain=_DOMAIN, metadata=metadata)))
     status = status_pb2.Status(code=_number(code), message=text, details=details)
     trailing: list[tuple[str, str | bytes]] = [(DETAILS_KEY, status.SerializeToString())]
@@ -122,6 +128,8 @@ def to_domain(upstream: str, error: grpc.aio.AioRpcError) -> ShortlistError:
     if code is grpc.StatusCode.FAILED_PRECONDITION and info.reason == BundleMismatch.__name__:
         held = tuple(h for h in info.metadata["held"].split(",") if h)
         return BundleMismatch(info.metadata["wanted"], held)
+    if code is grpc.StatusCode.ABORTED and info.reason == VersionConflict.__name__:
+        return VersionConflict(info.metadata["name"], int(info.metadata["expected"]), int(info.metadata["current"]))
     if code is grpc.StatusCode.INVALID_ARGUMENT:
         found = tuple(Violation(v.field, v.description) for v in bad.field_violations)
         return InvalidRequest(*(found or (Violation(upstream, text),)))

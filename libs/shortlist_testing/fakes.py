@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from shortlist_domain.deadline import Deadline
+from shortlist_domain.documents import DocumentStage
 from shortlist_domain.errors import BundleMismatch
 from shortlist_domain.spread import Spread
 from shortlist_domain.stages import (
@@ -24,6 +25,8 @@ from shortlist_domain.stages import (
     Source,
 )
 from shortlist_domain.user_search import UsersRequest, UsersResult
+from shortlist_feature_store.memory_documents import MemoryDocuments
+from shortlist_feature_store.store import Limits
 
 
 @dataclass
@@ -37,6 +40,7 @@ class FakeFeatures:
     caught_up: bool = True
     slates: list[bytes] = field(default_factory=list)
     lost: int = 0
+    documents: DocumentStage = field(default_factory=lambda: MemoryDocuments(Limits()))
 
     async def read_actor(
         self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False

@@ -40,6 +40,21 @@ def slates_key() -> str:
     return "sl:slates"
 
 
+def documents_key(collection: str) -> str:
+    """HASH, document name to packed document, the current ones."""
+    return f"sl:{{d:{collection}}}:current"
+
+
+def document_counter_key(collection: str) -> str:
+    """Number: the highest version that was given to a document of the collection."""
+    return f"sl:{{d:{collection}}}:version"
+
+
+def document_history_key(collection: str, name: str) -> str:
+    """LIST of packed versions of a document, newest first."""
+    return f"sl:{{d:{collection}}}:history:{quote(name, safe='')}"
+
+
 def _actor_tag(key: ActorKey) -> str:
     # Percent-encoding takes braces, colons and spaces out of foreign text: no id can name another id's key.
     return f"sl:{{a:{quote(key.tenant, safe='')}:{quote(key.actor_id, safe='')}}}"

@@ -18,6 +18,7 @@ from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import InvalidRequest, UpstreamFailed
 from shortlist_domain.stages import ActorKey, ActorState, AppendResult, Event, ItemDelta, ItemDeltas
 from shortlist_feature_store.additions import additions_of, fresh_events, subtractions_of
+from shortlist_feature_store.memory_documents import MemoryDocuments
 from shortlist_feature_store.memory_slates import MemorySlates
 from shortlist_feature_store.records import (
     Row,
@@ -95,6 +96,7 @@ class MemoryStore:
         self._tenants: dict[str, _Tenant] = {}
         self._is_closed = False
         self._slates = MemorySlates(limits)
+        self.documents = MemoryDocuments(limits, now)
 
     async def read_actor(
         self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False

@@ -31,6 +31,7 @@ from shortlist_feature_store.records import (
     unpack_rows,
     wins,
 )
+from shortlist_feature_store.redis_documents import RedisDocuments
 from shortlist_feature_store.redis_items import RedisItems
 from shortlist_feature_store.redis_link import Command, RedisLink
 from shortlist_feature_store.redis_slates import RedisSlates
@@ -62,6 +63,7 @@ class RedisStore:
         self._now = now
         self._items = RedisItems(link, limits)
         self._slates = RedisSlates(link, limits)
+        self.documents = RedisDocuments(link, limits, now)
         # Writers of one actor in one process queue here instead of failing each other's transactions.
         self._locks = tuple(asyncio.Lock() for _ in range(_STRIPES))
         self._log = get_log("feature-store")

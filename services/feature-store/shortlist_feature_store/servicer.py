@@ -16,7 +16,7 @@ from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import InvalidRequest, Violation
 from shortlist_domain.features import Entity
 from shortlist_domain.stages import ActorKey, ActorState
-from shortlist_feature_store import wire
+from shortlist_feature_store import document_wire, wire
 from shortlist_feature_store.store import FeatureStore
 from shortlist_feature_store.views import item_columns, user_columns
 from shortlist_rpc.interceptor import current_deadline
@@ -28,7 +28,7 @@ _ACTORS_AT_ONCE = 4
 
 
 class FeatureStoreServicer(pb_grpc.FeatureStoreServiceServicer):
-    """FeatureStoreService. Repeating any of its calls but AppendSlates is harmless."""
+    """FeatureStoreService. Repeating its calls is harmless, but for AppendSlates and WriteDocument."""
 
     def __init__(self, store: Callable[[], FeatureStore], now: Callable[[], float] = time.time) -> None:
         """Keep the way to the store.
@@ -99,6 +99,32 @@ class FeatureStoreServicer(pb_grpc.FeatureStoreServiceServicer):
     async def AppendSlates(self, request: pb.AppendSlatesRequest, context: Context) -> pb.AppendSlatesResponse:  # noqa: N802, D102
         lost = await self._store().append_slates(wire.slates_of(request), current_deadline())
         return pb.AppendSlatesResponse(lost=lost)
+
+    async def ListDocuments(self, request: pb.ListDocumentsRequest, context: Context) -> pb.ListDocumentsResponse:  # noqa: N802, D102
+        document_wire.check_collection(request.collection)
+        found = await self._store().documents.list_documents(request.collection, current_deadline())
+        return pb.ListDocumentsResponse(documents=map(document_wire.message, found))
+
+    async def ReadDocument(self, request: pb.ReadDocumentRequest, context: Context) -> pb.ReadDocumentResponse:  # noqa: N802, D102
+        document_wire.check_read(request)
+        documents = self._store().documents
+        found = await documents.read_document(request.collection, request.name, request.version, current_deadline())
+        return pb.ReadDocumentResponse(document=document_wire.message(found))
+
+    async def WriteDocument(self, request: pb.WriteDocumentRequest, context: Context) -> pb.WriteDocumentResponse:  # noqa: N802, D102
+        content, expected = document_wire.checked_write(request)
+        documents = self._store().documents
+        written = await documents.write_document(
+            request.collection, request.name, content, expected, current_deadline()
+        )
+        return pb.WriteDocumentResponse(document=document_wire.message(written))
+
+    async def ListDocumentVersions(  # noqa: N802, D102
+        self, request: pb.ListDocumentVersionsRequest, context: Context
+    ) -> pb.ListDocumentVersionsResponse:
+        document_wire.check_document(request)
+        found = await self._store().documents.list_versions(request.collection, request.name, current_deadline())
+        return pb.ListDocumentVersionsResponse(versions=map(document_wire.message, found))
 
     async def WatchItems(  # noqa: N802, D102
         self, request: pb.WatchItemsRequest, context: Context

@@ -44,6 +44,9 @@ class FeatureStoreSettings(ServerSettings):
     slate_log_length: int = Field(default=50_000, ge=1)
     """Served slates kept for ``shortlist slates export``; the oldest go first. One of ten items takes 0.4 KB."""
 
+    document_versions: int = Field(default=50, ge=1, le=1_000)
+    """Versions kept of each serving config; the oldest go first."""
+
     @property
     def limits(self) -> Limits:
         """How much is kept."""
@@ -52,4 +55,5 @@ class FeatureStoreSettings(ServerSettings):
             self.max_impressions_per_actor,
             self.item_change_log_length,
             self.slate_log_length,
+            self.document_versions,
         )

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shortlist_domain.deadline import Deadline
+from shortlist_domain.documents import DocumentStage
 from shortlist_domain.stages import IMPRESSION, ActorKey, ActorState, AppendResult, Event, ItemDelta, ItemDeltas
+
+HISTORY_OF_DELETED_S = 30 * 86_400
+"""Seconds for which the history of a document that was deleted is kept."""
 
 UPSTREAM = "redis"
 """Name of the server in :class:`~shortlist_domain.errors.UpstreamFailed`."""
@@ -48,6 +52,9 @@ class Limits:
     slate_log_length: int = 50_000
     """Served slates kept for who takes them out, the newest; kept roughly."""
 
+    document_versions: int = 50
+    """Versions of a document that are kept, the newest."""
+
     def __post_init__(self) -> None:
         if self.max_events_per_actor < 1:
             raise ValueError(f"max_events_per_actor is {self.max_events_per_actor}; at least 1 is needed")
@@ -57,6 +64,8 @@ class Limits:
             raise ValueError(f"item_change_log_length is {self.item_change_log_length}; at least 1 is needed")
         if self.slate_log_length < 1:
             raise ValueError(f"slate_log_length is {self.slate_log_length}; at least 1 is needed")
+        if self.document_versions < 1:
+            raise ValueError(f"document_versions is {self.document_versions}; at least 1 is needed")
 
     @property
     def history(self) -> Kept:
@@ -129,6 +138,11 @@ class FeatureStore(Protocol):
     Every call raises :class:`~shortlist_domain.errors.BudgetExceeded` where its deadline passed, and
     :class:`~shortlist_domain.errors.UpstreamFailed` where the server behind the store failed.
     """
+
+    @property
+    def documents(self) -> DocumentStage:
+        """What is kept by name for the gateway."""
+        ...
 
     async def read_actor(
         self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False

@@ -7,8 +7,16 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shortlist_domain.features import FEATURE_BY_NAME, FEATURES, Entity, FeatureSpec, item_numbers, user_numbers
-from shortlist_domain.stages import ActorState, Freshness, ItemDelta
+from shortlist_domain.features import (
+    FEATURE_BY_NAME,
+    FEATURES,
+    Entity,
+    FeatureSpec,
+    Freshness,
+    item_numbers,
+    user_numbers,
+)
+from shortlist_domain.stages import ActorState, ItemDelta
 
 KEPT_ENTITIES = (Entity.USER, Entity.ITEM)
 """What features are kept for; those of pairs and contexts are made where they are used."""

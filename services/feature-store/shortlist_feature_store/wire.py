@@ -11,9 +11,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from shortlist.common.v1 import actor_pb2
 from shortlist.featurestore.v1 import feature_store_service_pb2 as pb
 from shortlist_domain.errors import InvalidRequest, Violation
-from shortlist_domain.features import FEATURE_BY_NAME, Entity, FeatureSpec
+from shortlist_domain.features import FEATURE_BY_NAME, Entity, FeatureSpec, Freshness
 from shortlist_domain.ids import id_violation
-from shortlist_domain.stages import ActorKey, ActorState, Event, Freshness, ItemDeltas
+from shortlist_domain.stages import ActorKey, ActorState, Event, ItemDeltas
 from shortlist_feature_store.records import event_violations
 from shortlist_feature_store.views import KEPT_ENTITIES, Column, kept_features
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import grpc
 
@@ -27,16 +26,8 @@ from shortlist_domain.stages import (
 )
 from shortlist_domain.user_search import UsersRequest, UsersResult
 from shortlist_gateway import wire
-from shortlist_rpc.status import to_domain
-
-
-async def _call(
-    upstream: str, method: Callable[..., Any], request: object, deadline: Deadline
-) -> Any:  # the stubs know the type, their common supertype does not
-    try:
-        return await method(request, timeout=deadline.remaining_s())
-    except grpc.aio.AioRpcError as error:
-        raise to_domain(upstream, error) from error
+from shortlist_gateway.document_client import DocumentClient
+from shortlist_rpc.call import call
 
 
 class FeatureStoreClient:
@@ -44,6 +35,7 @@ class FeatureStoreClient:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = FeatureStoreServiceStub(channel)
+        self.documents = DocumentClient(self._stub)
 
     async def read_actor(
         self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
@@ -52,18 +44,18 @@ class FeatureStoreClient:
         request = store_pb.ReadActorRequest(
             key=wire.key_message(key), min_version=min_version, with_impressions=with_impressions
         )
-        return wire.actor_state(await _call("feature-store", self._stub.ReadActor, request, deadline))
+        return wire.actor_state(await call("feature-store", self._stub.ReadActor, request, deadline))
 
     async def append_events(self, key: ActorKey, events: Sequence[Event], deadline: Deadline) -> AppendResult:
         """See :class:`shortlist_domain.stages.FeatureStage`."""
         request = store_pb.AppendEventsRequest(key=wire.key_message(key), events=wire.event_messages(events))
-        response = await _call("feature-store", self._stub.AppendEvents, request, deadline)
+        response = await call("feature-store", self._stub.AppendEvents, request, deadline)
         return AppendResult(response.version, tuple(response.added))
 
     async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> int:
         """See :class:`shortlist_domain.stages.FeatureStage`."""
         request = store_pb.AppendSlatesRequest(slates=map(SlateRecord.FromString, records))
-        return int((await _call("feature-store", self._stub.AppendSlates, request, deadline)).lost)
+        return int((await call("feature-store", self._stub.AppendSlates, request, deadline)).lost)
 
 
 class RetrievalClient:
@@ -75,7 +67,7 @@ class RetrievalClient:
     async def retrieve(self, request: RetrieveRequest, deadline: Deadline) -> RetrieveResult:
         """See :class:`shortlist_domain.stages.RetrievalStage`."""
         message = wire.retrieve_request(request)
-        return wire.retrieve_result(await _call("retrieval", self._stub.RetrieveCandidates, message, deadline))
+        return wire.retrieve_result(await call("retrieval", self._stub.RetrieveCandidates, message, deadline))
 
     async def retrieve_users(self, request: UsersRequest, deadline: Deadline) -> UsersResult:
         """See :class:`shortlist_domain.user_search.UserSearch`."""
@@ -85,7 +77,7 @@ class RetrievalClient:
     async def held_bundles(self, deadline: Deadline) -> tuple[str, ...]:
         """See :class:`shortlist_domain.stages.RetrievalStage`."""
         request = retrieval_pb.DescribeIndexRequest()
-        response = await _call("retrieval", self._stub.DescribeIndex, request, deadline)
+        response = await call("retrieval", self._stub.DescribeIndex, request, deadline)
         return tuple(index.bundle_id for index in response.indexes)
 
 
@@ -98,9 +90,9 @@ class RankingClient:
     async def rank(self, request: RankRequest, deadline: Deadline) -> RankResult:
         """See :class:`shortlist_domain.stages.RankingStage`."""
         message = wire.rank_request(request)
-        return wire.rank_result(await _call("ranking", self._stub.RankCandidates, message, deadline))
+        return wire.rank_result(await call("ranking", self._stub.RankCandidates, message, deadline))
 
     async def held_bundles(self, deadline: Deadline) -> tuple[str, ...]:
         """See :class:`shortlist_domain.stages.RankingStage`."""
-        response = await _call("ranking", self._stub.DescribeModel, ranking_pb.DescribeModelRequest(), deadline)
+        response = await call("ranking", self._stub.DescribeModel, ranking_pb.DescribeModelRequest(), deadline)
         return tuple(model.bundle_id for model in response.models)

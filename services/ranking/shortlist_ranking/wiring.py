@@ -14,7 +14,7 @@ from shortlist.ranking.v1.ranking_service_pb2_grpc import add_RankingServiceServ
 from shortlist_bundle.host import BundleHost
 from shortlist_bundle.item_table import ItemCounters, ItemFeedReader
 from shortlist_bundle.store import BundleStore
-from shortlist_domain.stages import ItemFeed
+from shortlist_domain.item_feed import ItemFeed
 from shortlist_ranking.engine import RankingEngine
 from shortlist_ranking.loading import LoadedRanker
 from shortlist_ranking.open_inference import OpenInferenceServicer

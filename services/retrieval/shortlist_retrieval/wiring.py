@@ -13,7 +13,7 @@ from shortlist_bundle.bundle import Bundle
 from shortlist_bundle.host import BundleHost
 from shortlist_bundle.item_table import ItemCounters, ItemFeedReader
 from shortlist_bundle.store import BundleStore
-from shortlist_domain.stages import ItemFeed
+from shortlist_domain.item_feed import ItemFeed
 from shortlist_retrieval.engine import RetrievalEngine, Shelf
 from shortlist_retrieval.index import prepare_thread
 from shortlist_retrieval.loading import LoadedBundle

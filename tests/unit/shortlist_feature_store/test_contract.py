@@ -10,6 +10,7 @@ from shortlist_feature_store.memory_store import MemoryStore
 from shortlist_feature_store.redis_link import RedisLink
 from shortlist_feature_store.redis_store import RedisStore
 from shortlist_feature_store.store import FeatureStore, Limits
+from shortlist_testing.documents_contract import DocumentsContract
 from shortlist_testing.feature_store_contract import NOW_S, FeatureStoreContract, MakeStore
 from shortlist_testing.item_counters_contract import ItemCountersContract
 from shortlist_testing.redis import RunningValkey, running_valkey
@@ -22,7 +23,7 @@ def valkey() -> Iterator[RunningValkey]:
         yield server
 
 
-class TestMemoryStore(FeatureStoreContract, ItemCountersContract, SlatesContract):
+class TestMemoryStore(FeatureStoreContract, ItemCountersContract, SlatesContract, DocumentsContract):
     @pytest.fixture
     async def make_store(self) -> AsyncIterator[MakeStore]:
         stores: list[FeatureStore] = []
@@ -36,7 +37,7 @@ class TestMemoryStore(FeatureStoreContract, ItemCountersContract, SlatesContract
             await store.aclose()
 
 
-class TestRedisStore(FeatureStoreContract, ItemCountersContract, SlatesContract):
+class TestRedisStore(FeatureStoreContract, ItemCountersContract, SlatesContract, DocumentsContract):
     @pytest.fixture
     async def make_store(self, valkey: RunningValkey) -> AsyncIterator[MakeStore]:
         valkey.command("FLUSHALL")

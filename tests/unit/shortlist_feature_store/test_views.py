@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from array import array
 
-from shortlist_domain.features import FEATURES, Entity
-from shortlist_domain.stages import ActorState, Freshness, ItemDelta
+from shortlist_domain.features import FEATURES, Entity, Freshness
+from shortlist_domain.stages import ActorState, ItemDelta
 from shortlist_feature_store.views import item_columns, kept_features, user_columns
 
 DAY_S = 86_400.0

@@ -252,3 +252,81 @@ class AppendSlatesResponse(_message.Message):
     LOST_FIELD_NUMBER: _ClassVar[int]
     lost: int
     def __init__(self, lost: _Optional[int] = ...) -> None: ...
+
+class Document(_message.Message):
+    __slots__ = ("name", "version", "write_time", "content", "is_deleted", "is_damaged")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    WRITE_TIME_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    IS_DELETED_FIELD_NUMBER: _ClassVar[int]
+    IS_DAMAGED_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: int
+    write_time: _timestamp_pb2.Timestamp
+    content: bytes
+    is_deleted: bool
+    is_damaged: bool
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., write_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., content: _Optional[bytes] = ..., is_deleted: _Optional[bool] = ..., is_damaged: _Optional[bool] = ...) -> None: ...
+
+class ListDocumentsRequest(_message.Message):
+    __slots__ = ("collection",)
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    def __init__(self, collection: _Optional[str] = ...) -> None: ...
+
+class ListDocumentsResponse(_message.Message):
+    __slots__ = ("documents",)
+    DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    documents: _containers.RepeatedCompositeFieldContainer[Document]
+    def __init__(self, documents: _Optional[_Iterable[_Union[Document, _Mapping]]] = ...) -> None: ...
+
+class ReadDocumentRequest(_message.Message):
+    __slots__ = ("collection", "name", "version")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    name: str
+    version: int
+    def __init__(self, collection: _Optional[str] = ..., name: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
+class ReadDocumentResponse(_message.Message):
+    __slots__ = ("document",)
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    document: Document
+    def __init__(self, document: _Optional[_Union[Document, _Mapping]] = ...) -> None: ...
+
+class WriteDocumentRequest(_message.Message):
+    __slots__ = ("collection", "name", "content", "expected_version", "is_deletion")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_VERSION_FIELD_NUMBER: _ClassVar[int]
+    IS_DELETION_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    name: str
+    content: bytes
+    expected_version: int
+    is_deletion: bool
+    def __init__(self, collection: _Optional[str] = ..., name: _Optional[str] = ..., content: _Optional[bytes] = ..., expected_version: _Optional[int] = ..., is_deletion: _Optional[bool] = ...) -> None: ...
+
+class WriteDocumentResponse(_message.Message):
+    __slots__ = ("document",)
+    DOCUMENT_FIELD_NUMBER: _ClassVar[int]
+    document: Document
+    def __init__(self, document: _Optional[_Union[Document, _Mapping]] = ...) -> None: ...
+
+class ListDocumentVersionsRequest(_message.Message):
+    __slots__ = ("collection", "name")
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    collection: str
+    name: str
+    def __init__(self, collection: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+
+class ListDocumentVersionsResponse(_message.Message):
+    __slots__ = ("versions",)
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    versions: _containers.RepeatedCompositeFieldContainer[Document]
+    def __init__(self, versions: _Optional[_Iterable[_Union[Document, _Mapping]]] = ...) -> None: ...

@@ -88,6 +88,26 @@ class FeatureStoreServiceStub:
                 request_serializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.AppendSlatesRequest.SerializeToString,
                 response_deserializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.AppendSlatesResponse.FromString,
                 _registered_method=True)
+        self.ListDocuments = channel.unary_unary(
+                '/shortlist.featurestore.v1.FeatureStoreService/ListDocuments',
+                request_serializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.ListDocumentsRequest.SerializeToString,
+                response_deserializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.ListDocumentsResponse.FromString,
+                _registered_method=True)
+        self.ReadDocument = channel.unary_unary(
+                '/shortlist.featurestore.v1.FeatureStoreService/ReadDocument',
+                request_serializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.ReadDocumentRequest.SerializeToString,
+                response_deserializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.ReadDocumentResponse.FromString,
+                _registered_method=True)
+        self.WriteDocument = channel.unary_unary(
+                '/shortlist.featurestore.v1.FeatureStoreService/WriteDocument',
+                request_serializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.WriteDocumentRequest.SerializeToString,
+                response_deserializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.WriteDocumentResponse.FromString,
+                _registered_method=True)
+        self.ListDocumentVersions = channel.unary_unary(
+                '/shortlist.featurestore.v1.FeatureStoreService/ListDocumentVersions',
+                request_serializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.ListDocumentVersionsRequest.SerializeToString,
+                response_deserializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.ListDocumentVersionsResponse.FromString,
+                _registered_method=True)
 
 
 class FeatureStoreServiceServicer:
@@ -168,6 +188,36 @@ class FeatureStoreServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDocuments(self, request, context):
+        """Lists the documents of a collection, without their content. Documents are what the gateway keeps by name, as serving
+        configs: the store knows nothing of what is in them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadDocument(self, request, context):
+        """Reads a document, as it is or as it was. NOT_FOUND where there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WriteDocument(self, request, context):
+        """Writes or deletes a document. ABORTED where it is not at the version that the request expects, also where
+        that is because the same call was done before. Without an expected version a repetition writes a version more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDocumentVersions(self, request, context):
+        """Lists what a document was, newest first, without the content. Empty where nothing is known of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FeatureStoreServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -220,6 +270,26 @@ def add_FeatureStoreServiceServicer_to_server(servicer, server):
                     servicer.AppendSlates,
                     request_deserializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.AppendSlatesRequest.FromString,
                     response_serializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.AppendSlatesResponse.SerializeToString,
+            ),
+            'ListDocuments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDocuments,
+                    request_deserializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.ListDocumentsRequest.FromString,
+                    response_serializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.ListDocumentsResponse.SerializeToString,
+            ),
+            'ReadDocument': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadDocument,
+                    request_deserializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.ReadDocumentRequest.FromString,
+                    response_serializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.ReadDocumentResponse.SerializeToString,
+            ),
+            'WriteDocument': grpc.unary_unary_rpc_method_handler(
+                    servicer.WriteDocument,
+                    request_deserializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.WriteDocumentRequest.FromString,
+                    response_serializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.WriteDocumentResponse.SerializeToString,
+            ),
+            'ListDocumentVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDocumentVersions,
+                    request_deserializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.ListDocumentVersionsRequest.FromString,
+                    response_serializer=shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.ListDocumentVersionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -496,6 +566,114 @@ class FeatureStoreService:
             '/shortlist.featurestore.v1.FeatureStoreService/AppendSlates',
             shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.AppendSlatesRequest.SerializeToString,
             shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.AppendSlatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDocuments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shortlist.featurestore.v1.FeatureStoreService/ListDocuments',
+            shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.ListDocumentsRequest.SerializeToString,
+            shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.ListDocumentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadDocument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shortlist.featurestore.v1.FeatureStoreService/ReadDocument',
+            shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.ReadDocumentRequest.SerializeToString,
+            shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.ReadDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WriteDocument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shortlist.featurestore.v1.FeatureStoreService/WriteDocument',
+            shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.WriteDocumentRequest.SerializeToString,
+            shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.WriteDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDocumentVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shortlist.featurestore.v1.FeatureStoreService/ListDocumentVersions',
+            shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.ListDocumentVersionsRequest.SerializeToString,
+            shortlist_dot_featurestore_dot_v1_dot_feature__store__service__pb2.ListDocumentVersionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

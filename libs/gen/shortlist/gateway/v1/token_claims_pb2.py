@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'shortlist/gateway/v1/token_claims.proto\x12\x14shortlist.gateway.v1\"\xf2\x01\n\x11\x41ttributionClaims\x12\x10\n\x08slate_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12\x16\n\x0eserving_config\x18\x04 \x01(\t\x12\x10\n\x08variants\x18\x05 \x03(\t\x12\x11\n\tbundle_id\x18\x06 \x01(\t\x12\x10\n\x08item_ids\x18\x07 \x03(\t\x12\x12\n\nfirst_rank\x18\x08 \x01(\x05\x12\x14\n\x0cpropensities\x18\t \x03(\x02\x12\x0f\n\x07made_ms\x18\n \x01(\x03\x12\x0b\n\x03rpc\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\"|\n\x12\x43ontinuationClaims\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x16\n\x0erequest_digest\x18\x02 \x01(\x0c\x12\x11\n\tbundle_id\x18\x03 \x01(\t\x12\x17\n\x0fshown_row_steps\x18\x04 \x03(\r\x12\x11\n\tstarted_s\x18\x05 \x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'shortlist/gateway/v1/token_claims.proto\x12\x14shortlist.gateway.v1\"\xa7\x02\n\x11\x41ttributionClaims\x12\x10\n\x08slate_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12\x16\n\x0eserving_config\x18\x04 \x01(\t\x12\x10\n\x08variants\x18\x05 \x03(\t\x12\x11\n\tbundle_id\x18\x06 \x01(\t\x12\x10\n\x08item_ids\x18\x07 \x03(\t\x12\x12\n\nfirst_rank\x18\x08 \x01(\x05\x12\x14\n\x0cpropensities\x18\t \x03(\x02\x12\x0f\n\x07made_ms\x18\n \x01(\x03\x12\x0b\n\x03rpc\x18\x0b \x01(\t\x12\x12\n\nrequest_id\x18\x0c \x01(\t\x12\x1e\n\x16serving_config_version\x18\r \x01(\x03\x12\x13\n\x0bis_fallback\x18\x0e \x01(\x08\"\xdb\x01\n\x12\x43ontinuationClaims\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x16\n\x0erequest_digest\x18\x02 \x01(\x0c\x12\x11\n\tbundle_id\x18\x03 \x01(\t\x12\x17\n\x0fshown_row_steps\x18\x04 \x03(\r\x12\x11\n\tstarted_s\x18\x05 \x01(\x01\x12\x16\n\x0eserving_config\x18\x06 \x01(\t\x12\x1e\n\x16serving_config_version\x18\x07 \x01(\x03\x12\x10\n\x08variants\x18\x08 \x03(\t\x12\x13\n\x0bis_fallback\x18\t \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,7 +32,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shortlist.gateway.v1.token_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ATTRIBUTIONCLAIMS']._serialized_start=66
-  _globals['_ATTRIBUTIONCLAIMS']._serialized_end=308
-  _globals['_CONTINUATIONCLAIMS']._serialized_start=310
-  _globals['_CONTINUATIONCLAIMS']._serialized_end=434
+  _globals['_ATTRIBUTIONCLAIMS']._serialized_end=361
+  _globals['_CONTINUATIONCLAIMS']._serialized_start=364
+  _globals['_CONTINUATIONCLAIMS']._serialized_end=583
 # @@protoc_insertion_point(module_scope)

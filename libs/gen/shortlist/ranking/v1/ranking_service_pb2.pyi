@@ -13,7 +13,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RankCandidatesRequest(_message.Message):
-    __slots__ = ("bundle_id", "actor", "rows", "actor_embedding", "request_id", "heads", "retrieval_scores", "with_item_numbers", "spread")
+    __slots__ = ("bundle_id", "actor", "rows", "actor_embedding", "request_id", "heads", "retrieval_scores", "with_item_numbers", "spread", "head_weights")
     BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,7 @@ class RankCandidatesRequest(_message.Message):
     RETRIEVAL_SCORES_FIELD_NUMBER: _ClassVar[int]
     WITH_ITEM_NUMBERS_FIELD_NUMBER: _ClassVar[int]
     SPREAD_FIELD_NUMBER: _ClassVar[int]
+    HEAD_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     bundle_id: str
     actor: _actor_features_pb2.ActorFeatures
     rows: bytes
@@ -32,7 +33,8 @@ class RankCandidatesRequest(_message.Message):
     retrieval_scores: bytes
     with_item_numbers: bool
     spread: Spread
-    def __init__(self, bundle_id: _Optional[str] = ..., actor: _Optional[_Union[_actor_features_pb2.ActorFeatures, _Mapping]] = ..., rows: _Optional[bytes] = ..., actor_embedding: _Optional[bytes] = ..., request_id: _Optional[str] = ..., heads: _Optional[_Iterable[str]] = ..., retrieval_scores: _Optional[bytes] = ..., with_item_numbers: _Optional[bool] = ..., spread: _Optional[_Union[Spread, _Mapping]] = ...) -> None: ...
+    head_weights: _containers.RepeatedCompositeFieldContainer[HeadWeight]
+    def __init__(self, bundle_id: _Optional[str] = ..., actor: _Optional[_Union[_actor_features_pb2.ActorFeatures, _Mapping]] = ..., rows: _Optional[bytes] = ..., actor_embedding: _Optional[bytes] = ..., request_id: _Optional[str] = ..., heads: _Optional[_Iterable[str]] = ..., retrieval_scores: _Optional[bytes] = ..., with_item_numbers: _Optional[bool] = ..., spread: _Optional[_Union[Spread, _Mapping]] = ..., head_weights: _Optional[_Iterable[_Union[HeadWeight, _Mapping]]] = ...) -> None: ...
 
 class Spread(_message.Message):
     __slots__ = ("method", "strength", "count", "held", "kept", "minimum_click_probability")

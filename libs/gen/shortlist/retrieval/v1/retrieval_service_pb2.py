@@ -28,7 +28,7 @@ from shortlist.common.v1 import actor_features_pb2 as shortlist_dot_common_dot_v
 from shortlist.common.v1 import selection_pb2 as shortlist_dot_common_dot_v1_dot_selection__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.shortlist/retrieval/v1/retrieval_service.proto\x12\x16shortlist.retrieval.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a(shortlist/common/v1/actor_features.proto\x1a#shortlist/common/v1/selection.proto\"\xc1\x02\n\x19RetrieveCandidatesRequest\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x31\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\".shortlist.common.v1.ActorFeatures\x12\x17\n\x0f\x63\x61ndidate_count\x18\x03 \x01(\x05\x12\x14\n\x0c\x65xclude_rows\x18\x04 \x01(\x0c\x12\x12\n\nallow_rows\x18\x05 \x01(\x0c\x12\x10\n\x08restrict\x18\x06 \x01(\x08\x12\x33\n\x06quotas\x18\x07 \x03(\x0b\x32#.shortlist.retrieval.v1.SourceQuota\x12\x13\n\x0b\x61nchor_rows\x18\x08 \x01(\x0c\x12+\n\x06\x66ilter\x18\t \x01(\x0b\x32\x1b.shortlist.common.v1.Filter\x12\x12\n\nrequest_id\x18\n \x01(\t\",\n\x0bSourceQuota\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\r\n\x05share\x18\x02 \x01(\x02\"\xb9\x01\n\x1aRetrieveCandidatesResponse\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x0c\n\x04rows\x18\x02 \x01(\x0c\x12\x0e\n\x06scores\x18\x03 \x01(\x0c\x12\x39\n\x07sources\x18\x04 \x03(\x0b\x32(.shortlist.retrieval.v1.SourceCandidates\x12\x17\n\x0f\x61\x63tor_embedding\x18\x05 \x01(\x0c\x12\x16\n\x0e\x66\x61iled_sources\x18\x06 \x03(\t\"f\n\x10SourceCandidates\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x12\n\ncandidates\x18\x02 \x01(\x0c\x12\r\n\x05ranks\x18\x03 \x01(\x0c\x12\x0e\n\x06scores\x18\x04 \x01(\x0c\x12\x0f\n\x07\x61nchors\x18\x05 \x01(\x0c\"\xbe\x01\n\x14RetrieveUsersRequest\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x31\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\".shortlist.common.v1.ActorFeatures\x12\x15\n\x08user_row\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x12\n\nuser_count\x18\x04 \x01(\x05\x12\x14\n\x0c\x65xclude_rows\x18\x05 \x01(\x0c\x12\x12\n\nrequest_id\x18\x06 \x01(\tB\x0b\n\t_user_row\"N\n\x15RetrieveUsersResponse\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x0c\n\x04rows\x18\x02 \x01(\x0c\x12\x14\n\x0csimilarities\x18\x03 \x01(\x0c\"Y\n\x11\x45mbedActorRequest\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x31\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\".shortlist.common.v1.ActorFeatures\":\n\x12\x45mbedActorResponse\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x11\n\tembedding\x18\x02 \x01(\x0c\"=\n\x11\x45mbedItemsRequest\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x15\n\ritem_features\x18\x02 \x01(\x0c\";\n\x12\x45mbedItemsResponse\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x12\n\nembeddings\x18\x02 \x01(\x0c\"L\n\x14UpsertVectorsRequest\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x10\n\x08item_ids\x18\x02 \x03(\t\x12\x0f\n\x07vectors\x18\x03 \x01(\x0c\")\n\x15UpsertVectorsResponse\x12\x10\n\x08upserted\x18\x01 \x01(\x05\"(\n\x14\x44\x65leteVectorsRequest\x12\x10\n\x08item_ids\x18\x01 \x03(\t\"=\n\x15\x44\x65leteVectorsResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x05\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\t\"\x16\n\x14\x44\x65scribeIndexRequest\"R\n\x15\x44\x65scribeIndexResponse\x12\x39\n\x07indexes\x18\x01 \x03(\x0b\x32(.shortlist.retrieval.v1.IndexDescription\"\x84\x02\n\x10IndexDescription\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0c\n\x04size\x18\x04 \x01(\x03\x12\x11\n\tdimension\x18\x05 \x01(\x05\x12\x17\n\x0fmeasured_recall\x18\x06 \x01(\x02\x12\x0f\n\x07sources\x18\x07 \x03(\t\x12/\n\x0bready_since\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\ritem_feed_age\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05users\x18\n \x01(\x03\x32\x91\x06\n\x10RetrievalService\x12{\n\x12RetrieveCandidates\x12\x31.shortlist.retrieval.v1.RetrieveCandidatesRequest\x1a\x32.shortlist.retrieval.v1.RetrieveCandidatesResponse\x12l\n\rRetrieveUsers\x12,.shortlist.retrieval.v1.RetrieveUsersRequest\x1a-.shortlist.retrieval.v1.RetrieveUsersResponse\x12\x63\n\nEmbedActor\x12).shortlist.retrieval.v1.EmbedActorRequest\x1a*.shortlist.retrieval.v1.EmbedActorResponse\x12\x63\n\nEmbedItems\x12).shortlist.retrieval.v1.EmbedItemsRequest\x1a*.shortlist.retrieval.v1.EmbedItemsResponse\x12l\n\rUpsertVectors\x12,.shortlist.retrieval.v1.UpsertVectorsRequest\x1a-.shortlist.retrieval.v1.UpsertVectorsResponse\x12l\n\rDeleteVectors\x12,.shortlist.retrieval.v1.DeleteVectorsRequest\x1a-.shortlist.retrieval.v1.DeleteVectorsResponse\x12l\n\rDescribeIndex\x12,.shortlist.retrieval.v1.DescribeIndexRequest\x1a-.shortlist.retrieval.v1.DescribeIndexResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.shortlist/retrieval/v1/retrieval_service.proto\x12\x16shortlist.retrieval.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a(shortlist/common/v1/actor_features.proto\x1a#shortlist/common/v1/selection.proto\"\x89\x03\n\x19RetrieveCandidatesRequest\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x31\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\".shortlist.common.v1.ActorFeatures\x12\x17\n\x0f\x63\x61ndidate_count\x18\x03 \x01(\x05\x12\x14\n\x0c\x65xclude_rows\x18\x04 \x01(\x0c\x12\x12\n\nallow_rows\x18\x05 \x01(\x0c\x12\x10\n\x08restrict\x18\x06 \x01(\x08\x12\x33\n\x06quotas\x18\x07 \x03(\x0b\x32#.shortlist.retrieval.v1.SourceQuota\x12\x13\n\x0b\x61nchor_rows\x18\x08 \x01(\x0c\x12+\n\x06\x66ilter\x18\t \x01(\x0b\x32\x1b.shortlist.common.v1.Filter\x12\x12\n\nrequest_id\x18\n \x01(\t\x12\x0f\n\x07sources\x18\x0b \x03(\t\x12\x35\n\x07weights\x18\x0c \x03(\x0b\x32$.shortlist.retrieval.v1.SourceWeight\".\n\x0cSourceWeight\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x02\",\n\x0bSourceQuota\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\r\n\x05share\x18\x02 \x01(\x02\"\xb9\x01\n\x1aRetrieveCandidatesResponse\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x0c\n\x04rows\x18\x02 \x01(\x0c\x12\x0e\n\x06scores\x18\x03 \x01(\x0c\x12\x39\n\x07sources\x18\x04 \x03(\x0b\x32(.shortlist.retrieval.v1.SourceCandidates\x12\x17\n\x0f\x61\x63tor_embedding\x18\x05 \x01(\x0c\x12\x16\n\x0e\x66\x61iled_sources\x18\x06 \x03(\t\"f\n\x10SourceCandidates\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x12\n\ncandidates\x18\x02 \x01(\x0c\x12\r\n\x05ranks\x18\x03 \x01(\x0c\x12\x0e\n\x06scores\x18\x04 \x01(\x0c\x12\x0f\n\x07\x61nchors\x18\x05 \x01(\x0c\"\xbe\x01\n\x14RetrieveUsersRequest\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x31\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\".shortlist.common.v1.ActorFeatures\x12\x15\n\x08user_row\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x12\n\nuser_count\x18\x04 \x01(\x05\x12\x14\n\x0c\x65xclude_rows\x18\x05 \x01(\x0c\x12\x12\n\nrequest_id\x18\x06 \x01(\tB\x0b\n\t_user_row\"N\n\x15RetrieveUsersResponse\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x0c\n\x04rows\x18\x02 \x01(\x0c\x12\x14\n\x0csimilarities\x18\x03 \x01(\x0c\"Y\n\x11\x45mbedActorRequest\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x31\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\".shortlist.common.v1.ActorFeatures\":\n\x12\x45mbedActorResponse\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x11\n\tembedding\x18\x02 \x01(\x0c\"=\n\x11\x45mbedItemsRequest\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x15\n\ritem_features\x18\x02 \x01(\x0c\";\n\x12\x45mbedItemsResponse\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x12\n\nembeddings\x18\x02 \x01(\x0c\"L\n\x14UpsertVectorsRequest\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x10\n\x08item_ids\x18\x02 \x03(\t\x12\x0f\n\x07vectors\x18\x03 \x01(\x0c\")\n\x15UpsertVectorsResponse\x12\x10\n\x08upserted\x18\x01 \x01(\x05\"(\n\x14\x44\x65leteVectorsRequest\x12\x10\n\x08item_ids\x18\x01 \x03(\t\"=\n\x15\x44\x65leteVectorsResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x05\x12\x13\n\x0bmissing_ids\x18\x02 \x03(\t\"\x16\n\x14\x44\x65scribeIndexRequest\"R\n\x15\x44\x65scribeIndexResponse\x12\x39\n\x07indexes\x18\x01 \x03(\x0b\x32(.shortlist.retrieval.v1.IndexDescription\"\x84\x02\n\x10IndexDescription\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0c\n\x04size\x18\x04 \x01(\x03\x12\x11\n\tdimension\x18\x05 \x01(\x05\x12\x17\n\x0fmeasured_recall\x18\x06 \x01(\x02\x12\x0f\n\x07sources\x18\x07 \x03(\t\x12/\n\x0bready_since\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\ritem_feed_age\x18\t \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05users\x18\n \x01(\x03\x32\x91\x06\n\x10RetrievalService\x12{\n\x12RetrieveCandidates\x12\x31.shortlist.retrieval.v1.RetrieveCandidatesRequest\x1a\x32.shortlist.retrieval.v1.RetrieveCandidatesResponse\x12l\n\rRetrieveUsers\x12,.shortlist.retrieval.v1.RetrieveUsersRequest\x1a-.shortlist.retrieval.v1.RetrieveUsersResponse\x12\x63\n\nEmbedActor\x12).shortlist.retrieval.v1.EmbedActorRequest\x1a*.shortlist.retrieval.v1.EmbedActorResponse\x12\x63\n\nEmbedItems\x12).shortlist.retrieval.v1.EmbedItemsRequest\x1a*.shortlist.retrieval.v1.EmbedItemsResponse\x12l\n\rUpsertVectors\x12,.shortlist.retrieval.v1.UpsertVectorsRequest\x1a-.shortlist.retrieval.v1.UpsertVectorsResponse\x12l\n\rDeleteVectors\x12,.shortlist.retrieval.v1.DeleteVectorsRequest\x1a-.shortlist.retrieval.v1.DeleteVectorsResponse\x12l\n\rDescribeIndex\x12,.shortlist.retrieval.v1.DescribeIndexRequest\x1a-.shortlist.retrieval.v1.DescribeIndexResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,39 +36,41 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shortlist.retrieval.v1.retr
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RETRIEVECANDIDATESREQUEST']._serialized_start=219
-  _globals['_RETRIEVECANDIDATESREQUEST']._serialized_end=540
-  _globals['_SOURCEQUOTA']._serialized_start=542
-  _globals['_SOURCEQUOTA']._serialized_end=586
-  _globals['_RETRIEVECANDIDATESRESPONSE']._serialized_start=589
-  _globals['_RETRIEVECANDIDATESRESPONSE']._serialized_end=774
-  _globals['_SOURCECANDIDATES']._serialized_start=776
-  _globals['_SOURCECANDIDATES']._serialized_end=878
-  _globals['_RETRIEVEUSERSREQUEST']._serialized_start=881
-  _globals['_RETRIEVEUSERSREQUEST']._serialized_end=1071
-  _globals['_RETRIEVEUSERSRESPONSE']._serialized_start=1073
-  _globals['_RETRIEVEUSERSRESPONSE']._serialized_end=1151
-  _globals['_EMBEDACTORREQUEST']._serialized_start=1153
-  _globals['_EMBEDACTORREQUEST']._serialized_end=1242
-  _globals['_EMBEDACTORRESPONSE']._serialized_start=1244
-  _globals['_EMBEDACTORRESPONSE']._serialized_end=1302
-  _globals['_EMBEDITEMSREQUEST']._serialized_start=1304
-  _globals['_EMBEDITEMSREQUEST']._serialized_end=1365
-  _globals['_EMBEDITEMSRESPONSE']._serialized_start=1367
-  _globals['_EMBEDITEMSRESPONSE']._serialized_end=1426
-  _globals['_UPSERTVECTORSREQUEST']._serialized_start=1428
-  _globals['_UPSERTVECTORSREQUEST']._serialized_end=1504
-  _globals['_UPSERTVECTORSRESPONSE']._serialized_start=1506
-  _globals['_UPSERTVECTORSRESPONSE']._serialized_end=1547
-  _globals['_DELETEVECTORSREQUEST']._serialized_start=1549
-  _globals['_DELETEVECTORSREQUEST']._serialized_end=1589
-  _globals['_DELETEVECTORSRESPONSE']._serialized_start=1591
-  _globals['_DELETEVECTORSRESPONSE']._serialized_end=1652
-  _globals['_DESCRIBEINDEXREQUEST']._serialized_start=1654
-  _globals['_DESCRIBEINDEXREQUEST']._serialized_end=1676
-  _globals['_DESCRIBEINDEXRESPONSE']._serialized_start=1678
-  _globals['_DESCRIBEINDEXRESPONSE']._serialized_end=1760
-  _globals['_INDEXDESCRIPTION']._serialized_start=1763
-  _globals['_INDEXDESCRIPTION']._serialized_end=2023
-  _globals['_RETRIEVALSERVICE']._serialized_start=2026
-  _globals['_RETRIEVALSERVICE']._serialized_end=2811
+  _globals['_RETRIEVECANDIDATESREQUEST']._serialized_end=612
+  _globals['_SOURCEWEIGHT']._serialized_start=614
+  _globals['_SOURCEWEIGHT']._serialized_end=660
+  _globals['_SOURCEQUOTA']._serialized_start=662
+  _globals['_SOURCEQUOTA']._serialized_end=706
+  _globals['_RETRIEVECANDIDATESRESPONSE']._serialized_start=709
+  _globals['_RETRIEVECANDIDATESRESPONSE']._serialized_end=894
+  _globals['_SOURCECANDIDATES']._serialized_start=896
+  _globals['_SOURCECANDIDATES']._serialized_end=998
+  _globals['_RETRIEVEUSERSREQUEST']._serialized_start=1001
+  _globals['_RETRIEVEUSERSREQUEST']._serialized_end=1191
+  _globals['_RETRIEVEUSERSRESPONSE']._serialized_start=1193
+  _globals['_RETRIEVEUSERSRESPONSE']._serialized_end=1271
+  _globals['_EMBEDACTORREQUEST']._serialized_start=1273
+  _globals['_EMBEDACTORREQUEST']._serialized_end=1362
+  _globals['_EMBEDACTORRESPONSE']._serialized_start=1364
+  _globals['_EMBEDACTORRESPONSE']._serialized_end=1422
+  _globals['_EMBEDITEMSREQUEST']._serialized_start=1424
+  _globals['_EMBEDITEMSREQUEST']._serialized_end=1485
+  _globals['_EMBEDITEMSRESPONSE']._serialized_start=1487
+  _globals['_EMBEDITEMSRESPONSE']._serialized_end=1546
+  _globals['_UPSERTVECTORSREQUEST']._serialized_start=1548
+  _globals['_UPSERTVECTORSREQUEST']._serialized_end=1624
+  _globals['_UPSERTVECTORSRESPONSE']._serialized_start=1626
+  _globals['_UPSERTVECTORSRESPONSE']._serialized_end=1667
+  _globals['_DELETEVECTORSREQUEST']._serialized_start=1669
+  _globals['_DELETEVECTORSREQUEST']._serialized_end=1709
+  _globals['_DELETEVECTORSRESPONSE']._serialized_start=1711
+  _globals['_DELETEVECTORSRESPONSE']._serialized_end=1772
+  _globals['_DESCRIBEINDEXREQUEST']._serialized_start=1774
+  _globals['_DESCRIBEINDEXREQUEST']._serialized_end=1796
+  _globals['_DESCRIBEINDEXRESPONSE']._serialized_start=1798
+  _globals['_DESCRIBEINDEXRESPONSE']._serialized_end=1880
+  _globals['_INDEXDESCRIPTION']._serialized_start=1883
+  _globals['_INDEXDESCRIPTION']._serialized_end=2143
+  _globals['_RETRIEVALSERVICE']._serialized_start=2146
+  _globals['_RETRIEVALSERVICE']._serialized_end=2931
 # @@protoc_insertion_point(module_scope)

@@ -13,7 +13,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RetrieveCandidatesRequest(_message.Message):
-    __slots__ = ("bundle_id", "actor", "candidate_count", "exclude_rows", "allow_rows", "restrict", "quotas", "anchor_rows", "filter", "request_id")
+    __slots__ = ("bundle_id", "actor", "candidate_count", "exclude_rows", "allow_rows", "restrict", "quotas", "anchor_rows", "filter", "request_id", "sources", "weights")
     BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     CANDIDATE_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -24,6 +24,8 @@ class RetrieveCandidatesRequest(_message.Message):
     ANCHOR_ROWS_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_FIELD_NUMBER: _ClassVar[int]
     bundle_id: str
     actor: _actor_features_pb2.ActorFeatures
     candidate_count: int
@@ -34,7 +36,17 @@ class RetrieveCandidatesRequest(_message.Message):
     anchor_rows: bytes
     filter: _selection_pb2.Filter
     request_id: str
-    def __init__(self, bundle_id: _Optional[str] = ..., actor: _Optional[_Union[_actor_features_pb2.ActorFeatures, _Mapping]] = ..., candidate_count: _Optional[int] = ..., exclude_rows: _Optional[bytes] = ..., allow_rows: _Optional[bytes] = ..., restrict: _Optional[bool] = ..., quotas: _Optional[_Iterable[_Union[SourceQuota, _Mapping]]] = ..., anchor_rows: _Optional[bytes] = ..., filter: _Optional[_Union[_selection_pb2.Filter, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+    sources: _containers.RepeatedScalarFieldContainer[str]
+    weights: _containers.RepeatedCompositeFieldContainer[SourceWeight]
+    def __init__(self, bundle_id: _Optional[str] = ..., actor: _Optional[_Union[_actor_features_pb2.ActorFeatures, _Mapping]] = ..., candidate_count: _Optional[int] = ..., exclude_rows: _Optional[bytes] = ..., allow_rows: _Optional[bytes] = ..., restrict: _Optional[bool] = ..., quotas: _Optional[_Iterable[_Union[SourceQuota, _Mapping]]] = ..., anchor_rows: _Optional[bytes] = ..., filter: _Optional[_Union[_selection_pb2.Filter, _Mapping]] = ..., request_id: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ..., weights: _Optional[_Iterable[_Union[SourceWeight, _Mapping]]] = ...) -> None: ...
+
+class SourceWeight(_message.Message):
+    __slots__ = ("source", "weight")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    weight: float
+    def __init__(self, source: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class SourceQuota(_message.Message):
     __slots__ = ("source", "share")
