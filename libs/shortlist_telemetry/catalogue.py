@@ -53,6 +53,12 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self.serving_configs = Gauge(
+            "shortlist_serving_configs",
+            "Serving configs held here, by state: `usable`, `unusable`, and `with_problems` of either.",
+            ["state"],
+            registry=registry,
+        )
 
 
 class LogEvent:
@@ -118,6 +124,15 @@ class LogEvent:
 
     NO_SIGNING_KEY = "no_signing_key"
     """No key to sign tokens with is set. Tokens end with this process, and other replicas refuse them."""
+
+    CONFIGS_AWAY = "configs_away"
+    """The feature store gives no serving configs; those that are held go on."""
+
+    CONFIGS_BACK = "configs_back"
+    """The feature store gives serving configs again."""
+
+    CONFIG_REFUSED = "config_refused"
+    """A serving config cannot be used, hides another, or does not fit the bundle in part. Said once for each reason."""
 
     EMBEDDED_STORE = "embedded_store"
     """A Valkey of our own was started, restarted, or could not be."""

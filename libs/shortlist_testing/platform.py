@@ -100,8 +100,8 @@ async def platform_over(bundles: Path, bundle_id: str, **gateway: object) -> Asy
     with running_valkey() as valkey:
         # Budgets are wide, so that a machine busy with other tests degrades no answer.
         budgets = {"read_actor_budget_s": 0.4, "retrieve_budget_s": 0.6, "rank_budget_s": 0.6}
-        usual = {"port": 0, "bundle_store": bundles, "bundle_poll_s": 0.05, "drain_grace_s": 1.0, **budgets}
-        settings = GatewaySettings.model_validate(usual | gateway)
+        usual = {"port": 0, "bundle_store": bundles, "bundle_poll_s": 0.05, "config_poll_s": 0.05, "drain_grace_s": 1.0}
+        settings = GatewaySettings.model_validate(usual | budgets | gateway)
         service = OneProcess(
             FeatureStoreSettings(redis_url=SecretStr(valkey.url)),
             RetrievalSettings(bundle_store=bundles, bundle_poll_s=0.05),

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from shortlist.gateway.v1 import event_service_pb2 as events_pb
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
+from shortlist.gateway.v1 import serving_config_service_pb2 as configs_pb
 from shortlist.inference.v2 import inference_service_pb2 as inference_pb
 from shortlist_gateway.retail.messages import SERVICES as RETAIL_SERVICES
 from shortlist_testing.platform import Platform, running_platform
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 GATEWAY = "shortlist.gateway.v1"
 METHODS = {
     f"/{service.full_name}/{method.name}": method.input_type
-    for descriptor in (pb.DESCRIPTOR, events_pb.DESCRIPTOR)
+    for descriptor in (pb.DESCRIPTOR, events_pb.DESCRIPTOR, configs_pb.DESCRIPTOR)
     for service in descriptor.services_by_name.values()
     for method in service.methods
 }
@@ -35,6 +36,7 @@ ALLOWED = {
     grpc.StatusCode.INVALID_ARGUMENT,
     grpc.StatusCode.NOT_FOUND,
     grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.ABORTED,
 }
 TEXTS = st.one_of(
     st.text(max_size=12), st.sampled_from([*item_ids(20), tiny_user_id(3), "", "u1", "default", "{}", "a\x00"])

@@ -71,6 +71,13 @@ class GatewaySettings(ServerSettings):
     slate_log_queue: int = Field(default=5_000, ge=1, le=1_000_000)
     """Slates that may wait for the feature store; more are dropped, and counted (``shortlist_slates_dropped``)."""
 
+    config_folder: Path | None = None
+    """Folder with serving configs as files, ``<name>.json`` or ``<name>.yaml``; they win over those in the feature
+    store. None: all are in the store."""
+
+    config_poll_s: float = Field(default=2.0, gt=0)
+    """Seconds between looks for changed serving configs, in the feature store and in the folder."""
+
     is_retail_served: bool = False
     """Whether callers of Google Retail are answered as well; needs the extra ``retail``."""
 

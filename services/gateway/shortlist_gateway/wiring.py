@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from shortlist.gateway.v1 import event_service_pb2, recommendation_service_pb2
+from shortlist.gateway.v1 import event_service_pb2, recommendation_service_pb2, serving_config_service_pb2
 from shortlist.gateway.v1.event_service_pb2_grpc import add_EventServiceServicer_to_server
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import add_RecommendationServiceServicer_to_server
+from shortlist.gateway.v1.serving_config_service_pb2_grpc import add_ServingConfigServiceServicer_to_server
 from shortlist_bundle.store import BundleStore
 from shortlist_domain.stages import FeatureStage, RankingStage, RetrievalStage
 from shortlist_gateway.attribution import Attribution
 from shortlist_gateway.batch import Batch
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.clients import FeatureStoreClient, RankingClient, RetrievalClient
+from shortlist_gateway.configs.changes import ConfigChanges
+from shortlist_gateway.configs.registry import ServingConfigs
+from shortlist_gateway.configs.servicer import ServingConfigServicer
 from shortlist_gateway.continuation import Continuation
 from shortlist_gateway.events import EventIntake
 from shortlist_gateway.pipeline import Pipeline
@@ -50,6 +54,8 @@ class GatewayService:
         similar_users = SimilarUsers(features, retrieval, self._bundles, settings)
         if not settings.keys:
             get_log("gateway").warning(LogEvent.NO_SIGNING_KEY, setting="SHORTLIST_GATEWAY_TOKEN_KEYS")
+        self._configs = ServingConfigs(features, self._bundles, settings.config_folder, settings.config_poll_s, metrics)
+        self._config_door = ServingConfigServicer(self._configs, ConfigChanges(self._configs, self._bundles))
         keyring = Keyring(settings.keys)
         attribution = Attribution(keyring, settings.attribution_ttl_s)
         continuation = Continuation(keyring, self._bundles, settings.continuation_ttl_s, recommend_query)
@@ -63,6 +69,7 @@ class GatewayService:
         self.rpc_names = (
             recommendation_service_pb2.DESCRIPTOR.services_by_name["RecommendationService"].full_name,
             event_service_pb2.DESCRIPTOR.services_by_name["EventService"].full_name,
+            serving_config_service_pb2.DESCRIPTOR.services_by_name["ServingConfigService"].full_name,
             *(self._retail.rpc_names if self._retail else ()),
         )
         self._channels = channels
@@ -71,12 +78,14 @@ class GatewayService:
         """Register the servicers."""
         add_RecommendationServiceServicer_to_server(self._recommendation, server)
         add_EventServiceServicer_to_server(self._event, server)
+        add_ServingConfigServiceServicer_to_server(self._config_door, server)
         if self._retail:
             self._retail.add_to(server)
 
     async def start(self) -> None:
-        """Begin to follow the bundle store, and to log slates."""
+        """Begin to follow bundles and serving configs, and to log slates."""
         self._bundles.start()
+        self._configs.start()
         self._slate_log.start()
 
     def is_ready(self) -> bool:
@@ -86,6 +95,7 @@ class GatewayService:
     async def close(self) -> None:
         """Stop following, log what waits, close channels."""
         await self._bundles.close()
+        await self._configs.close()
         await self._slate_log.close()
         for channel in self._channels:
             await channel.close()

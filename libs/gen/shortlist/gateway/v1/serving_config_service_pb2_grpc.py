@@ -112,7 +112,8 @@ class ServingConfigServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListServingConfigVersions(self, request, context):
-        """Lists what a config was, newest first: the newest 50 versions, deletions among them.
+        """Lists the versions of a config, newest first, deletions among them: the newest 50, unless the feature store is set
+        otherwise. GetServingConfig has what was in them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -52,7 +52,9 @@ class ServingConfigServiceStub:
     `default` leaves the built-in one.
     """
     ListServingConfigVersions: _grpc.UnaryUnaryMultiCallable[_serving_config_service_pb2.ListServingConfigVersionsRequest, _serving_config_service_pb2.ListServingConfigVersionsResponse]
-    """Lists what a config was, newest first: the newest 50 versions, deletions among them."""
+    """Lists the versions of a config, newest first, deletions among them: the newest 50, unless the feature store is set
+    otherwise. GetServingConfig has what was in them.
+    """
     RollbackServingConfig: _grpc.UnaryUnaryMultiCallable[_serving_config_service_pb2.RollbackServingConfigRequest, _serving_config_service_pb2.RollbackServingConfigResponse]
     """Writes what a config was before as a new version; checked as in PutServingConfig. A rollback can be rolled back."""
 
@@ -80,7 +82,9 @@ class ServingConfigServiceAsyncStub(ServingConfigServiceStub):
     `default` leaves the built-in one.
     """
     ListServingConfigVersions: _aio.UnaryUnaryMultiCallable[_serving_config_service_pb2.ListServingConfigVersionsRequest, _serving_config_service_pb2.ListServingConfigVersionsResponse]  # type: ignore[assignment]
-    """Lists what a config was, newest first: the newest 50 versions, deletions among them."""
+    """Lists the versions of a config, newest first, deletions among them: the newest 50, unless the feature store is set
+    otherwise. GetServingConfig has what was in them.
+    """
     RollbackServingConfig: _aio.UnaryUnaryMultiCallable[_serving_config_service_pb2.RollbackServingConfigRequest, _serving_config_service_pb2.RollbackServingConfigResponse]  # type: ignore[assignment]
     """Writes what a config was before as a new version; checked as in PutServingConfig. A rollback can be rolled back."""
 
@@ -135,7 +139,9 @@ class ServingConfigServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_config_service_pb2.ListServingConfigVersionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_serving_config_service_pb2.ListServingConfigVersionsResponse, _abc.Awaitable[_serving_config_service_pb2.ListServingConfigVersionsResponse]]:
-        """Lists what a config was, newest first: the newest 50 versions, deletions among them."""
+        """Lists the versions of a config, newest first, deletions among them: the newest 50, unless the feature store is set
+        otherwise. GetServingConfig has what was in them.
+        """
 
     @_abc_1.abstractmethod
     def RollbackServingConfig(

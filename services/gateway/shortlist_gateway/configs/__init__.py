@@ -1,0 +1,1 @@
+"""Serving configs: how requests that name one are answered."""

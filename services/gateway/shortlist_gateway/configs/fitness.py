@@ -1,0 +1,65 @@
+"""What of a serving config does not fit a bundle: sources that it has nothing for, attributes that its items lack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shortlist_bundle import layout
+from shortlist_domain.errors import InvalidRequest, Violation
+from shortlist_domain.stages import Source
+from shortlist_gateway.catalogue import Catalogue
+from shortlist_gateway.configs.config import ServingConfig
+from shortlist_gateway.filters.condition import bound_condition
+from shortlist_gateway.slate.rules import AttributeCap, Promotion
+
+_SAMPLED = 1_000
+"""Items whose display is looked at for attributes, where the bundle has no list of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """A part of a config that does not fit."""
+
+    violations: tuple[Violation, ...]
+    """What is wrong, with paths below the config."""
+
+    part: str | AttributeCap | Promotion
+    """The source by name, the cap or the promotion that has to be left out."""
+
+    def __str__(self) -> str:
+        return "; ".join(f"{violation.field} {violation.description}" for violation in self.violations)
+
+
+def sources_of(catalogue: Catalogue) -> tuple[str, ...]:
+    """Return the sources that a bundle has something for."""
+    has_content = layout.CONTENT_EMBEDDINGS in catalogue.manifest.files
+    return tuple(source for source in Source if source is not Source.CONTENT or has_content)
+
+
+def misfits(config: ServingConfig, catalogue: Catalogue) -> tuple[Misfit, ...]:
+    """Return what of ``config`` does not fit the bundle of ``catalogue``."""
+    found: list[Misfit] = []
+    there = sources_of(catalogue)
+    for at, source in enumerate(config.sources):
+        if source not in there:
+            said = f"is {source!r}, which bundle {catalogue.bundle_id} does not have; it has {', '.join(there)}"
+            found.append(Misfit((Violation(f"sources[{at}].source", said),), source))
+    known = _attributes(catalogue) if config.rules.caps else frozenset()
+    for at, cap in enumerate(config.rules.caps):
+        if cap.attribute not in known:
+            said = f"is {cap.attribute!r}, which no item of bundle {catalogue.bundle_id} has"
+            found.append(Misfit((Violation(f"constraints.attribute_caps[{at}].attribute", said),), cap))
+    for promotion in config.rules.promotions:
+        try:
+            bound_condition(promotion.condition, catalogue.attributes.schema)
+        except InvalidRequest as error:
+            found.append(Misfit(error.violations, promotion))
+    return tuple(found)
+
+
+def _attributes(catalogue: Catalogue) -> frozenset[str]:
+    names = set(catalogue.attributes.schema)
+    step = max(1, len(catalogue) // _SAMPLED)
+    for row in range(0, len(catalogue), step):
+        names.update(catalogue.display(row))
+    return frozenset(names)

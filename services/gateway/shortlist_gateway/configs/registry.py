@@ -1,0 +1,285 @@
+"""The serving configs that this gateway holds: read in the background, and the last good ones kept whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from shortlist_domain.deadline import Deadline
+from shortlist_domain.documents import Document, DocumentStage
+from shortlist_domain.errors import InvalidRequest, NotFound, NotReady, ShortlistError
+from shortlist_domain.stages import FeatureStage
+from shortlist_gateway.bundles import ActiveBundle
+from shortlist_gateway.configs.config import BUILT_IN, DEFAULT, ServingConfig
+from shortlist_gateway.configs.files import FileConfig, read_folder
+from shortlist_gateway.configs.fitness import misfits
+from shortlist_gateway.configs.reading import decoded, read_config
+from shortlist_gateway.configs.references import reference_violations
+from shortlist_telemetry.catalogue import LogEvent, Metrics
+from shortlist_telemetry.logging import get_log
+
+COLLECTION = "serving_configs"
+"""Where the store keeps them."""
+
+_READ_S = 1.0
+_FIRST_POLL_S = 0.1
+_NAMES_SAID = 20
+
+
+class Origin(StrEnum):
+    """Where a config comes from; the names of ``ServingConfigOrigin``."""
+
+    BUILT_IN = "BUILT_IN"
+    STORE = "STORE"
+    FILE = "FILE"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A config as this gateway holds it."""
+
+    name: str
+    origin: Origin
+    config: ServingConfig | None
+    """The last one that could be used; ``None`` where there never was one."""
+
+    version: int = 0
+    """Version that was read last, whether or not it could be used."""
+
+    written_s: float = 0.0
+    """When it was written, of a stored one."""
+
+    file: str = ""
+    problem: str = ""
+    """Why the version that was read last cannot be used, or what it hides; empty where all is well."""
+
+
+class ServingConfigs:
+    """Holds the configs. What a request is answered by comes from here, and nothing is waited for."""
+
+    def __init__(
+        self, features: FeatureStage, bundles: ActiveBundle, folder: Path | None, poll_s: float, metrics: Metrics
+    ) -> None:
+        """Nothing is read before :meth:`start`.
+
+        Args:
+            features: Keeps the configs that are put.
+            bundles: Tell which bundle the configs have to fit.
+            folder: Where configs stand as files; they win over stored ones of the same name. ``None``: there are none.
+            poll_s: Seconds between two looks.
+            metrics: Count configs by state.
+        """
+        self._features = features
+        self._bundles = bundles
+        self._folder = folder
+        self._poll_s = poll_s
+        self._metrics = metrics
+        self._stored: dict[str, Held] = {}
+        self._files: dict[str, Held] = {}
+        self._held: dict[str, Held] = {}
+        self._is_read = False
+        self._is_away = False
+        self._said: dict[str, str] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._log = get_log("gateway")
+        self.lock = asyncio.Lock()
+        """Held by who reads or changes what the store has, so that no older listing undoes a change."""
+
+    @property
+    def documents(self) -> DocumentStage:
+        """The store's documents."""
+        return self._features.documents
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the store was ever read: before, it is not known which configs there are."""
+        return self._is_read
+
+    def held(self, name: str) -> Held | None:
+        """Return a config as it is held; the built-in default where nobody has put one."""
+        return self._held.get(name) or (Held(DEFAULT, Origin.BUILT_IN, BUILT_IN) if name == DEFAULT else None)
+
+    def all_held(self) -> list[Held]:
+        """Return all configs by name."""
+        names = sorted({DEFAULT, *self._held})
+        return [held for name in names if (held := self.held(name)) is not None]
+
+    def usable(self) -> Mapping[str, ServingConfig]:
+        """Return the configs that requests can be answered by, by name."""
+        return {held.name: held.config for held in self.all_held() if held.config is not None}
+
+    def config(self, name: str) -> ServingConfig:
+        """Return the config that answers requests that name ``name``; empty is the default.
+
+        Raises:
+            NotFound: There is none. Names those that there are.
+            NotReady: It cannot be used, or it is not known yet which configs there are.
+        """
+        held = self.held(name or DEFAULT)
+        if held is None:
+            if not self._is_read:
+                raise NotReady(f"serving configs were not read yet: whether there is a {name!r} is not known")
+            raise NotFound(f"there is no serving config {name!r}; there is {self._names()}")
+        if held.config is None:
+            raise NotReady(f"serving config {name!r} cannot be used here: {held.problem}")
+        return held.config
+
+    def problems(self, held: Held) -> list[str]:
+        """Return what is wrong with a config now: with itself, with what it refers to, with the active bundle."""
+        found = [held.problem] if held.problem else []
+        if held.config is not None:
+            references = reference_violations(held.config, self.usable())
+            found += [f"{violation.field} {violation.description}" for violation in references]
+            if self._bundles.is_ready:
+                found += map(str, misfits(held.config, self._bundles.pinned()))
+        return found
+
+    def start(self) -> None:
+        """Begin to read. Needs a running event loop."""
+        self._task = asyncio.get_running_loop().create_task(self._follow(), name="serving-configs")
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def refresh(self) -> None:
+        """Look once. What cannot be read stays as it is, and that is said once."""
+        async with self.lock:
+            await self.read_files()
+            try:
+                await self.read_store(Deadline.after(_READ_S))
+            except (ShortlistError, TimeoutError) as error:
+                if not self._is_away:
+                    self._log.warning(LogEvent.CONFIGS_AWAY, held=len(self._stored), reason=str(error))
+                self._is_away = True
+            self._say()
+
+    async def read_store(self, deadline: Deadline) -> None:
+        """Read what has changed in the store; the caller holds the lock.
+
+        Raises:
+            ShortlistError: The store is away; what is held stays.
+            TimeoutError: It did not answer in time.
+        """
+        async with asyncio.timeout(max(0.0, deadline.remaining_s())):
+            listed = await self.documents.list_documents(COLLECTION, deadline)
+            fresh: dict[str, Held] = {}
+            for document in listed:
+                before = self._stored.get(document.name)
+                if before is not None and not document.is_damaged and before.version == document.version:
+                    fresh[document.name] = before
+                    continue
+                # One that is deleted meanwhile is left out.
+                with contextlib.suppress(NotFound):
+                    whole = await self.documents.read_document(COLLECTION, document.name, 0, deadline)
+                    fresh[document.name] = stored(whole, before)
+        self._stored = fresh
+        if self._is_away:
+            self._log.info(LogEvent.CONFIGS_BACK, held=len(fresh))
+        self._is_read, self._is_away = True, False
+        self._merge()
+
+    async def read_files(self) -> None:
+        """Read the folder, if there is one; the caller holds the lock."""
+        if self._folder is None:
+            return
+        try:
+            found = await asyncio.to_thread(read_folder, self._folder)
+        except OSError as error:
+            self._tell("", f"{self._folder}: {error}")
+            return
+        self._tell("", "")
+        self._files = {name: _in_file(one, self._files.get(name)) for name, one in found.items()}
+        self._merge()
+
+    def apply(self, document: Document, config: ServingConfig | None) -> Held | None:
+        """Take over what was just written, ``None`` where it was deleted; the caller holds the lock."""
+        if config is None:
+            self._stored.pop(document.name, None)
+        else:
+            kept = replace(config, version=document.version)
+            self._stored[document.name] = Held(document.name, Origin.STORE, kept, document.version, document.written_s)
+        self._merge()
+        return self.held(document.name)
+
+    def _merge(self) -> None:
+        hidden = {name: self._stored[name].version for name in self._files.keys() & self._stored.keys()}
+        files = {
+            name: replace(one, problem=_joined(one.problem, f"hides stored version {hidden[name]}"))
+            if name in hidden
+            else one
+            for name, one in self._files.items()
+        }
+        self._held = {**self._stored, **files}
+
+    def _say(self) -> None:
+        """Say what is wrong, each once, and count."""
+        usable = sum(held.config is not None for held in self._held.values())
+        troubled = 0
+        for held in self.all_held():
+            problems = self.problems(held)
+            troubled += bool(problems)
+            self._tell(held.name, "; ".join(problems))
+        self._metrics.serving_configs.labels("usable").set(usable)
+        self._metrics.serving_configs.labels("unusable").set(len(self._held) - usable)
+        self._metrics.serving_configs.labels("with_problems").set(troubled)
+
+    def _tell(self, name: str, problem: str) -> None:
+        if problem and self._said.get(name) != problem:
+            self._log.error(LogEvent.CONFIG_REFUSED, config=name, reason=problem)
+        self._said[name] = problem
+
+    def _names(self) -> str:
+        names = sorted({DEFAULT, *self._held})
+        more = f" and {len(names) - _NAMES_SAID} more" if len(names) > _NAMES_SAID else ""
+        return ", ".join(map(repr, names[:_NAMES_SAID])) + more
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                await self.refresh()
+            except Exception:  # noqa: BLE001 - whatever a config or a file does, serving and looking go on
+                self._log.exception(LogEvent.INTERNAL_ERROR, work="reading serving configs")
+            await asyncio.sleep(self._poll_s if self._is_read else min(_FIRST_POLL_S, self._poll_s))
+
+
+def stored(document: Document, before: Held | None) -> Held:
+    """Return a stored config as it is held; the one before goes on where it cannot be used.
+
+    Args:
+        document: As the store has it.
+        before: As it was held.
+    """
+    try:
+        if document.is_damaged:
+            raise InvalidRequest
+        message = decoded(document.content)
+        config = read_config(message, document.version)
+        if config.name != document.name:
+            raise InvalidRequest
+    except InvalidRequest as error:
+        last = before.config if before is not None else None
+        said = f"version {document.version} in the store cannot be used: {error}"
+        if not str(error):
+            said = "what the store has of it is damaged"
+        goes_on = f"; version {last.version} goes on" if last is not None else ""
+        return Held(document.name, Origin.STORE, last, document.version, document.written_s, problem=said + goes_on)
+    return Held(document.name, Origin.STORE, config, document.version, document.written_s)
+
+
+def _in_file(one: FileConfig, before: Held | None) -> Held:
+    if one.config is not None:
+        return Held(one.name, Origin.FILE, one.config, one.config.version, file=one.path)
+    last = before.config if before is not None else None
+    goes_on = "; what stood there before goes on" if last is not None else ""
+    return Held(one.name, Origin.FILE, last, file=one.path, problem=one.problem + goes_on)
+
+
+def _joined(*problems: str) -> str:
+    return "; ".join(filter(None, problems))
