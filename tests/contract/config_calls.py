@@ -35,7 +35,7 @@ class Configs:
         record: pb.ServingConfigRecord = (await self.stub.GetServingConfig(request)).record
         return record
 
-    async def list(self) -> dict[str, pb.ServingConfigRecord]:
+    async def all(self) -> dict[str, pb.ServingConfigRecord]:
         found = await self.stub.ListServingConfigs(pb.ListServingConfigsRequest())
         return {record.config.name: record for record in found.records}
 

@@ -37,7 +37,7 @@ async def test_a_config_that_is_put_is_read_and_listed(configs: Configs, name: s
     assert record.HasField("write_time")
     assert list(record.problems) == []
     assert await configs.get(name) == record
-    listed = await configs.list()
+    listed = await configs.all()
     assert listed[name] == record
     assert list(listed) == sorted(listed)
 
@@ -170,12 +170,12 @@ async def test_a_change_is_known_to_another_gateway_soon(platform: Platform, con
     other = Configs(await platform.gateway_over_the_wire())
     record = await configs.put(name, slate_size=3)
     async with asyncio.timeout(10):
-        while name not in await other.list():
+        while name not in await other.all():
             await asyncio.sleep(0.02)
     assert await other.get(name) == record
     await configs.delete(name)
     async with asyncio.timeout(10):
-        while name in await other.list():
+        while name in await other.all():
             await asyncio.sleep(0.02)
 
 
