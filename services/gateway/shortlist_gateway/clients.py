@@ -72,7 +72,7 @@ class RetrievalClient:
     async def retrieve_users(self, request: UsersRequest, deadline: Deadline) -> UsersResult:
         """See :class:`shortlist_domain.user_search.UserSearch`."""
         message = wire.users_request(request)
-        return wire.users_result(await _call("retrieval", self._stub.RetrieveUsers, message, deadline))
+        return wire.users_result(await call("retrieval", self._stub.RetrieveUsers, message, deadline))
 
     async def held_bundles(self, deadline: Deadline) -> tuple[str, ...]:
         """See :class:`shortlist_domain.stages.RetrievalStage`."""
