@@ -20,12 +20,14 @@ from shortlist_domain.filters import (
     Node,
     Not,
     Operator,
+    Parameter,
     Value,
 )
 
 MAX_FIELD_BYTES = 256
 MAX_TEXT_BYTES = 1024
 MAX_EVENT_TYPES = 100
+MAX_PARAMETER_BYTES = 64
 
 _OPERATORS = {
     selection_pb2.COMPARISON_OPERATOR_EQUAL: Operator.EQUAL,
@@ -41,7 +43,7 @@ _NUMBERS = {operator: number for number, operator in _OPERATORS.items()}
 
 
 def node_of(message: selection_pb2.FilterNode, path: str, violations: list[Violation]) -> Node:
-    """Return the tree that ``message``, the field ``path`` of a request, describes.
+    """Return the tree that ``message``, the field ``path`` of a request, describes; it may have parameters.
 
     ``violations`` gets everything that is wrong; where it got something, the tree returned is of no use.
     """
@@ -99,7 +101,7 @@ def _comparison(message: selection_pb2.Comparison, path: str, violations: list[V
 def _value(message: selection_pb2.Comparison, operator: Operator, path: str, violations: list[Violation]) -> Value:
     form = message.WhichOneof("value")
     if (form is None) is not (operator is Operator.PRESENT):
-        said = "takes no value" if form else "needs one of text, number, flag, texts and time"
+        said = "takes no value" if form else "needs one of text, number, flag, texts, time and parameter"
         violations.append(Violation(f"{path}.{form or 'value'}", f"the operator {operator} {said}"))
         return None
     if form == "text":
@@ -114,8 +116,14 @@ def _value(message: selection_pb2.Comparison, operator: Operator, path: str, vio
         if not math.isfinite(message.number):
             violations.append(Violation(f"{path}.number", f"is {message.number}; it must be a finite number"))
         return message.number
+    if form == "parameter":
+        size = len(message.parameter.encode())
+        if not 1 <= size <= MAX_PARAMETER_BYTES:
+            said = f"is {size} bytes long; 1 to {MAX_PARAMETER_BYTES} are allowed"
+            violations.append(Violation(f"{path}.parameter", said))
+        return Parameter(message.parameter)
     if form == "time":
-        return Moment(_seconds(message.time, f"{path}.time", violations))
+        return moment_of(message.time, f"{path}.time", violations)
     return message.flag if form == "flag" else None
 
 
@@ -142,12 +150,13 @@ def _history(message: selection_pb2.HistoryPredicate, path: str, violations: lis
     return History(types, lookback_s)
 
 
-def _seconds(time: Timestamp, path: str, violations: list[Violation]) -> float:
+def moment_of(time: Timestamp, path: str, violations: list[Violation]) -> Moment:
+    """Return the moment that ``time``, the field ``path`` of a request, is; ``violations`` gets what is wrong."""
     try:
         time.ToJsonString()  # knows the range, years 1 to 9999
     except ValueError:
         violations.append(Violation(path, f"of {time.seconds} s and {time.nanos} ns is no time of the years 1 to 9999"))
-    return (time.seconds * 1_000_000 + time.nanos // 1000) / 1e6
+    return Moment((time.seconds * 1_000_000 + time.nanos // 1000) / 1e6)
 
 
 def _set_value(message: selection_pb2.Comparison, value: Value) -> None:

@@ -136,6 +136,8 @@ async def test_retrieval_refuses_what_only_the_gateway_can_know(platform: Platfo
         selection_pb2.Filter(expression="year > 1990"),
         selection_pb2.Filter(ast={"history": {}}),
         selection_pb2.Filter(ast={"comparison": {"field": "colour", "operator": 1, "text": "red"}}),
+        selection_pb2.Filter(ast={"comparison": {"field": "title", "operator": 1, "parameter": "t"}}),
+        selection_pb2.Filter(ast={"all": {"nodes": [{"history": {}}]}}, named={"name": "a"}),
     ):
         request = retrieval_pb.RetrieveCandidatesRequest(bundle_id=platform.bundle_id, filter=condition)
         with pytest.raises(grpc.aio.AioRpcError) as caught:

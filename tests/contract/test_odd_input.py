@@ -175,7 +175,7 @@ async def test_odd_ids_are_served_like_any_other(
 @pytest.mark.parametrize(
     ("field", "request_fields"),
     [
-        ("filter.named", {"filter": selection_pb2.Filter(named=selection_pb2.NamedFilter(name="a"))}),
+        ("filter.named.name", {"filter": selection_pb2.Filter(named=selection_pb2.NamedFilter(name="a"))}),
         (
             "filter.on_empty",
             {"filter": selection_pb2.Filter(expression="", on_empty=selection_pb2.EMPTY_POLICY_FALLBACK_CONFIG)},

@@ -2,6 +2,7 @@
 
 from shortlist_domain.filters.binding import bound
 from shortlist_domain.filters.canonical import NOTHING, canonical
+from shortlist_domain.filters.parameters import SAMPLES, Template, parameters_of, with_values
 from shortlist_domain.filters.tree import (
     ACTOR_PREFIX,
     EVERYTHING,
@@ -21,6 +22,7 @@ from shortlist_domain.filters.tree import (
     Node,
     Not,
     Operator,
+    Parameter,
     Schema,
     Value,
     Word,
@@ -37,6 +39,7 @@ __all__ = [
     "MAX_NODES",
     "MAX_TEXTS",
     "NOTHING",
+    "SAMPLES",
     "All",
     "Any",
     "AttributeKind",
@@ -47,10 +50,14 @@ __all__ = [
     "Node",
     "Not",
     "Operator",
+    "Parameter",
     "Schema",
+    "Template",
     "Value",
     "Word",
     "bound",
     "canonical",
     "limit_violation",
+    "parameters_of",
+    "with_values",
 ]

@@ -81,7 +81,15 @@ class Moment:
     """Seconds since 1970 UTC."""
 
 
-Value: TypeAlias = "str | float | bool | Moment | Word | tuple[str | Word, ...] | None"
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """The place of a value that comes later; see :mod:`shortlist_domain.filters.parameters`."""
+
+    name: str
+    """Without the ``$`` that it has in expressions."""
+
+
+Value: TypeAlias = "str | float | bool | Moment | Word | Parameter | tuple[str | Word | Parameter, ...] | None"
 """What an attribute is compared with; several texts: one of them. ``None`` belongs to PRESENT."""
 
 

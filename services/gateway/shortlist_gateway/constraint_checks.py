@@ -11,6 +11,7 @@ from shortlist_domain.ids import id_violation
 from shortlist_domain.spread import DiversityMethod
 from shortlist_gateway.checks import Checks
 from shortlist_gateway.filters.condition import condition_of
+from shortlist_gateway.filters.templates import NO_TEMPLATES, Templates
 from shortlist_gateway.slate.chance import MOST_STRENGTH, ExplorationMethod
 from shortlist_gateway.slate.rules import (
     NO_RULES,
@@ -48,12 +49,15 @@ _EXPLORATION = {
 }
 
 
-def rules_of(checks: Checks, constraints: Constraints, slate_size: int) -> Rules:
-    """Return the rules for a slate of ``slate_size``; what is wrong with them is noted in ``checks``."""
+def rules_of(checks: Checks, constraints: Constraints, slate_size: int, templates: Templates = NO_TEMPLATES) -> Rules:
+    """Return the rules for a slate of ``slate_size``; what is wrong with them is noted in ``checks``.
+
+    Filters of promotions may name those of ``templates``.
+    """
     rules = Rules(
         caps=_caps(checks, constraints),
         pins=_pins(checks, constraints, slate_size),
-        promotions=_promotions(checks, constraints, slate_size),
+        promotions=_promotions(checks, constraints, slate_size, templates),
         rotation=_rotation(checks, constraints),
         diversity=_diversity(checks, constraints),
         exploration=_exploration(checks, constraints, slate_size),
@@ -121,7 +125,9 @@ def _pins(checks: Checks, constraints: Constraints, slate_size: int) -> tuple[Pi
     return tuple(by_position[position] for position in sorted(by_position))
 
 
-def _promotions(checks: Checks, constraints: Constraints, slate_size: int) -> tuple[Promotion, ...]:
+def _promotions(
+    checks: Checks, constraints: Constraints, slate_size: int, templates: Templates
+) -> tuple[Promotion, ...]:
     path = "constraints.promotions"
     if len(constraints.promotions) > MAX_PROMOTIONS:
         checks.wrong(path, f"has {len(constraints.promotions)} entries; at most {MAX_PROMOTIONS} are allowed")
@@ -129,7 +135,7 @@ def _promotions(checks: Checks, constraints: Constraints, slate_size: int) -> tu
     promotions = []
     for index, promotion in enumerate(constraints.promotions):
         at = f"{path}[{index}]"
-        condition = condition_of(promotion.filter, f"{at}.filter", checks)
+        condition = condition_of(promotion.filter, f"{at}.filter", checks, templates)
         if condition.is_relaxed:
             checks.wrong(f"{at}.filter.on_empty", "is RELAX_FILTER; a promotion cannot be made without its filter")
         amount = promotion.WhichOneof("amount")

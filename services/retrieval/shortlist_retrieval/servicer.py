@@ -13,7 +13,7 @@ from shortlist.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceSe
 from shortlist_bundle.host import BundleHost, Held
 from shortlist_bundle.item_table import ItemFeedReader
 from shortlist_domain.errors import InvalidRequest, Violation
-from shortlist_domain.filters import Node
+from shortlist_domain.filters import Node, parameters_of
 from shortlist_domain.stages import RetrieveRequest, RetrieveResult
 from shortlist_domain.user_search import UsersRequest
 from shortlist_retrieval.engine import RetrievalEngine, Shelf
@@ -125,10 +125,12 @@ def _request(message: pb.RetrieveCandidatesRequest) -> RetrieveRequest:
 
 
 def _filter(message: selection_pb2.Filter) -> Node:
-    if message.WhichOneof("condition") != "ast":
+    if message.WhichOneof("condition") != "ast" or message.HasField("named"):
         raise InvalidRequest(Violation("filter.ast", "is required in a filter; other forms are not read here"))
     violations: list[Violation] = []
     node = node_of(message.ast, "filter.ast", violations)
+    if names := parameters_of(node):
+        violations.append(Violation("filter.ast", f"names the parameter {names[0]!r}, which has no value here"))
     if violations:
         raise InvalidRequest(*violations)
     return node

@@ -8,7 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shortlist_domain.filters import EVERYTHING, All, Any, Comparison, History, Node, Not, Operator, Value, Word
+from shortlist_domain.filters import (
+    EVERYTHING,
+    All,
+    Any,
+    Comparison,
+    History,
+    Node,
+    Not,
+    Operator,
+    Parameter,
+    Value,
+    Word,
+)
 from shortlist_gateway.filters.expression import ExpressionRefused, parsed
 
 
@@ -65,6 +77,13 @@ A, B, C, D = (is_(name) for name in "abcd")
         ("a > 2024-01-31T12:00:00Z", is_("a", Word("2024-01-31T12:00:00Z"), ">")),
         ("a > 2024-01-31T12:00:00.5+02:00 b = 1", All((is_("a", Word("2024-01-31T12:00:00.5+02:00"), ">"), B))),
         ("a > 2024-01-31", is_("a", Word("2024-01-31"), ">")),
+        ("a = $b", is_("a", Parameter("b"))),
+        ("a:$größe_2", is_("a", Parameter("größe_2"), ":")),
+        ('a = "$b"', is_("a", "$b")),
+        ("a = b$c", is_("a", Word("b$c"))),
+        ('a:($b, "c")', is_("a", (Parameter("b"), "c"), ":")),
+        ('a:($b AND "c")', All((is_("a", Parameter("b"), ":"), is_("a", "c", ":")))),
+        ("a<$b(c=1)", All((is_("a", Parameter("b"), "<"), C))),
         ("seen()", History()),
         ("seen(rating)", History(("rating",))),
         ("seen(add-to-cart, _x, 購入)", History(("add-to-cart", "_x", "購入"))),
@@ -112,6 +131,11 @@ def test_an_expression_means_what_aip_160_says(expression: str, tree: Node) -> N
         ("seen(*)", "'*' in seen(...)"),
         ("seen(99999999999999d)", "the lookback"),
         ("a = actor.b", "attributes are compared with values"),
+        ("a = $", "'$' at character 5"),
+        ("a = $1", "'$' at character 5; expected ( or a parameter, as in $name"),
+        ("a = $b.c", "'$' at character 5"),
+        ("$a = 1", "'$a' at character 1"),
+        ("seen($a)", "$a in seen(...)"),
         ("a:(b:(1))", "':' at character 5"),
         ("a = ()", "')' at character 6"),
         ("a = (1 OR 2 AND 3)", "'AND' at character 13"),
@@ -140,7 +164,7 @@ def test_an_expression_is_parsed_once() -> None:
 
 PIECES = st.sampled_from(
     ["a", "b.c", "=", "!=", "<", ">=", ":", ":*", "(", ")", '"x"', "'", '"', "\\", ",", "AND", "OR", "NOT", "-", "1990",
-     "true", "seen(", "seen", "30d", "2024-01-31T12:00:00Z", " ", "\n", "\x00", "é", "*", "actor.age", "."]
+     "true", "seen(", "seen", "30d", "$a", "$", "2024-01-31T12:00:00Z", " ", "\n", "\x00", "é", "*", "actor.age", "."]
 )  # fmt: skip
 
 

@@ -321,7 +321,7 @@ async def test_a_bundle_of_before_refuses_attributes_and_takes_ids_actors_and_hi
     ("message", "field"),
     [
         (selection_pb2.Filter(), "filter"),
-        (selection_pb2.Filter(named=selection_pb2.NamedFilter(name="a")), "filter.named"),
+        (selection_pb2.Filter(named=selection_pb2.NamedFilter(name="a")), "filter.named.name"),
         (selection_pb2.Filter(expression="a ="), "filter.expression"),
         (selection_pb2.Filter(on_empty=selection_pb2.EMPTY_POLICY_FALLBACK_CONFIG, expression=""), "filter.on_empty"),
         (selection_pb2.Filter(on_empty=9, expression=""), "filter.on_empty"),  # type: ignore[arg-type]

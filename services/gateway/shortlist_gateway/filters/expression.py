@@ -1,8 +1,8 @@
 """Filter expressions to trees: the subset of AIP-160 that makes sense of items.
 
 As AIP-160 has it, OR binds tighter than AND, and terms side by side are joined as by AND: ``a = 1 b = 2 OR c = 3`` is
-``a = 1 AND (b = 2 OR c = 3)``. Beyond AIP-160: a list of values in parentheses, ``id:("1", "2")``, and durations in
-minutes, hours and days. https://google.aip.dev/160
+``a = 1 AND (b = 2 OR c = 3)``. Beyond AIP-160: a list of values in parentheses, ``id:("1", "2")``, durations in
+minutes, hours and days, and parameters, ``$name``, in the place of values. https://google.aip.dev/160
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from shortlist_domain.filters import (
     Node,
     Not,
     Operator,
+    Parameter,
     Word,
     limit_violation,
 )
@@ -47,6 +48,7 @@ member: (NAME | STRING) ("." (NAME | STRING))*
          | "(" value ("OR" value)+ ")" -> listed
          | "(" value ("AND" value)+ ")" -> together
 ?value: STRING -> text
+      | PARAMETER -> parameter
       | TIME -> word
       | WORD -> word
 MINUS: "-"
@@ -54,7 +56,8 @@ COMPARATOR: "<=" | ">=" | "!=" | "=" | "<" | ">" | ":"
 FUNCTION.2: /(?!(?:AND|OR|NOT)\b)[^\W\d][\w.]*\(/
 NAME.1: /(?!(?:AND|OR|NOT)(?![\w\-]))[^\W\d][\w\-]*/
 TIME.3: /\d{4}-\d{2}-\d{2}[Tt][\d:.]+([Zz]|[+\-]\d{2}:\d{2})?/
-WORD: /(?!(?:AND|OR|NOT)(?![^\s()<>=!:,"'\\]))[^\s()<>=!:,"'\\]+/
+PARAMETER.4: /\$[^\W\d]\w*(?![^\s()<>=!:,"'\\])/
+WORD: /(?!\$)(?!(?:AND|OR|NOT)(?![^\s()<>=!:,"'\\]))[^\s()<>=!:,"'\\]+/
 STRING: /"(?:[^"\\]|\\.)*"/s | /'(?:[^'\\]|\\.)*'/s
 %ignore /\s+/
 """
@@ -71,6 +74,7 @@ _NAMES = {
     "NAME": "an attribute",
     "STRING": 'a text in quotes, as in "Comedy"',
     "WORD": "a value",
+    "PARAMETER": "a parameter, as in $name",
     "TIME": "a time",
     "LPAR": "(",
     "RPAR": ")",
@@ -93,7 +97,7 @@ class ExpressionRefused(ValueError):
 
 @lru_cache(maxsize=CACHED_EXPRESSIONS)
 def parsed(expression: str) -> Node:
-    """Return the tree of ``expression``; unquoted values in it are words. Empty is everything.
+    """Return the tree of ``expression``; unquoted values in it are words, ``$name`` parameters. Empty is everything.
 
     Raises:
         ExpressionRefused: Too long, too large, or not of the language.
@@ -162,10 +166,13 @@ class _ToTree(Transformer[Token, Node]):
     def word(self, children: list[Token]) -> Word:
         return Word(str(children[0]))
 
-    def listed(self, children: list[str | Word]) -> _Listed:
+    def parameter(self, children: list[Token]) -> Parameter:
+        return Parameter(str(children[0])[1:])
+
+    def listed(self, children: list[str | Word | Parameter]) -> _Listed:
         return _Listed(children)
 
-    def together(self, children: list[str | Word]) -> _Together:
+    def together(self, children: list[str | Word | Parameter]) -> _Together:
         return _Together(children)
 
     def compared(self, children: list[Anything]) -> Node:
@@ -194,6 +201,10 @@ class _ToTree(Transformer[Token, Node]):
                 raise ExpressionRefused(f"has the lookback {found[0]}; it must be above 0 and at most 30 years")
             arguments = arguments[:-1]
         for each in arguments:
+            if isinstance(each, Parameter):
+                raise ExpressionRefused(
+                    f"has ${each.name} in seen(...); parameters stand where an attribute is compared"
+                )
             if isinstance(each, Word) and _DURATION.fullmatch(each.text):
                 raise ExpressionRefused(
                     "has a duration before the end of seen(...); it comes last, a type that looks so is quoted"

@@ -19,6 +19,15 @@ class EmptyPolicy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EMPTY_POLICY_RELAX_FILTER: _ClassVar[EmptyPolicy]
     EMPTY_POLICY_FALLBACK_CONFIG: _ClassVar[EmptyPolicy]
 
+class ParameterKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PARAMETER_KIND_UNSPECIFIED: _ClassVar[ParameterKind]
+    PARAMETER_KIND_TEXT: _ClassVar[ParameterKind]
+    PARAMETER_KIND_NUMBER: _ClassVar[ParameterKind]
+    PARAMETER_KIND_FLAG: _ClassVar[ParameterKind]
+    PARAMETER_KIND_TIME: _ClassVar[ParameterKind]
+    PARAMETER_KIND_TEXTS: _ClassVar[ParameterKind]
+
 class ComparisonOperator(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     COMPARISON_OPERATOR_UNSPECIFIED: _ClassVar[ComparisonOperator]
@@ -47,6 +56,12 @@ EMPTY_POLICY_UNSPECIFIED: EmptyPolicy
 EMPTY_POLICY_RETURN_EMPTY: EmptyPolicy
 EMPTY_POLICY_RELAX_FILTER: EmptyPolicy
 EMPTY_POLICY_FALLBACK_CONFIG: EmptyPolicy
+PARAMETER_KIND_UNSPECIFIED: ParameterKind
+PARAMETER_KIND_TEXT: ParameterKind
+PARAMETER_KIND_NUMBER: ParameterKind
+PARAMETER_KIND_FLAG: ParameterKind
+PARAMETER_KIND_TIME: ParameterKind
+PARAMETER_KIND_TEXTS: ParameterKind
 COMPARISON_OPERATOR_UNSPECIFIED: ComparisonOperator
 COMPARISON_OPERATOR_EQUAL: ComparisonOperator
 COMPARISON_OPERATOR_NOT_EQUAL: ComparisonOperator
@@ -84,6 +99,26 @@ class NamedFilter(_message.Message):
     parameters: _containers.RepeatedCompositeFieldContainer[_actor_pb2.Attribute]
     def __init__(self, name: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[_actor_pb2.Attribute, _Mapping]]] = ...) -> None: ...
 
+class FilterDefinition(_message.Message):
+    __slots__ = ("name", "expression", "ast", "parameters")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    EXPRESSION_FIELD_NUMBER: _ClassVar[int]
+    AST_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    expression: str
+    ast: FilterNode
+    parameters: _containers.RepeatedCompositeFieldContainer[FilterParameter]
+    def __init__(self, name: _Optional[str] = ..., expression: _Optional[str] = ..., ast: _Optional[_Union[FilterNode, _Mapping]] = ..., parameters: _Optional[_Iterable[_Union[FilterParameter, _Mapping]]] = ...) -> None: ...
+
+class FilterParameter(_message.Message):
+    __slots__ = ("name", "kind")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    kind: ParameterKind
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[ParameterKind, str]] = ...) -> None: ...
+
 class FilterNode(_message.Message):
     __slots__ = ("all", "any", "negation", "comparison", "history")
     ALL_FIELD_NUMBER: _ClassVar[int]
@@ -105,7 +140,7 @@ class FilterNodes(_message.Message):
     def __init__(self, nodes: _Optional[_Iterable[_Union[FilterNode, _Mapping]]] = ...) -> None: ...
 
 class Comparison(_message.Message):
-    __slots__ = ("field", "operator", "text", "number", "flag", "texts", "time")
+    __slots__ = ("field", "operator", "text", "number", "flag", "texts", "time", "parameter")
     FIELD_FIELD_NUMBER: _ClassVar[int]
     OPERATOR_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
@@ -113,6 +148,7 @@ class Comparison(_message.Message):
     FLAG_FIELD_NUMBER: _ClassVar[int]
     TEXTS_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
+    PARAMETER_FIELD_NUMBER: _ClassVar[int]
     field: str
     operator: ComparisonOperator
     text: str
@@ -120,7 +156,8 @@ class Comparison(_message.Message):
     flag: bool
     texts: _actor_pb2.TextList
     time: _timestamp_pb2.Timestamp
-    def __init__(self, field: _Optional[str] = ..., operator: _Optional[_Union[ComparisonOperator, str]] = ..., text: _Optional[str] = ..., number: _Optional[float] = ..., flag: _Optional[bool] = ..., texts: _Optional[_Union[_actor_pb2.TextList, _Mapping]] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    parameter: str
+    def __init__(self, field: _Optional[str] = ..., operator: _Optional[_Union[ComparisonOperator, str]] = ..., text: _Optional[str] = ..., number: _Optional[float] = ..., flag: _Optional[bool] = ..., texts: _Optional[_Union[_actor_pb2.TextList, _Mapping]] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., parameter: _Optional[str] = ...) -> None: ...
 
 class HistoryPredicate(_message.Message):
     __slots__ = ("event_types", "lookback")
