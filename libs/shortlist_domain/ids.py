@@ -1,10 +1,16 @@
 """External ids: what is accepted, and how an actor is named."""
 
+import re
 import unicodedata
 
 from shortlist_domain.errors import Violation
 
 MAX_ID_BYTES = 256
+
+NAME_RULE = "it must be 1 to 64 lower-case letters, digits, `-`, `_` and `.`, beginning with a letter or digit"
+"""What the name of something that the server keeps must be, in words; see :func:`is_name`."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 def id_violation(field: str, value: str, *, required: bool = True) -> Violation | None:
@@ -22,6 +28,11 @@ def id_violation(field: str, value: str, *, required: bool = True) -> Violation 
         if unicodedata.category(character) in ("Cc", "Cs"):
             return Violation(field, f"has the control character U+{ord(character):04X} at position {position}")
     return None
+
+
+def is_name(text: str) -> bool:
+    """Return whether ``text`` can name what the server keeps, as a serving config."""
+    return _NAME.fullmatch(text) is not None
 
 
 def actor_id(user_id: str, visitor_id: str) -> str:

@@ -16,10 +16,11 @@ from shortlist_domain.errors import (
     VersionConflict,
     Violation,
 )
+from shortlist_domain.ids import is_name
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.configs.config import ServingConfig
-from shortlist_gateway.configs.fitness import misfits
-from shortlist_gateway.configs.reading import decoded, is_config_name, read_config
+from shortlist_gateway.configs.fitness import filter_violations, misfits
+from shortlist_gateway.configs.reading import decoded, read_config
 from shortlist_gateway.configs.references import dependants, reference_violations
 from shortlist_gateway.configs.registry import COLLECTION, Held, Origin, ServingConfigs
 
@@ -155,6 +156,7 @@ class ConfigChanges:
         violations = reference_violations(config, self._configs.usable())
         for misfit in misfits(config, self._bundles.pinned()):
             violations += misfit.violations
+        violations += filter_violations(config, self._bundles.pinned())
         if violations:
             raise InvalidRequest(*(Violation(f"config.{v.field}", v.description) for v in violations))
 
@@ -171,5 +173,5 @@ class ConfigChanges:
 
 
 def _check_name(name: str) -> None:
-    if not is_config_name(name):
+    if not is_name(name):
         raise NotFound(f"there is no serving config {name[:80]!r}: it is no name of one")

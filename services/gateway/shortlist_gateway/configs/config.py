@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from shortlist.common.v1 import selection_pb2
 from shortlist.gateway.v1 import serving_config_service_pb2 as pb
+from shortlist_gateway.filters.templates import Templates
 from shortlist_gateway.slate.rules import NO_RULES, Rules
 
 DEFAULT = "default"
@@ -74,6 +75,9 @@ class ServingConfig:
     """Name of the config that answers where this one leaves nothing to show."""
 
     experiment: Experiment | None = None
+    filters: Templates = field(default_factory=dict)
+    """Filters that requests may name, read once: those of this version."""
+
     message: pb.ServingConfig = field(default_factory=pb.ServingConfig)
     """As it was written."""
 

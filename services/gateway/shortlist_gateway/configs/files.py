@@ -13,8 +13,9 @@ from google.protobuf.json_format import ParseDict, ParseError
 
 from shortlist.gateway.v1 import serving_config_service_pb2 as pb
 from shortlist_domain.errors import InvalidRequest
+from shortlist_domain.ids import is_name
 from shortlist_gateway.configs.config import ServingConfig
-from shortlist_gateway.configs.reading import is_config_name, read_config
+from shortlist_gateway.configs.reading import read_config
 
 SUFFIXES = (".json", ".yaml", ".yml")
 _MOST_BYTES = 262_144
@@ -56,7 +57,7 @@ def read_file(path: Path) -> FileConfig:
     """Return what stands in a file; what is wrong with it is said, not raised."""
     name = path.stem
     try:
-        if not is_config_name(name):
+        if not is_name(name):
             raise ValueError(f"{name!r} cannot name a config")
         content = _parsed(path)
         if not isinstance(content, dict):

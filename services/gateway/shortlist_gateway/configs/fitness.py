@@ -10,6 +10,7 @@ from shortlist_domain.stages import Source
 from shortlist_gateway.catalogue import Catalogue
 from shortlist_gateway.configs.config import ServingConfig
 from shortlist_gateway.filters.condition import bound_condition
+from shortlist_gateway.filters.templates import fit_violations
 from shortlist_gateway.slate.rules import AttributeCap, Promotion
 
 _SAMPLED = 1_000
@@ -55,6 +56,15 @@ def misfits(config: ServingConfig, catalogue: Catalogue) -> tuple[Misfit, ...]:
         except InvalidRequest as error:
             found.append(Misfit(error.violations, promotion))
     return tuple(found)
+
+
+def filter_violations(config: ServingConfig, catalogue: Catalogue) -> list[Violation]:
+    """Return what of the filters of ``config`` does not fit the bundle; requests that name one are told so as well."""
+    found: dict[Violation, None] = {}
+    for at, (template, definition) in enumerate(zip(config.filters.values(), config.message.filters, strict=True)):
+        path = f"filters[{at}].{definition.WhichOneof('condition')}"
+        found |= dict.fromkeys(fit_violations(template, catalogue.attributes.schema, path))
+    return list(found)
 
 
 def _attributes(catalogue: Catalogue) -> frozenset[str]:

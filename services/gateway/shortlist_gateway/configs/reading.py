@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import re
-
 from google.protobuf.message import DecodeError
 
 from shortlist.common.v1 import selection_pb2
 from shortlist.gateway.v1 import serving_config_service_pb2 as pb
 from shortlist_domain.errors import InvalidRequest, Violation
+from shortlist_domain.ids import NAME_RULE, is_name
 from shortlist_domain.stages import HEADS
 from shortlist_gateway.checks import MAX_LIST_IDS, MAX_SLATE, Checks
 from shortlist_gateway.configs.config import Experiment, SeenRule, ServingConfig, Variant
 from shortlist_gateway.constraint_checks import rules_of, seen_rule
+from shortlist_gateway.filters.templates import templates_of
 
 MAX_CONFIG_BYTES = 32_768
 MAX_CANDIDATES = 2000
 MAX_WEIGHT = 1000.0
 MAX_VARIANTS = 10
 MAX_VARIANT_WEIGHT = 1_000_000
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_NAME_RULE = "it must be 1 to 64 lower-case letters, digits, `-`, `_` and `.`, beginning with a letter or digit"
-
-
-def is_config_name(name: str) -> bool:
-    """Return whether ``name`` can name a config."""
-    return _NAME.fullmatch(name) is not None
 
 
 def read_config(message: pb.ServingConfig, version: int = 0, path: str = "config") -> ServingConfig:
@@ -54,6 +46,7 @@ def read_config(message: pb.ServingConfig, version: int = 0, path: str = "config
         is_excluded, event_types, since_s = seen_rule(checks, constraints, 0.0)
         seen = SeenRule(is_excluded, event_types, -since_s)
     _fallback(checks, message)
+    filters = templates_of(message.filters, "filters", checks)
     config = ServingConfig(
         name=message.name,
         version=version,
@@ -67,10 +60,11 @@ def read_config(message: pb.ServingConfig, version: int = 0, path: str = "config
         include_item_ids=checks.item_ids("constraints.include_item_ids", constraints.include_item_ids, MAX_LIST_IDS),
         seen=seen,
         minimum_click_probability=checks.minimum_click_probability(constraints),
-        rules=rules_of(checks, constraints, longest),
+        rules=rules_of(checks, constraints, longest, filters),
         on_empty=message.on_empty,
         fallback_config=message.fallback_config,
         experiment=_experiment(checks, message) if message.HasField("experiment") else None,
+        filters=filters,
         message=message,
     )
     if checks.violations:
@@ -91,8 +85,8 @@ def decoded(content: bytes) -> pb.ServingConfig:
 
 
 def _name(checks: Checks, field: str, name: str) -> None:
-    if not is_config_name(name):
-        checks.wrong(field, f"is {name[:80]!r}; {_NAME_RULE}")
+    if not is_name(name):
+        checks.wrong(field, f"is {name[:80]!r}; {NAME_RULE}")
 
 
 def _sources(checks: Checks, message: pb.ServingConfig) -> None:

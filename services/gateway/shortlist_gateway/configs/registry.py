@@ -16,7 +16,7 @@ from shortlist_domain.stages import FeatureStage
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.configs.config import BUILT_IN, DEFAULT, ServingConfig
 from shortlist_gateway.configs.files import FileConfig, read_folder
-from shortlist_gateway.configs.fitness import misfits
+from shortlist_gateway.configs.fitness import filter_violations, misfits
 from shortlist_gateway.configs.reading import decoded, read_config
 from shortlist_gateway.configs.references import reference_violations
 from shortlist_telemetry.catalogue import LogEvent, Metrics
@@ -135,7 +135,9 @@ class ServingConfigs:
             references = reference_violations(held.config, self.usable())
             found += [f"{violation.field} {violation.description}" for violation in references]
             if self._bundles.is_ready:
+                unfit = filter_violations(held.config, self._bundles.pinned())
                 found += map(str, misfits(held.config, self._bundles.pinned()))
+                found += [f"{violation.field} {violation.description}" for violation in unfit]
         return found
 
     def start(self) -> None:

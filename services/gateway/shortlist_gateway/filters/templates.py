@@ -18,6 +18,7 @@ from shortlist_domain.filters import (
     limit_violation,
     parameters_of,
 )
+from shortlist_domain.ids import NAME_RULE, is_name
 from shortlist_gateway.checks import Checks
 from shortlist_gateway.filters.expression import ExpressionRefused, parsed
 from shortlist_rpc.filter_message import node_of
@@ -30,7 +31,6 @@ Templates = Mapping[str, Template]
 
 NO_TEMPLATES: Templates = MappingProxyType({})
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _PARAMETER = re.compile(r"[^\W\d]\w*")
 _KINDS = {getattr(selection_pb2, f"PARAMETER_KIND_{kind.name}"): kind for kind in AttributeKind}
 
@@ -48,12 +48,8 @@ def templates_of(
         if at == MAX_FILTERS:
             checks.wrong(path, f"has more than {MAX_FILTERS} filters")
             break
-        if not _NAME.fullmatch(definition.name):
-            checks.wrong(
-                f"{place}.name",
-                f"is {definition.name[:80]!r}; it must be 1 to 64 lower-case letters, digits, `-`, `_` and `.`, "
-                "beginning with a letter or digit",
-            )
+        if not is_name(definition.name):
+            checks.wrong(f"{place}.name", f"is {definition.name[:80]!r}; {NAME_RULE}")
         if definition.name in templates:
             checks.wrong(f"{place}.name", f"is {definition.name!r} a second time; each name is allowed once")
         templates[definition.name] = _template(definition, place, checks)

@@ -23,7 +23,7 @@ SERVING_CONFIG_ORIGIN_STORE: ServingConfigOrigin
 SERVING_CONFIG_ORIGIN_FILE: ServingConfigOrigin
 
 class ServingConfig(_message.Message):
-    __slots__ = ("name", "description", "sources", "candidate_count", "head_weights", "slate_size", "constraints", "on_empty", "fallback_config", "experiment")
+    __slots__ = ("name", "description", "sources", "candidate_count", "head_weights", "slate_size", "constraints", "on_empty", "fallback_config", "experiment", "filters")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
@@ -34,6 +34,7 @@ class ServingConfig(_message.Message):
     ON_EMPTY_FIELD_NUMBER: _ClassVar[int]
     FALLBACK_CONFIG_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    FILTERS_FIELD_NUMBER: _ClassVar[int]
     name: str
     description: str
     sources: _containers.RepeatedCompositeFieldContainer[ConfiguredSource]
@@ -44,7 +45,8 @@ class ServingConfig(_message.Message):
     on_empty: _selection_pb2.EmptyPolicy
     fallback_config: str
     experiment: ServingExperiment
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., sources: _Optional[_Iterable[_Union[ConfiguredSource, _Mapping]]] = ..., candidate_count: _Optional[int] = ..., head_weights: _Optional[_Iterable[_Union[ConfiguredHead, _Mapping]]] = ..., slate_size: _Optional[int] = ..., constraints: _Optional[_Union[_selection_pb2.Constraints, _Mapping]] = ..., on_empty: _Optional[_Union[_selection_pb2.EmptyPolicy, str]] = ..., fallback_config: _Optional[str] = ..., experiment: _Optional[_Union[ServingExperiment, _Mapping]] = ...) -> None: ...
+    filters: _containers.RepeatedCompositeFieldContainer[_selection_pb2.FilterDefinition]
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., sources: _Optional[_Iterable[_Union[ConfiguredSource, _Mapping]]] = ..., candidate_count: _Optional[int] = ..., head_weights: _Optional[_Iterable[_Union[ConfiguredHead, _Mapping]]] = ..., slate_size: _Optional[int] = ..., constraints: _Optional[_Union[_selection_pb2.Constraints, _Mapping]] = ..., on_empty: _Optional[_Union[_selection_pb2.EmptyPolicy, str]] = ..., fallback_config: _Optional[str] = ..., experiment: _Optional[_Union[ServingExperiment, _Mapping]] = ..., filters: _Optional[_Iterable[_Union[_selection_pb2.FilterDefinition, _Mapping]]] = ...) -> None: ...
 
 class ConfiguredSource(_message.Message):
     __slots__ = ("source", "quota", "weight")
