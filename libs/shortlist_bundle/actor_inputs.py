@@ -46,7 +46,7 @@ def actor_inputs(actor: ActorFeatures, features: FeatureList, wanted: Collection
         times_s = actor.history_times_s
         age_s = max(actor.now_s - times_s[-1], 0.0) if times_s else 0.0
         inputs["has_history"] = np.array([bool(actor.history_rows)])
-        inputs["age_s"] = np.array([age_s if math.isfinite(age_s) else 0.0], np.float32)
+        inputs["age_s"] = np.array([age_s if age_s <= _LARGEST else 0.0], np.float32)
     if not PROFILE_INPUTS.isdisjoint(wanted):
         names = features.user_categories
         categories = [vocabulary.index(actor.attributes.get(vocabulary.name)) for vocabulary in names]
@@ -83,10 +83,11 @@ def _history(actor: ActorFeatures, length: int) -> ModelInputs:
 def recent_ages_s(actor: ActorFeatures, length: int) -> NDArray[np.float32]:
     """Return the seconds between the latest ``length`` events and the request, float32 ``(l,)``, oldest first.
 
-    Never negative, and 0 where an age is not a finite number.
+    Never negative, and 0 where an age is not a finite number, of float32.
     """
     times_s = np.frombuffer(actor.history_times_s, np.float64)[-length:]
-    return _finite(np.maximum(actor.now_s - times_s, 0.0)).astype(np.float32)
+    ages_s = np.maximum(actor.now_s - times_s, 0.0)
+    return np.where(ages_s <= _LARGEST, ages_s, 0.0).astype(np.float32)
 
 
 def _finite(values: NDArray[np.floating]) -> NDArray[np.floating]:

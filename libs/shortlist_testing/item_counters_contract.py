@@ -106,7 +106,7 @@ class ItemCountersContract:
         )
         assert [step.is_snapshot for step in seen].count(True) == 1
 
-    @pytest.mark.parametrize("cursor", ["nonsense", "0-1", "99999999999999-0", "-", "00-00-0"])
+    @pytest.mark.parametrize("cursor", ["nonsense", "0-1", "99999999999999-0", "-", "00-00-0", "9" * 20 + "-1"])
     async def test_a_cursor_that_means_nothing_here_gets_a_snapshot(self, make_store: MakeStore, cursor: str) -> None:
         store = await make_store()
         await store.append_events(KEY, [event("a", 3.0)], soon())

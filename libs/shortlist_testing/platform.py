@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from shortlist_cli.serving import OneProcess
 from shortlist_feature_store.settings import FeatureStoreSettings
+from shortlist_feature_store.wiring import FeatureStoreService
 from shortlist_gateway.clients import RankingClient, RetrievalClient
 from shortlist_gateway.settings import GatewaySettings
 from shortlist_gateway.wiring import GatewayService
@@ -19,7 +20,7 @@ from shortlist_ranking.wiring import RankingService
 from shortlist_retrieval.settings import RetrievalSettings
 from shortlist_retrieval.wiring import RetrievalService
 from shortlist_rpc.server import RunningServer, Service
-from shortlist_testing.redis import running_valkey
+from shortlist_testing.redis import RunningValkey, running_valkey
 from shortlist_testing.running import own_metrics, running
 from shortlist_testing.tiny_bundle import tiny_bundle
 
@@ -27,9 +28,12 @@ from shortlist_testing.tiny_bundle import tiny_bundle
 class Platform:
     """A running platform; what is opened on the way is closed with it."""
 
-    def __init__(self, service: OneProcess, bundle_id: str, settings: GatewaySettings) -> None:
+    def __init__(
+        self, service: OneProcess, bundle_id: str, settings: GatewaySettings, valkey: RunningValkey
+    ) -> None:
         self.service = service
         self.bundle_id = bundle_id
+        self.valkey = valkey
         self.max_message_bytes = settings.max_message_bytes
         self.address = ""
         self.server: RunningServer
@@ -38,11 +42,13 @@ class Platform:
         self._stack = contextlib.AsyncExitStack()
 
     async def stage_channel(self, stage: str) -> grpc.aio.Channel:
-        """Return a channel to ``retrieval`` or ``ranking``, served on a port of its own over the same bundles."""
+        """Return a channel to a stage on a port of its own, over the same bundles or the same Valkey."""
         folder = self._settings.bundle_store
         service: Service
         if stage == "retrieval":
             service = RetrievalService(RetrievalSettings(bundle_store=folder, feature_store_target=""))
+        elif stage == "feature-store":
+            service = FeatureStoreService(FeatureStoreSettings(redis_url=SecretStr(self.valkey.url)))
         else:
             service = RankingService(RankingSettings(bundle_store=folder, feature_store_target=""))
         return await self._channel_to(await self._stack.enter_async_context(running(service)))
@@ -109,5 +115,5 @@ async def platform_over(bundles: Path, bundle_id: str, **gateway: object) -> Asy
             settings,
             own_metrics(),
         )
-        async with Platform(service, bundle_id, settings).open() as platform:
+        async with Platform(service, bundle_id, settings, valkey).open() as platform:
             yield platform

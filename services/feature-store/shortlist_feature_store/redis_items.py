@@ -24,7 +24,7 @@ _STEPS_AT_ONCE = 1_000
 _GRACE_S = 2.0
 """How much longer than agreed a server may take to answer a watcher before it counts as gone."""
 
-_ENTRY_ID = re.compile(r"\d{1,20}-\d{1,20}")
+_ENTRY_ID = re.compile(r"\d{1,19}-\d{1,19}")
 _NOTHING = "0-0"
 """Cursor of a stream that has no entry yet."""
 
