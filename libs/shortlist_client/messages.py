@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict
 
@@ -61,6 +60,9 @@ class Selected(Sized, total=False):
 
     filter: str
     """Which items may appear, as in ``genres:"Comedy" AND year >= 1990``."""
+
+    named_filter: selection_pb2.NamedFilter
+    """A filter that the serving config keeps, from :func:`shortlist_client.named_filter`; with ``filter`` both hold."""
 
     exclude_item_ids: Iterable[str]
     """Items that must not appear."""
@@ -129,44 +131,6 @@ class BatchFields(Selected, total=False):
 
     resume_token: str
     """From the last answer that arrived, to go on after it; users and arguments must be the same."""
-
-
-def rating(item_id: str, value: float, *, event_id: str = "", time_s: float | None = None) -> actor_pb2.Event:
-    """Return an event of type ``rating``.
-
-    Args:
-        item_id: Item that was rated.
-        value: Rating on the data set's own scale.
-        event_id: As of :func:`event`.
-        time_s: As of :func:`event`.
-
-    Raises:
-        ValueError: ``value`` is not finite.
-    """
-    return event("rating", item_id, value, event_id=event_id, time_s=time_s)
-
-
-def event(
-    event_type: str, item_id: str, value: float = 1.0, *, event_id: str = "", time_s: float | None = None
-) -> actor_pb2.Event:
-    """Return an event.
-
-    Args:
-        event_type: What was done, as in ``view`` or ``purchase``.
-        item_id: Item that it was done to.
-        value: Strength of it on the data set's own scale.
-        event_id: Makes repeating the write harmless; empty: derived from the rest by the server.
-        time_s: When it happened, seconds since 1970 UTC; ``None``: on arrival.
-
-    Raises:
-        ValueError: ``value`` is not finite.
-    """
-    if not math.isfinite(value):
-        raise ValueError(f"value is {value}; that of a {event_type} must be a finite number")
-    made = actor_pb2.Event(item_id=item_id, value=value, event_type=event_type, event_id=event_id)
-    if time_s is not None:
-        made.event_time.FromMicroseconds(round(time_s * 1e6))
-    return made
 
 
 def recommend_request(tenant: str, user_id: str, fields: RecommendFields) -> RecommendRequest:
@@ -287,7 +251,10 @@ def _attribute(name: str, value: str | Sequence[str]) -> actor_pb2.Attribute:
 
 
 def _filter(fields: Selected) -> selection_pb2.Filter | None:
-    return selection_pb2.Filter(expression=fields["filter"]) if fields.get("filter") else None
+    expression, named = fields.get("filter") or None, fields.get("named_filter")
+    if expression is None and named is None:
+        return None
+    return selection_pb2.Filter(expression=expression, named=named)
 
 
 def _constraints(fields: Selected) -> selection_pb2.Constraints:

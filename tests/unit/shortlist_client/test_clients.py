@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ import pytest
 from shortlist.common.v1 import selection_pb2
 from shortlist.gateway.v1 import event_service_pb2, recommendation_service_pb2
 from shortlist.gateway.v1.recommendation_service_pb2 import BatchRecommendRequest, BatchRecommendResponse
-from shortlist_client import AsyncClient, Client, rating
+from shortlist_client import AsyncClient, Client, named_filter, rating
 from shortlist_testing.platform import running_platform
 from shortlist_testing.tiny_bundle import item_ids
 
@@ -148,6 +149,24 @@ async def test_no_call_waits_for_ever() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await client.recommend("ann", timeout_s=0.3)
         assert caught.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+def test_values_of_a_named_filter_keep_their_kinds() -> None:
+    at = datetime(2024, 1, 31, 12, 0, 0, 250_000, tzinfo=timezone(timedelta(hours=2)))
+    named = named_filter("f", text='") OR id:*', number=3, flag=False, time=at, texts=["a", "b"])
+    assert named.name == "f"
+    assert [(each.name, each.WhichOneof("value")) for each in named.parameters] == [
+        (kind, kind) for kind in ("text", "number", "flag", "time", "texts")
+    ]
+    assert named.parameters[0].text == '") OR id:*'
+    assert named.parameters[3].time.ToJsonString() == "2024-01-31T10:00:00.250Z"
+    assert list(named.parameters[4].texts.values) == ["a", "b"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), datetime(2024, 1, 31)])  # noqa: DTZ001
+def test_values_that_mean_nothing_are_refused_before_they_are_sent(value: float | datetime) -> None:
+    with pytest.raises(ValueError, match=r"finite|offset"):
+        named_filter("f", value=value)
 
 
 def test_a_rating_that_is_no_number_is_refused_before_it_is_sent() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from shortlist_data.dataset import Dataset
 from shortlist_retrieval.index import build_index
 from shortlist_retrieval.loading import LoadedBundle
 from shortlist_trainer.histories import only
-from shortlist_trainer.presets import ConfigRefused
+from shortlist_trainer.presets import ConfigRefused, load_config
 from shortlist_trainer.publish import add_bundle
 from shortlist_trainer.train import train
 
@@ -56,6 +58,22 @@ def test_users_change_nothing_else_of_a_bundle(world: Dataset, tmp_path: Path) -
     files = train(world, quick("users.vectors=true"), tmp_path, build_index, resume=True).files
     assert files.keys() - without.keys() == set(layout.USER_FILES)
     assert {name: files[name] for name in without} == without
+
+
+def test_users_who_are_alike_met_the_same_items(wide: Dataset, tmp_path: Path) -> None:
+    """By what they did alone: the models are told nothing else of the users."""
+    untold = dataclasses.replace(wide, user_attributes=())
+    config = load_config("tiny", overrides=("threads=1", "users.vectors=true", "evaluation.resamples=50"))
+    vectors = np.load(io.BytesIO(train(untold, config, tmp_path, build_index).files[layout.USER_VECTORS]))
+    met = np.zeros((len(wide.user_ids), len(wide.item_ids)), np.float32)
+    met[wide.user_rows, wide.item_rows] = 1.0
+    met = met[np.unique(wide.user_rows)]
+    common = met @ met.T
+    shares = common / (met.sum(axis=1)[:, None] + met.sum(axis=1) - common)
+    cosines = vectors @ vectors.T
+    np.fill_diagonal(cosines, -2.0)
+    alike = np.take_along_axis(shares, np.argsort(-cosines, axis=1)[:, :10], axis=1)
+    assert alike.mean() > 1.5 * shares[~np.eye(len(shares), dtype=bool)].mean()
 
 
 def test_a_setting_that_is_none_is_refused_by_name() -> None:
