@@ -36,7 +36,12 @@ def fuse(lists: Mapping[str, NDArray[np.int32]], quotas: Mapping[str, float], k:
     return fuse_scored(lists, quotas, k).rows
 
 
-def fuse_scored(lists: Mapping[str, NDArray[np.int32]], quotas: Mapping[str, float], k: int) -> Fused:
+def fuse_scored(
+    lists: Mapping[str, NDArray[np.int32]],
+    quotas: Mapping[str, float],
+    k: int,
+    weights: Mapping[str, float] | None = None,
+) -> Fused:
     """Return at most ``k`` rows out of ``lists``.
 
     Every source first puts ``floor(quota * k)`` of its own best into the result; what is left of the ``k`` places goes
@@ -47,6 +52,7 @@ def fuse_scored(lists: Mapping[str, NDArray[np.int32]], quotas: Mapping[str, flo
         quotas: Share of ``k`` that a source is guaranteed, also its weight in the sum. A source without an entry has
             no guarantee and the weight of an average source. Empty: all weigh 1.
         k: Places, at least 0.
+        weights: Weights in the sum, above 0, instead of the quotas. A source without an entry has the average one.
 
     Raises:
         ValueError: A quota is negative or not finite, or together they are above 1.
@@ -57,9 +63,9 @@ def fuse_scored(lists: Mapping[str, NDArray[np.int32]], quotas: Mapping[str, flo
     names = [name for name, rows in lists.items() if len(rows)]
     if not names or k <= 0:
         return Fused(np.empty(0, np.int32), np.empty(0, np.float32))
-    average = total / len(quotas) if total else 1.0
-    weights = [quotas.get(name, average) if total else 1.0 for name in names]
-    parts = [w / (RANK_OFFSET + 1.0 + np.arange(len(lists[n]))) for n, w in zip(names, weights, strict=True)]
+    given = weights or (quotas if total else {})
+    average = sum(given.values()) / len(given) if given else 1.0
+    parts = [given.get(name, average) / (RANK_OFFSET + 1.0 + np.arange(len(lists[name]))) for name in names]
     stacked = np.concatenate([lists[name] for name in names])
     distinct: NDArray[np.int32] | None = None
     n_rows = int(stacked.max()) + 1

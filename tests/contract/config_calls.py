@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
@@ -17,6 +14,7 @@ class Configs:
     """A gateway's serving configs."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.channel = channel
         self.stub: Any = ServingConfigServiceStub(channel)
 
     async def put(
@@ -50,10 +48,3 @@ class Configs:
         request = pb.RollbackServingConfigRequest(name=name, version=version, **fields)
         record: pb.ServingConfigRecord = (await self.stub.RollbackServingConfig(request)).record
         return record
-
-
-@asynccontextmanager
-async def soon(within_s: float = 10.0) -> AsyncIterator[None]:
-    """Let what is polled come true within a time."""
-    async with asyncio.timeout(within_s):
-        yield

@@ -9,7 +9,10 @@ from itertools import compress
 from shortlist_domain.features import user_numbers
 from shortlist_domain.stages import IMPRESSION, ActorFeatures, ActorState
 from shortlist_gateway.catalogue import Catalogue
-from shortlist_gateway.query import Query
+from shortlist_gateway.query import Query, SeenEvents
+
+ANY_EVENT = (SeenEvents(),)
+"""Whatever the actor did, whenever, makes an item a seen one."""
 
 MAX_HISTORY = 1000
 """Most recent events that travel to retrieval and ranking; a bundle's models look at fewer."""
@@ -77,8 +80,8 @@ def known_actor(state: ActorState, query: Query, catalogue: Catalogue) -> KnownA
     unknown: list[str] = []
     if None in found:
         unknown = [item_ids[at] for at in range(len(state.item_ids), len(item_ids)) if found[at] is None]
-    has_rule = bool(query.seen_event_types) or query.seen_since_s > -math.inf or query.needs_impressions
-    seen = events.rows_of(query.seen_event_types, query.seen_since_s) if has_rule else None
+    has_rule = query.seen_by != ANY_EVENT or query.needs_impressions
+    seen = _seen(events, query.seen_by) if has_rule else None
     shown_at: dict[int, float] = {}
     if query.needs_impressions:
         for row, event_type, time_s in zip(found, types, times, strict=True):
@@ -104,6 +107,10 @@ def known_actor(state: ActorState, query: Query, catalogue: Catalogue) -> KnownA
         chosen=query.chosen,
     )
     return KnownActor(features, frozenset(known) if seen is None else seen, tuple(unknown), shown_at, events)
+
+
+def _seen(events: Events, seen_by: Sequence[SeenEvents]) -> frozenset[int]:
+    return frozenset(row for one in seen_by for row in events.rows_of(one.event_types, one.since_s))
 
 
 def state_until(state: ActorState, moment_s: float) -> ActorState:

@@ -14,8 +14,6 @@ from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist_gateway.catalogue import Catalogue
 from shortlist_gateway.query import Cause, Level, Origin, Outcome, Query, ReasonKind, Slate
 
-SERVING_CONFIG = "default"
-
 Response = pb.RecommendResponse | pb.RecommendNextResponse | pb.SimilarItemsResponse | pb.RerankItemsResponse
 
 _REASON_KINDS = {kind: getattr(answer_pb2, f"REASON_KIND_{kind}") for kind in ReasonKind}
@@ -60,7 +58,9 @@ def meta(slate: Slate, query: Query) -> answer_pb2.AnswerMeta:
     return answer_pb2.AnswerMeta(
         request_id=query.request_id,
         slate_id=secrets.token_hex(16),
-        serving_config=SERVING_CONFIG,
+        serving_config=query.serving.config.name,
+        serving_config_version=query.serving.config.version,
+        variants=query.serving.variants,
         bundle=bundle(slate.catalogue),
         missing_ids=list(slate.missing_ids),
         warnings=slate.warnings,

@@ -39,6 +39,8 @@ class Attribution:
         claims = AttributionClaims(
             slate_id=meta.slate_id,
             request_id=meta.request_id,
+            serving_config_version=meta.serving_config_version,
+            is_fallback=answer_pb2.DEGRADATION_CAUSE_FALLBACK_CONFIG in meta.degradation.causes,
             tenant=actor.tenant if actor else "",
             actor_id=actor.actor_id if actor else "",
             serving_config=meta.serving_config,

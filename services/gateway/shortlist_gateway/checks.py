@@ -88,11 +88,11 @@ class Checks:
             return None
         return ActorKey(actor.tenant, actor_id(actor.user_id, actor.visitor_id))
 
-    def slate_size(self, value: int, field: str = "slate_size") -> int:
-        """Check the number of results wanted."""
+    def slate_size(self, value: int, field: str = "slate_size", default: int = DEFAULT_SLATE) -> int:
+        """Check the number of results wanted, and return it: ``default`` where it is 0."""
         if not 0 <= value <= MAX_SLATE:
-            self.wrong(field, f"is {value}; it must be in [1, {MAX_SLATE}], or 0 for {DEFAULT_SLATE}")
-        return value or DEFAULT_SLATE
+            self.wrong(field, f"is {value}; it must be in [1, {MAX_SLATE}], or 0 for {default}")
+        return value or default
 
     def attributes(
         self, field: str, attributes: Iterable[actor_pb2.Attribute], most: int

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist_gateway.checks import Checks
+from shortlist_gateway.configs.choice import ServingChoice
 from shortlist_gateway.explain_requests import within
 from shortlist_gateway.filters.condition import moved
 from shortlist_gateway.promotions import moved_rules
@@ -14,11 +16,12 @@ from shortlist_gateway.query import Query
 from shortlist_gateway.requests import recommend_query
 
 
-def compare_queries(request: pb.CompareBundlesRequest, now_s: float) -> tuple[Query, Query]:
+def compare_queries(request: pb.CompareBundlesRequest, now_s: float, choice: ServingChoice) -> tuple[Query, Query]:
     """Return the query for each of the two bundles.
 
     Raises:
         InvalidRequest: With every field that is wrong.
+        NotFound: There is no such serving config.
     """
     checks = Checks()
     checks.text("request_id", request.request_id, 256)
@@ -29,7 +32,8 @@ def compare_queries(request: pb.CompareBundlesRequest, now_s: float) -> tuple[Qu
         checks.wrong("request", "is required")
     checks.unsupported(request.request, "request.", ("validate_only", "bundle_id", "request_id"))
     checks.done()
-    query = within("request", lambda: recommend_query(request.request, now_s))
+    read = partial(recommend_query, request.request, now_s)
+    query = within("request", lambda: choice.query(request.request.serving_config, read))
     base = replace(
         query,
         bundle_id=request.base_bundle_id,

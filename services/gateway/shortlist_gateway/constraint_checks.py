@@ -36,6 +36,10 @@ MAX_PROMOTIONS = 5
 
 Constraints = selection_pb2.Constraints
 
+_NOT_OF_PROMOTIONS = {
+    selection_pb2.EMPTY_POLICY_RELAX_FILTER: "RELAX_FILTER",
+    selection_pb2.EMPTY_POLICY_FALLBACK_CONFIG: "FALLBACK_CONFIG",
+}
 _DIVERSITY = {
     selection_pb2.DIVERSITY_METHOD_UNSPECIFIED: DiversityMethod.MMR,
     selection_pb2.DIVERSITY_METHOD_MMR: DiversityMethod.MMR,
@@ -136,8 +140,9 @@ def _promotions(
     for index, promotion in enumerate(constraints.promotions):
         at = f"{path}[{index}]"
         condition = condition_of(promotion.filter, f"{at}.filter", checks, templates)
-        if condition.is_relaxed:
-            checks.wrong(f"{at}.filter.on_empty", "is RELAX_FILTER; a promotion cannot be made without its filter")
+        if promotion.filter.on_empty in _NOT_OF_PROMOTIONS:
+            policy = _NOT_OF_PROMOTIONS[promotion.filter.on_empty]
+            checks.wrong(f"{at}.filter.on_empty", f"is {policy}; a promotion cannot be made without its filter")
         amount = promotion.WhichOneof("amount")
         if amount == "slots" and not 1 <= promotion.slots <= slate_size:
             allowed = f"[1, {slate_size}] for a slate of {slate_size}"

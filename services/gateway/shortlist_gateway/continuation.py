@@ -9,7 +9,7 @@ changes, no item comes twice and the best that was not shown comes first.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import accumulate, pairwise
@@ -23,14 +23,19 @@ from shortlist.gateway.v1.token_claims_pb2 import ContinuationClaims
 from shortlist_domain.errors import BundleMismatch, Expired
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.checks import MAX_SLATE, Checks
+from shortlist_gateway.configs.config import Serving
 from shortlist_gateway.query import Level, Query, Slate
 from shortlist_gateway.seals import BrokenSeal, Keyring, Purpose
 
 MAX_CARRIED_BYTES = 4096
 """Largest request that travels inside its token; of a larger one the token has the digest, and the caller the rest."""
 
-ReadRequest = Callable[[pb.RecommendRequest, float], Query]
-"""Checks a request as of a moment and returns its query."""
+ReadRequest = Callable[[pb.RecommendRequest, float, Serving], Query]
+"""Checks a request as of a moment, under the config that answers it, and returns its query."""
+
+Resumed = Callable[[str, int, Sequence[str], bool], Serving]
+"""Returns how a request is answered that a config has answered before: its name, its version then, the variants that
+applied, and whether it answered as a fallback."""
 
 
 class Continuation:
@@ -64,16 +69,22 @@ class Continuation:
             bundle_id=slate.catalogue.bundle_id,
             shown_row_steps=_steps(shown),
             started_s=query.now_s,
+            serving_config=query.serving.config.name,
+            serving_config_version=query.serving.config.version,
+            variants=query.serving.variants,
+            is_fallback=query.serving.is_fallback,
         )
         meta.next_token = self._keyring.seal(Purpose.CONTINUATION, claims.SerializeToString())
         meta.next_token_expire_time.CopyFrom(Timestamp(seconds=int(query.now_s + self._ttl_s)))
 
-    def resume(self, request: pb.RecommendNextRequest, now_s: float) -> tuple[pb.RecommendRequest, Query]:
+    def resume(
+        self, request: pb.RecommendNextRequest, now_s: float, resumed: Resumed
+    ) -> tuple[pb.RecommendRequest, Query]:
         """Return the request that is gone on with, and the query of its next page.
 
         Raises:
             InvalidRequest: A field is wrong, or the token was not issued here.
-            Expired: The token was good once: its time is over, or its bundle is not held any more.
+            Expired: The token was good once: its time is over, or its bundle or serving config is not there any more.
         """
         checks = Checks()
         checks.text("request_id", request.request_id, 256)
@@ -89,7 +100,9 @@ class Continuation:
         checks.done()
         self._check_time(claims, now_s)
         # As of the first page, so that hours and ages are those that the first page was made with.
-        query = self._read(base, claims.started_s)
+        name = claims.serving_config or base.serving_config
+        serving = resumed(name, claims.serving_config_version, claims.variants, claims.is_fallback)
+        query = self._read(base, claims.started_s, serving)
         shown = frozenset(accumulate(claims.shown_row_steps))
         page_size = request.slate_size or query.slate_size
         self._check_held(claims.bundle_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from shortlist.common.v1 import actor_pb2
@@ -14,6 +15,8 @@ from shortlist_domain.features import FEATURE_BY_NAME, Entity
 from shortlist_domain.ids import actor_id
 from shortlist_gateway.attribution import Attribution
 from shortlist_gateway.checks import MAX_SLATE, Checks
+from shortlist_gateway.configs.choice import ServingChoice
+from shortlist_gateway.configs.config import Serving
 from shortlist_gateway.filters.condition import moved
 from shortlist_gateway.promotions import moved_rules
 from shortlist_gateway.query import Query, WhatIf
@@ -26,12 +29,14 @@ T = TypeVar("T")
 
 
 def explain_queries(
-    request: pb.ExplainRecommendationRequest, attribution: Attribution, now_s: float
+    request: pb.ExplainRecommendationRequest, attribution: Attribution, now_s: float, choice: ServingChoice
 ) -> tuple[Query, Query | None]:
     """Return the query that is explained, and the one of the what-if where there is one.
 
     Raises:
         InvalidRequest: With every field that is wrong.
+        NotFound: There is no such serving config.
+        Expired: The serving config of the token is not there any more.
     """
     checks = Checks()
     checks.item_id("item_id", request.item_id)
@@ -40,6 +45,7 @@ def explain_queries(
     base = pb.RecommendRequest()
     base.CopyFrom(request.request)
     moment_s, chance_id = now_s, ""
+    serving: Serving | None = None
     if request.attribution_token:
         try:
             claims = attribution.read(request.attribution_token, None, now_s)
@@ -48,11 +54,15 @@ def explain_queries(
         else:
             moment_s, chance_id = claims.made_ms / 1000, claims.request_id
             _take_over(checks, base, claims)
+            serving = choice.resumed(
+                claims.serving_config, claims.serving_config_version, claims.variants, claims.is_fallback
+            )
     elif not request.HasField("request"):
         checks.wrong("request", "is required where there is no attribution_token")
     what_if = _what_if(checks, request)
     checks.done()
-    query = within("request", lambda: recommend_query(base, moment_s))
+    read = partial(recommend_query, base, moment_s)
+    query = within("request", lambda: read(serving) if serving else choice.query(base.serving_config, read))
     query = replace(
         query,
         filter=moved(query.filter, "request"),
@@ -93,6 +103,8 @@ def _take_over(checks: Checks, base: pb.RecommendRequest, claims: AttributionCla
     key = (given.tenant, actor_id(given.user_id, given.visitor_id))
     if base.HasField("actor") and key != (claims.tenant, claims.actor_id):
         checks.wrong("request.actor", "is not the token's; leave it unset")
+    if base.serving_config not in ("", claims.serving_config):
+        checks.wrong("request.serving_config", f"is not the token's, {claims.serving_config}; leave it unset")
     if base.bundle_id not in ("", claims.bundle_id):
         checks.wrong("request.bundle_id", f"is not the token's, {claims.bundle_id}; leave it unset")
     kind, _, name = claims.actor_id.partition("/")

@@ -27,6 +27,8 @@ from shortlist_gateway.actor import KnownActor
 from shortlist_gateway.actor_reader import ActorReader
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.candidates import CALLER, Candidates, from_caller, from_popular, from_retrieval
+from shortlist_gateway.configs.config import ServingConfig
+from shortlist_gateway.configs.fitting import fitted
 from shortlist_gateway.declare import declare, report
 from shortlist_gateway.filters.condition import bound_condition
 from shortlist_gateway.filters.predicate import Predicate
@@ -78,7 +80,7 @@ class Pipeline:
             BundleMismatch: The query pins a bundle that is not held.
             InvalidRequest: The filter does not suit the bundle's attributes.
         """
-        slate = Slate(self._bundles.pinned(query.bundle_id))
+        slate, query = self._begun(query)
         schema = slate.catalogue.attributes.schema
         condition, promotions = bound_condition(query.filter, schema), bound_promotions(query, schema)
         actor = await self._reader.read(slate, query, deadline)
@@ -105,7 +107,7 @@ class Pipeline:
             BundleMismatch: The query pins a bundle that is not held.
             InvalidRequest: The filter does not suit the bundle's attributes.
         """
-        slate = Slate(self._bundles.pinned(query.bundle_id))
+        slate, query = self._begun(query)
         schema = slate.catalogue.attributes.schema
         condition, promotions = bound_condition(query.filter, schema), bound_promotions(query, schema)
         anchors = rows_of(slate, query.item_ids)
@@ -130,7 +132,7 @@ class Pipeline:
             NotReady: No bundle was ever loaded.
             BundleMismatch: The query pins a bundle that is not held.
         """
-        slate = Slate(self._bundles.pinned(query.bundle_id))
+        slate, query = self._begun(query)
         actor = await self._reader.read(slate, query, deadline)
         asked = dict.fromkeys(query.item_ids)
         candidates = from_caller(rows_of(slate, tuple(asked)))
@@ -143,6 +145,11 @@ class Pipeline:
         slate.results, slate.candidate_rows = shown, candidates.rows
         slate.ranked_fraction = len(ranked.scores) / len(shown) if ranked and shown else 0.0
         return slate
+
+    def _begun(self, query: Query) -> tuple[Slate, Query]:
+        """Return a slate of the bundle that answers, and the query as far as its config fits that bundle."""
+        slate = Slate(self._bundles.pinned(query.bundle_id))
+        return slate, fitted(query, slate)
 
     async def _candidates(
         self,
@@ -164,7 +171,7 @@ class Pipeline:
                 slate.degrade(Level.PARTIAL, Cause.FEWER_CANDIDATES)
                 wanted = fewer
         columns = anchors or array("I")
-        find = partial(self._found, slate, actor, wanted, columns, deadline)
+        find = partial(self._found, slate, query.serving.config, actor, wanted, columns, deadline)
         if condition is None or query.filter is None:
             found = find(excluded, allowed)
         else:
@@ -172,7 +179,7 @@ class Pipeline:
             found = filtered(slate, condition, actor, excluded, allowed, find, is_relaxed=is_relaxed)
         if not promotions:
             return await found
-        find = partial(self._found, slate, actor, MOST_PROMOTED, columns, deadline)
+        find = partial(self._found, slate, query.serving.config, actor, MOST_PROMOTED, columns, deadline)
         own = promoted_candidates(slate, query, promotions, condition, actor, excluded, allowed, find)
         candidates, (slate.promotions, brought) = await asyncio.gather(found, own)
         if Cause.FILTER_RELAXED in slate.causes:  # what is promoted need not pass it any more
@@ -184,6 +191,7 @@ class Pipeline:
     async def _found(
         self,
         slate: Slate,
+        config: ServingConfig,
         actor: KnownActor,
         wanted: int,
         anchors: array[int],
@@ -207,6 +215,9 @@ class Pipeline:
             allow_rows=None if allowed is None else array("I", sorted(allowed)),
             anchor_rows=anchors,
             filter=condition,
+            sources=config.sources,
+            quotas={source: config.quotas[source] for source in config.sources},
+            weights={source: config.weights[source] for source in config.sources},
         )
         run = await run_stage(self._retrieve, deadline, lambda d: self._retrieval.retrieve(request, d))
         if run.value is not None:
@@ -244,6 +255,7 @@ class Pipeline:
             candidates.scores if candidates.is_fused else array("f"),
             query.is_debugged or query.rules.needs_item_numbers,
             spread,
+            query.serving.config.head_weights,
         )
         run = await run_stage(self._rank, deadline, lambda d: self._ranking.rank(request, d))
         ranked = run.value

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from shortlist.common.v1 import selection_pb2
 from shortlist_domain.features import user_numbers
 from shortlist_domain.stages import IMPRESSION, ActorFeatures, ActorKey, Event
 from shortlist_gateway.catalogue import Catalogue
+from shortlist_gateway.configs.config import PLAIN, Serving
 from shortlist_gateway.filters.condition import Condition
 from shortlist_gateway.slate.rules import NO_RULES, Rules
 
@@ -48,6 +50,16 @@ class WhatIf:
         )
 
 
+class SeenEvents(NamedTuple):
+    """Events that make an item a seen one."""
+
+    event_types: frozenset[str] = frozenset()
+    """Types that count; empty is every type but ``impression``."""
+
+    since_s: float = -math.inf
+    """Events before this moment do not count."""
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """A checked request."""
@@ -72,11 +84,8 @@ class Query:
     """Only these; empty is the whole catalogue."""
 
     is_seen_excluded: bool = True
-    seen_event_types: frozenset[str] = frozenset()
-    """Types of event that make an item a seen one; empty is every type but ``impression``."""
-
-    seen_since_s: float = -math.inf
-    """Events before this moment do not make an item a seen one."""
+    seen_by: tuple[SeenEvents, ...] = (SeenEvents(),)
+    """Events that make an item a seen one: any of these."""
 
     minimum_click_probability: float | None = None
     rules: Rules = NO_RULES
@@ -113,11 +122,24 @@ class Query:
     filter: Condition | None = None
     """What items must pass, on top of the lists."""
 
+    on_empty: selection_pb2.EmptyPolicy = selection_pb2.EMPTY_POLICY_RETURN_EMPTY
+    """What happens where nothing is left to show."""
+
+    serving: Serving = PLAIN
+    """The config that answers; what it limits is in the other fields already."""
+
+    warnings: tuple[str, ...] = ()
+    """What was read otherwise than asked."""
+
     @property
     def needs_impressions(self) -> bool:
         """Whether anything depends on what the actor was shown."""
         is_filtered = self.filter is not None and self.filter.needs_impressions
-        return is_filtered or self.rules.needs_impressions or IMPRESSION in self.seen_event_types
+        return (
+            is_filtered
+            or self.rules.needs_impressions
+            or any(IMPRESSION in events.event_types for events in self.seen_by)
+        )
 
     @property
     def page_size(self) -> int:
@@ -143,6 +165,8 @@ class Cause(StrEnum):
     SHORT_SLATE = "SHORT_SLATE"
     EMPTY_SELECTION = "EMPTY_SELECTION"
     FILTER_RELAXED = "FILTER_RELAXED"
+    FALLBACK_CONFIG = "FALLBACK_CONFIG"
+    CONFIG_UNFIT = "CONFIG_UNFIT"
 
 
 class Level(StrEnum):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from dataclasses import replace
 
 from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist_domain.stages import ActorKey, Event
 from shortlist_gateway.checks import MAX_LIST_IDS, Checks
-from shortlist_gateway.constraint_checks import rules_of, seen_rule
+from shortlist_gateway.configs.config import PLAIN, Serving
+from shortlist_gateway.configs.narrowing import Narrowing
 from shortlist_gateway.filters.condition import Condition, condition_of
 from shortlist_gateway.query import Query
 from shortlist_gateway.similar_users import UsersQuery
@@ -20,60 +22,66 @@ MAX_INLINE_EVENTS = 100
 MAX_ANCHORS = 100
 
 
-def recommend_query(request: pb.RecommendRequest, now_s: float) -> Query:
-    """Return the checked query of a Recommend.
+def recommend_query(request: pb.RecommendRequest, now_s: float, serving: Serving = PLAIN) -> Query:
+    """Return the checked query of a Recommend, under the config that answers it.
 
     Raises:
-        InvalidRequest: With every field that is wrong or not honoured yet.
+        InvalidRequest: With every field that is wrong, not honoured yet, or would widen the config.
     """
     checks = Checks()
+    narrowing = Narrowing(serving, checks)
     checks.unsupported(request, "", ("experiment_override",))
     if not 0 <= request.candidate_count <= MAX_CANDIDATES:
         checks.wrong("candidate_count", f"is {request.candidate_count}; it must be in [0, {MAX_CANDIDATES}]")
     if request.debug_level not in (pb.DEBUG_LEVEL_UNSPECIFIED, pb.DEBUG_LEVEL_FULL):
         checks.wrong("debug_level", f"is {request.debug_level}; DEBUG_LEVEL_FULL (1) is the only one")
     actor = checks.actor(request, request.actor)
-    slate_size = checks.slate_size(request.slate_size)
-    exclude, include = _lists(checks, request.constraints)
-    is_seen_excluded, seen_event_types, seen_since_s = seen_rule(checks, request.constraints, now_s)
+    slate_size = narrowing.slate_size(request.slate_size)
+    exclude, include = narrowing.lists(*_lists(checks, request.constraints))
+    is_seen_excluded, seen_by = narrowing.seen(request.constraints, now_s)
     attributes, chosen = checks.attributes("context.attributes", request.context.attributes, 50)
+    minimum = checks.minimum_click_probability(request.constraints)
+    condition, on_empty = _filter(checks, request, narrowing)
     query = Query(
         request_id=_request_id(checks, request.request_id),
         now_s=now_s,
         actor=actor,
         slate_size=slate_size,
-        candidate_count=request.candidate_count,
+        candidate_count=narrowing.candidate_count(request.candidate_count),
         bundle_id=checks.text("bundle_id", request.bundle_id, 128),
         exclude_item_ids=exclude,
         include_item_ids=include,
         is_seen_excluded=is_seen_excluded,
-        seen_event_types=seen_event_types,
-        seen_since_s=seen_since_s,
-        minimum_click_probability=checks.minimum_click_probability(request.constraints),
-        rules=rules_of(checks, request.constraints, slate_size),
+        seen_by=seen_by,
+        minimum_click_probability=narrowing.minimum_click_probability(minimum),
+        rules=narrowing.rules(request.constraints, slate_size),
         events=_inline_events(checks, request.context, now_s),
         attributes=attributes,
         chosen=chosen,
         item_fields=_fields(checks, request.item_fields),
         is_debugged=request.debug_level == pb.DEBUG_LEVEL_FULL,
         min_version=_min_version(checks, request.consistency_token, actor),
-        filter=_filter(checks, request),
+        filter=condition,
+        on_empty=on_empty,
+        serving=serving,
     )
     checks.done()
-    return query
+    return replace(query, warnings=tuple(narrowing.warnings))
 
 
-def similar_query(request: pb.SimilarItemsRequest, now_s: float) -> Query:
-    """Return the checked query of a SimilarItems.
+def similar_query(request: pb.SimilarItemsRequest, now_s: float, serving: Serving = PLAIN) -> Query:
+    """Return the checked query of a SimilarItems, under the config that answers it.
 
     Raises:
-        InvalidRequest: With every field that is wrong or not honoured yet.
+        InvalidRequest: With every field that is wrong, not honoured yet, or would widen the config.
     """
     checks = Checks()
+    narrowing = Narrowing(serving, checks)
     checks.unsupported(request.constraints, "constraints.", ("minimum_click_probability", "diversity", "exploration"))
-    slate_size = checks.slate_size(request.slate_size)
-    exclude, include = _lists(checks, request.constraints)
-    is_seen_excluded, seen_event_types, seen_since_s = seen_rule(checks, request.constraints, now_s)
+    slate_size = narrowing.slate_size(request.slate_size)
+    exclude, include = narrowing.lists(*_lists(checks, request.constraints))
+    is_seen_excluded, seen_by = narrowing.seen(request.constraints, now_s)
+    condition, on_empty = _filter(checks, request, narrowing)
     query = Query(
         request_id=_request_id(checks, request.request_id),
         now_s=now_s,
@@ -82,20 +90,22 @@ def similar_query(request: pb.SimilarItemsRequest, now_s: float) -> Query:
         bundle_id=checks.text("bundle_id", request.bundle_id, 128),
         exclude_item_ids=exclude,
         include_item_ids=include,
+        candidate_count=narrowing.candidate_count(0),
         is_seen_excluded=is_seen_excluded,
-        seen_event_types=seen_event_types,
-        seen_since_s=seen_since_s,
-        rules=rules_of(checks, request.constraints, slate_size),
+        seen_by=seen_by,
+        rules=narrowing.unranked_rules(request.constraints, slate_size),
         item_fields=_fields(checks, request.item_fields),
         item_ids=checks.item_ids("item_ids", request.item_ids, MAX_ANCHORS, required=True),
-        filter=_filter(checks, request),
+        filter=condition,
+        on_empty=on_empty,
+        serving=serving,
     )
     checks.done()
-    return query
+    return replace(query, warnings=tuple(narrowing.warnings))
 
 
-def rerank_query(request: pb.RerankItemsRequest, now_s: float) -> Query:
-    """Return the checked query of a RerankItems.
+def rerank_query(request: pb.RerankItemsRequest, now_s: float, serving: Serving = PLAIN) -> Query:
+    """Return the checked query of a RerankItems; of the config that answers it, only the heads' weights count.
 
     Raises:
         InvalidRequest: With every field that is wrong or not honoured yet.
@@ -117,6 +127,8 @@ def rerank_query(request: pb.RerankItemsRequest, now_s: float) -> Query:
         item_fields=_fields(checks, request.item_fields),
         min_version=_min_version(checks, request.consistency_token, actor),
         item_ids=item_ids,
+        serving=serving,
+        warnings=serving.warnings,
     )
     checks.done()
     return query
@@ -154,8 +166,15 @@ def _request_id(checks: Checks, given: str) -> str:
     return checks.text("request_id", given, 256) or secrets.token_hex(16)
 
 
-def _filter(checks: Checks, request: pb.RecommendRequest | pb.SimilarItemsRequest) -> Condition | None:
-    return condition_of(request.filter, "filter", checks) if request.HasField("filter") else None
+def _filter(
+    checks: Checks, request: pb.RecommendRequest | pb.SimilarItemsRequest, narrowing: Narrowing
+) -> tuple[Condition | None, selection_pb2.EmptyPolicy]:
+    """Return the filter, if there is one, and what happens where nothing is left."""
+    condition = condition_of(request.filter, "filter", checks) if request.HasField("filter") else None
+    on_empty = narrowing.on_empty(request.filter.on_empty)
+    if condition is None or narrowing.is_fallback:
+        return None, on_empty
+    return replace(condition, is_relaxed=on_empty == selection_pb2.EMPTY_POLICY_RELAX_FILTER), on_empty
 
 
 def _lists(checks: Checks, constraints: selection_pb2.Constraints) -> tuple[tuple[str, ...], tuple[str, ...]]:

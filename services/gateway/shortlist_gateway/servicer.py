@@ -17,12 +17,13 @@ from shortlist.gateway.v1 import event_service_pb2_grpc as events_grpc
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist.gateway.v1 import recommendation_service_pb2_grpc as pb_grpc
 from shortlist_domain.deadline import Deadline
-from shortlist_domain.errors import NotFound
 from shortlist_gateway import answers
 from shortlist_gateway.attribution import Attribution
 from shortlist_gateway.batch import Batch
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.compare import add_comparison, compare_queries
+from shortlist_gateway.configs.choice import ServingChoice
+from shortlist_gateway.configs.fitting import fitted
 from shortlist_gateway.continuation import Continuation
 from shortlist_gateway.debug import debug
 from shortlist_gateway.events import EventIntake
@@ -49,6 +50,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         pipeline: Pipeline,
         similar_users: SimilarUsers,
         bundles: ActiveBundle,
+        choice: ServingChoice,
         attribution: Attribution,
         continuation: Continuation,
         batch: Batch,
@@ -59,6 +61,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         self._pipeline = pipeline
         self._similar_users = similar_users
         self._bundles = bundles
+        self._choice = choice
         self._attribution = attribution
         self._continuation = continuation
         self._batch = batch
@@ -80,11 +83,11 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
     async def _recommend(
         self, request: pb.RecommendRequest, deadline: Deadline, logged_as: str
     ) -> pb.RecommendResponse:
-        query = recommend_query(request, self._clock())
-        _check_config(request.serving_config)
+        read = functools.partial(recommend_query, request, self._clock())
+        query = self._choice.query(request.serving_config, read)
         if request.validate_only:
             return pb.RecommendResponse(meta=self._dry(query))
-        slate = await self._pipeline.recommend(query, deadline)
+        slate, query = await self._choice.answer(query, read, lambda q: self._pipeline.recommend(q, deadline))
         response = pb.RecommendResponse()
         self._answer("Recommend", response, slate, query, logged_as)
         self._continuation.add_token(response.meta, request, slate, query)
@@ -93,8 +96,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         return response
 
     async def RecommendNext(self, request: pb.RecommendNextRequest, context: Context) -> pb.RecommendNextResponse:  # noqa: N802, D102
-        base, query = self._continuation.resume(request, self._clock())
-        _check_config(base.serving_config)
+        base, query = self._continuation.resume(request, self._clock(), self._choice.resumed)
         slate = await self._pipeline.recommend(query, current_deadline())
         self._continuation.check_answered(request, slate, query)
         response = pb.RecommendNextResponse()
@@ -107,8 +109,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
     async def ExplainRecommendation(  # noqa: N802, D102
         self, request: pb.ExplainRecommendationRequest, context: Context
     ) -> pb.ExplainRecommendationResponse:
-        query, changed = explain_queries(request, self._attribution, self._clock())
-        _check_config(request.request.serving_config)
+        query, changed = explain_queries(request, self._attribution, self._clock(), self._choice)
         found = await explain(self._pipeline, query, request.item_id, current_deadline())
         self._bundles.check_made(found.slate)
         response = pb.ExplainRecommendationResponse(explanation=message(found))
@@ -123,8 +124,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
     async def CompareBundles(  # noqa: N802, D102
         self, request: pb.CompareBundlesRequest, context: Context
     ) -> pb.CompareBundlesResponse:
-        queries = compare_queries(request, self._clock())
-        _check_config(request.request.serving_config)
+        queries = compare_queries(request, self._clock(), self._choice)
         deadline = current_deadline()
         slates = await asyncio.gather(*(self._pipeline.recommend(query, deadline) for query in queries))
         response = pb.CompareBundlesResponse()
@@ -138,11 +138,11 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         return response
 
     async def SimilarItems(self, request: pb.SimilarItemsRequest, context: Context) -> pb.SimilarItemsResponse:  # noqa: N802, D102
-        query = similar_query(request, self._clock())
-        _check_config(request.serving_config)
+        read = functools.partial(similar_query, request, self._clock())
+        query, deadline = self._choice.query(request.serving_config, read), current_deadline()
         if request.validate_only:
             return pb.SimilarItemsResponse(meta=self._dry(query))
-        slate = await self._pipeline.similar(query, current_deadline())
+        slate, query = await self._choice.answer(query, read, lambda q: self._pipeline.similar(q, deadline))
         response = pb.SimilarItemsResponse()
         self._answer("SimilarItems", response, slate, query)
         return response
@@ -161,8 +161,8 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         )
 
     async def RerankItems(self, request: pb.RerankItemsRequest, context: Context) -> pb.RerankItemsResponse:  # noqa: N802, D102
-        query = rerank_query(request, self._clock())
-        _check_config(request.serving_config)
+        read = functools.partial(rerank_query, request, self._clock())
+        query = self._choice.query(request.serving_config, read)
         if request.validate_only:
             return pb.RerankItemsResponse(meta=self._dry(query))
         slate = await self._pipeline.rerank(query, current_deadline())
@@ -188,10 +188,12 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
 
     def _dry(self, query: Query) -> answer_pb2.AnswerMeta:
         """Answer a validate-only request: nothing is asked of any stage."""
-        catalogue = self._bundles.pinned(query.bundle_id)
-        bound_condition(query.filter, catalogue.attributes.schema)
-        bound_promotions(query, catalogue.attributes.schema)
-        return answers.meta(Slate(catalogue), query)
+        slate = Slate(self._bundles.pinned(query.bundle_id))
+        query = fitted(query, slate)
+        schema = slate.catalogue.attributes.schema
+        bound_condition(query.filter, schema)
+        bound_promotions(query, schema)
+        return answers.meta(slate, query)
 
 
 class EventServicer(events_grpc.EventServiceServicer):
@@ -205,8 +207,3 @@ class EventServicer(events_grpc.EventServiceServicer):
         self, request: events_pb.WriteEventsRequest, context: Context
     ) -> events_pb.WriteEventsResponse:
         return await self._intake.write(request, self._clock(), current_deadline())
-
-
-def _check_config(name: str) -> None:
-    if name not in ("", answers.SERVING_CONFIG):
-        raise NotFound(f"there is no serving config {name!r}; there is {answers.SERVING_CONFIG!r}")

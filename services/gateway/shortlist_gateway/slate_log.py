@@ -92,6 +92,7 @@ class SlateLog:
             rpc=rpc,
             bundle_id=meta.bundle.bundle_id,
             serving_config=meta.serving_config,
+            serving_config_version=meta.serving_config_version,
             variants=meta.variants,
             candidate_digest=hashlib.sha256(array("I", candidate_rows).tobytes()).digest(),
             candidate_count=len(candidate_rows),

@@ -122,6 +122,8 @@ def retrieve_request(request: RetrieveRequest) -> retrieval_pb.RetrieveCandidate
         quotas=[retrieval_pb.SourceQuota(source=s, share=share) for s, share in request.quotas.items()],
         anchor_rows=request.anchor_rows.tobytes(),
         filter=None if request.filter is None else selection_pb2.Filter(ast=node_message(request.filter)),
+        sources=request.sources,
+        weights=[retrieval_pb.SourceWeight(source=s, weight=weight) for s, weight in request.weights.items()],
     )
 
 
@@ -175,6 +177,7 @@ def rank_request(request: RankRequest) -> ranking_pb.RankCandidatesRequest:
         retrieval_scores=request.retrieval_scores.tobytes(),
         with_item_numbers=request.with_item_numbers,
         spread=None if request.spread is None else spread_message(request.spread),
+        head_weights=[ranking_pb.HeadWeight(head=h, weight=weight) for h, weight in request.head_weights.items()],
     )
 
 

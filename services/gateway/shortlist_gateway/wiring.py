@@ -17,6 +17,7 @@ from shortlist_gateway.batch import Batch
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.clients import FeatureStoreClient, RankingClient, RetrievalClient
 from shortlist_gateway.configs.changes import ConfigChanges
+from shortlist_gateway.configs.choice import ServingChoice
 from shortlist_gateway.configs.registry import ServingConfigs
 from shortlist_gateway.configs.servicer import ServingConfigServicer
 from shortlist_gateway.continuation import Continuation
@@ -62,7 +63,15 @@ class GatewayService:
         batch = Batch(keyring, settings.batch_concurrency)
         self._slate_log = SlateLog(features, settings.slate_log_share, settings.slate_log_queue, metrics)
         self._recommendation = RecommendationServicer(
-            pipeline, similar_users, self._bundles, attribution, continuation, batch, self._slate_log, metrics
+            pipeline,
+            similar_users,
+            self._bundles,
+            ServingChoice(self._configs),
+            attribution,
+            continuation,
+            batch,
+            self._slate_log,
+            metrics,
         )
         self._event = EventServicer(EventIntake(features, self._bundles, attribution))
         self._retail = _retail(self._recommendation, self._event, attribution, settings)
@@ -89,8 +98,11 @@ class GatewayService:
         self._slate_log.start()
 
     def is_ready(self) -> bool:
-        """Return whether any bundle answers; stages that are away do not make the gateway unready."""
-        return self._bundles.is_ready
+        """Return whether any bundle answers; stages that are away do not make the gateway unready.
+
+        Serving configs are waited for a second, so that a first answer is not made without them for want of a poll.
+        """
+        return self._bundles.is_ready and self._configs.is_settled
 
     async def close(self) -> None:
         """Stop following, log what waits, close channels."""

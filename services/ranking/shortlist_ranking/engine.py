@@ -14,7 +14,7 @@ from shortlist_bundle.host import BundleHost
 from shortlist_bundle.request_checks import actor_violations, row_violations
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import InvalidRequest, ShortlistError, UpstreamFailed, Violation
-from shortlist_domain.stages import RankRequest, RankResult
+from shortlist_domain.stages import HEADS, RankRequest, RankResult
 from shortlist_ranking.loading import LoadedRanker
 from shortlist_ranking.spread import spread_order, spread_violations
 from shortlist_rpc.executor import BoundedExecutor
@@ -88,7 +88,7 @@ class RankingEngine:
             clicks.append(click)
             ratings.append(rating)
         logits, rated = np.concatenate(clicks), np.concatenate(ratings)
-        weights = ranker.features.head_weights
+        weights = request.head_weights or ranker.features.head_weights
         scores = weights.get("click", 0.0) * logits + weights.get("rating", 0.0) * rated
         word = np.frombuffer(request.retrieval_scores, np.float32)[: len(scores)] if request.retrieval_scores else None
         counts = ranker.counters.columns["item_count"].take(rows[: len(scores)])
@@ -130,6 +130,13 @@ def rank_violations(request: RankRequest, n_items: int, dim: int) -> list[Violat
             found.append(Violation("retrieval_scores", f"has {len(given)} entries for {len(request.rows)} rows"))
         elif not (np.isfinite(given) & (given > 0.0)).all():
             found.append(Violation("retrieval_scores", "holds a value that is not a finite number above 0"))
+    for head, weight in request.head_weights.items():
+        if head not in HEADS:
+            found.append(Violation("head_weights", f"names the head {head!r}; there are {', '.join(HEADS)}"))
+        elif not 0.0 <= weight < math.inf:
+            found.append(Violation("head_weights", f"gives {head!r} the weight {weight:g}; [0, inf) is needed"))
+    if request.head_weights and not any(weight > 0.0 for weight in request.head_weights.values()):
+        found.append(Violation("head_weights", "are all 0; at least one must be above 0"))
     if request.spread is not None:
         found += spread_violations(request.spread, len(request.rows))
     if request.actor_embedding:

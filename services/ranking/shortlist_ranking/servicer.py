@@ -53,6 +53,7 @@ class RankingServicer(RankingServiceServicer):
             retrieval_scores=floats_of(request.retrieval_scores, "retrieval_scores"),
             with_item_numbers=request.with_item_numbers,
             spread=_spread_of(request.spread) if request.HasField("spread") else None,
+            head_weights={one.head: one.weight for one in request.head_weights},
         )
         result = await self._engine.rank(asked, current_deadline())
         return pb.RankCandidatesResponse(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -114,9 +114,9 @@ class RetrievalEngine:
         selection = Selection(bundle.n_items, excluded.astype(np.int64), allowed, passing)
         k = min(request.candidate_count, selection.count)
         query = Query(request.actor, anchors, selection, k)
-        proposed, failed = self._proposals(shelf, query)
+        proposed, failed = self._proposals(shelf, query, request.sources)
         lists = {name: proposals.rows for name, proposals in proposed.items()}
-        fused = fuse_scored(lists, request.quotas or self._quotas or bundle.features.source_quotas, k)
+        fused = fuse_scored(lists, request.quotas or self._quotas or bundle.features.source_quotas, k, request.weights)
         embedding = next((p.actor_embedding for p in proposed.values() if p.actor_embedding is not None), None)
         return RetrieveResult(
             bundle_id=request.bundle_id,
@@ -127,10 +127,14 @@ class RetrievalEngine:
             failed_sources=tuple(failed),
         )
 
-    def _proposals(self, shelf: Shelf, query: Query) -> tuple[dict[str, Proposals], dict[str, str]]:
+    def _proposals(
+        self, shelf: Shelf, query: Query, asked: Sequence[str]
+    ) -> tuple[dict[str, Proposals], dict[str, str]]:
         proposed: dict[str, Proposals] = {}
         failed: dict[str, str] = {}
         for source in shelf.sources:
+            if asked and source.name not in asked:
+                continue
             try:
                 proposed[source.name] = source.propose(query)
             except Exception as error:  # noqa: BLE001 - FAISS and onnxruntime raise anything; one source is not the answer

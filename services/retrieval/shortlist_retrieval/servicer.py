@@ -112,6 +112,11 @@ def _request(message: pb.RetrieveCandidatesRequest) -> RetrieveRequest:
         if quota.source in quotas:
             raise InvalidRequest(Violation(f"quotas[{position}].source", f"names {quota.source!r} a second time"))
         quotas[quota.source] = quota.share
+    weights: dict[str, float] = {}
+    for position, weighed in enumerate(message.weights):
+        if weighed.source in weights:
+            raise InvalidRequest(Violation(f"weights[{position}].source", f"names {weighed.source!r} a second time"))
+        weights[weighed.source] = weighed.weight
     return RetrieveRequest(
         bundle_id=message.bundle_id,
         actor=actor_of(message.actor),
@@ -119,6 +124,8 @@ def _request(message: pb.RetrieveCandidatesRequest) -> RetrieveRequest:
         exclude_rows=rows_of(message.exclude_rows, "exclude_rows"),
         allow_rows=rows_of(message.allow_rows, "allow_rows") if message.restrict else None,
         quotas=quotas,
+        sources=tuple(message.sources),
+        weights=weights,
         anchor_rows=rows_of(message.anchor_rows, "anchor_rows") if message.anchor_rows else array("I"),
         filter=_filter(message.filter) if message.HasField("filter") else None,
     )

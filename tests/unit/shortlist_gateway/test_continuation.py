@@ -12,6 +12,7 @@ from shortlist_bundle.store import BundleStore
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import Expired
 from shortlist_gateway.bundles import ActiveBundle
+from shortlist_gateway.configs.config import PLAIN
 from shortlist_gateway.continuation import Continuation
 from shortlist_gateway.pipeline import Pipeline
 from shortlist_gateway.query import Cause
@@ -43,7 +44,7 @@ async def test_a_stage_that_let_go_of_the_bundle_ends_the_continuation_and_not_t
     await bundles.refresh()
     following = pb.RecommendNextRequest(next_token=meta.next_token)
 
-    _, query = continuation.resume(following, NOW_S + 1)
+    _, query = continuation.resume(following, NOW_S + 1, lambda *_: PLAIN)
     page = await pipeline.recommend(query, Deadline.after(1.0))
     continuation.check_answered(following, page, query)
     assert [shown.row for shown in page.results] == [N - 4, N - 5, N - 6]
@@ -70,7 +71,7 @@ async def test_all_pages_together_end_after_a_thousand_items_and_the_last_says_s
     continuation.add_token(meta, request, slate, query)
     assert len(meta.next_token) < 1000, "600 rows in a byte or so each"
     following = pb.RecommendNextRequest(next_token=meta.next_token, slate_size=500)
-    _, query = continuation.resume(following, NOW_S)
+    _, query = continuation.resume(following, NOW_S, lambda *_: PLAIN)
     page = await pipeline.recommend(query, Deadline.after(1.0))
     continuation.check_answered(following, page, query)
     assert len({shown.row for shown in (*slate.results, *page.results)}) == 1000

@@ -323,7 +323,6 @@ async def test_a_bundle_of_before_refuses_attributes_and_takes_ids_actors_and_hi
         (selection_pb2.Filter(), "filter"),
         (selection_pb2.Filter(named=selection_pb2.NamedFilter(name="a")), "filter.named.name"),
         (selection_pb2.Filter(expression="a ="), "filter.expression"),
-        (selection_pb2.Filter(on_empty=selection_pb2.EMPTY_POLICY_FALLBACK_CONFIG, expression=""), "filter.on_empty"),
         (selection_pb2.Filter(on_empty=9, expression=""), "filter.on_empty"),  # type: ignore[arg-type]
         (selection_pb2.Filter(ast=selection_pb2.FilterNode()), "filter.ast"),
         (selection_pb2.Filter(ast={"all": {}}), "filter.ast.all.nodes"),

@@ -21,7 +21,7 @@ from shortlist_domain.spread import DiversityMethod, Spread
 from shortlist_domain.stages import ActorKey, Event
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.pipeline import Pipeline
-from shortlist_gateway.query import Cause, Level, Outcome, Query
+from shortlist_gateway.query import Cause, Level, Outcome, Query, SeenEvents
 from shortlist_gateway.settings import GatewaySettings
 from shortlist_gateway.slate.rules import Diversity, Pin, Rotation, Rules
 from shortlist_testing.fakes import FakeFeatures, FakeRanking, FakeRetrieval
@@ -405,7 +405,7 @@ async def test_impressions_are_read_only_where_something_depends_on_them(world: 
     world.features.events[ALICE] = [Event(world.item(59), 1.0, NOW_S, "impression"), Event(world.item(7), 4.0, NOW_S)]
     plain = await world.pipeline.recommend(ask(), soon())
     rotated = await world.pipeline.recommend(ask(rules=Rules(rotation=Rotation(1.0, 60.0))), soon())
-    named = await world.pipeline.recommend(ask(seen_event_types=frozenset({"impression"})), soon())
+    named = await world.pipeline.recommend(ask(seen_by=(SeenEvents(frozenset({"impression"})),)), soon())
     assert [[shown.row for shown in slate.results] for slate in (plain, rotated, named)] == [
         [59, 58, 57],
         [58, 57, 56],

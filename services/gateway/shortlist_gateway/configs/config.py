@@ -89,5 +89,29 @@ class ServingConfig:
         return tuple(name for name in named if name not in ("", self.name))
 
 
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How one request is answered: the config that was chosen for it, and how it came to that."""
+
+    config: ServingConfig
+    variants: tuple[str, ...] = ()
+    """Experiment variants that apply, each as ``experiment:variant``."""
+
+    is_strict: bool = True
+    """Whether a request that would widen the config is refused; else the tighter of the two counts."""
+
+    is_fallback: bool = False
+    """Whether it answers where another config left nothing to show: without the request's filter."""
+
+    warnings: tuple[str, ...] = ()
+    """What there is to say of the choice."""
+
+    is_unfit: bool = False
+    """Whether another config should have answered and could not."""
+
+
 BUILT_IN = ServingConfig(DEFAULT, message=pb.ServingConfig(name=DEFAULT))
 """The default config where nobody has put one: nothing is set."""
+
+PLAIN = Serving(BUILT_IN)
+"""The request alone decides."""

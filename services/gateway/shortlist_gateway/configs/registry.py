@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -27,6 +28,7 @@ COLLECTION = "serving_configs"
 
 _READ_S = 1.0
 _FIRST_POLL_S = 0.1
+_SETTLE_S = 1.0
 _NAMES_SAID = 20
 
 
@@ -83,6 +85,8 @@ class ServingConfigs:
         self._held: dict[str, Held] = {}
         self._is_read = False
         self._is_away = False
+        self._clock = time.monotonic
+        self._started_s = self._clock()
         self._said: dict[str, str] = {}
         self._task: asyncio.Task[None] | None = None
         self._log = get_log("gateway")
@@ -98,6 +102,11 @@ class ServingConfigs:
     def is_read(self) -> bool:
         """Whether the store was ever read: before, it is not known which configs there are."""
         return self._is_read
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the store was read, or waited for long enough: serving begins without it then."""
+        return self._is_read or self._clock() > self._started_s + _SETTLE_S
 
     def held(self, name: str) -> Held | None:
         """Return a config as it is held; the built-in default where nobody has put one."""
@@ -142,6 +151,7 @@ class ServingConfigs:
 
     def start(self) -> None:
         """Begin to read. Needs a running event loop."""
+        self._started_s = self._clock()
         self._task = asyncio.get_running_loop().create_task(self._follow(), name="serving-configs")
 
     async def close(self) -> None:

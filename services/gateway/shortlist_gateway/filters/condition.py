@@ -28,12 +28,6 @@ from shortlist_gateway.filters.named import named_node
 from shortlist_gateway.filters.templates import NO_TEMPLATES, Templates
 from shortlist_rpc.filter_message import node_of
 
-_POLICIES = (
-    selection_pb2.EMPTY_POLICY_UNSPECIFIED,
-    selection_pb2.EMPTY_POLICY_RETURN_EMPTY,
-    selection_pb2.EMPTY_POLICY_RELAX_FILTER,
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -72,10 +66,9 @@ def condition_of(
         checks: Gets what is wrong.
         templates: Filters that the request may name.
     """
-    if message.on_empty == selection_pb2.EMPTY_POLICY_FALLBACK_CONFIG:
-        checks.wrong(f"{path}.on_empty", "EMPTY_POLICY_FALLBACK_CONFIG is not honoured by this release")
-    elif message.on_empty not in _POLICIES:
-        checks.wrong(f"{path}.on_empty", f"is {message.on_empty}; it must be RETURN_EMPTY or RELAX_FILTER")
+    if message.on_empty not in selection_pb2.EmptyPolicy.values():
+        allowed = "RETURN_EMPTY, RELAX_FILTER or FALLBACK_CONFIG"
+        checks.wrong(f"{path}.on_empty", f"is {message.on_empty}; it must be {allowed}")
     is_relaxed = message.on_empty == selection_pb2.EMPTY_POLICY_RELAX_FILTER
     own = _own(message, path, checks)
     if not message.HasField("named"):

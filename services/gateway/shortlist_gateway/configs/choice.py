@@ -1,0 +1,141 @@
+"""Which config answers a request: the one it names, a variant of its experiment, or the fallback of either."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from shortlist.common.v1 import selection_pb2
+from shortlist_domain.errors import Expired, NotFound, NotReady
+from shortlist_domain.stages import ActorKey
+from shortlist_gateway.configs.config import Experiment, Serving, ServingConfig, Variant
+from shortlist_gateway.configs.references import MAX_FALLBACKS
+from shortlist_gateway.configs.registry import Origin, ServingConfigs
+from shortlist_gateway.query import Query, Slate
+
+Read = Callable[[Serving], Query]
+"""Reads one request under a config; raises InvalidRequest where it is wrong or would widen the config."""
+
+Run = Callable[[Query], Awaitable[Slate]]
+
+
+class ServingChoice:
+    """Chooses configs for requests."""
+
+    def __init__(self, configs: ServingConfigs) -> None:
+        self._configs = configs
+
+    def query(self, name: str, read: Read) -> Query:
+        """Return the query of a request that names the config ``name``.
+
+        Raises:
+            NotFound: There is no such config.
+            NotReady: It cannot be used, or is not known yet.
+            InvalidRequest: What ``read`` finds, under any variant that has a weight.
+        """
+        config = self._configs.config(name)
+        if config.experiment is None:
+            return read(Serving(config, warnings=self._unread(config)))
+        experiment = config.experiment
+        queries = {
+            variant.name: read(self._variant(config, experiment, variant))
+            for variant in experiment.variants
+            if variant.weight
+        }
+        first = next(iter(queries.values()))
+        chosen = queries[assigned(experiment, first.actor, first.request_id).name]
+        return replace(chosen, request_id=first.request_id)
+
+    def resumed(self, name: str, version: int, variants: Sequence[str], is_fallback: bool) -> Serving:
+        """Return how a request is answered that was answered before, as a token says.
+
+        Args:
+            name: Config that answered.
+            version: Its version then.
+            variants: Experiment variants that applied.
+            is_fallback: Whether it answered as a fallback.
+
+        Raises:
+            Expired: The config is gone.
+            NotReady: It cannot be used, or is not known yet.
+        """
+        try:
+            config = self._configs.config(name)
+        except NotFound as error:
+            raise Expired(f"{error}; call Recommend again") from error
+        warnings = self._unread(config)
+        if config.version != version:
+            warnings += (
+                f"serving_config: {config.name!r} is at version {config.version}; "
+                f"the answer before was made at version {version}",
+            )
+        return Serving(config, tuple(variants), is_strict=False, is_fallback=is_fallback, warnings=warnings)
+
+    async def answer(self, query: Query, read: Read, run: Run) -> tuple[Slate, Query]:
+        """Return the slate of ``query`` and the query that it answers.
+
+        Where there is nothing to show and it is asked for, the config's fallback answers, and the fallback's fallback.
+        """
+        slate = await run(query)
+        tried = [query.serving.config.name]
+        while (
+            not slate.results
+            and not query.shown_rows
+            and query.on_empty == selection_pb2.EMPTY_POLICY_FALLBACK_CONFIG
+            and query.serving.config.fallback_config not in ("", *tried)
+            and len(tried) <= MAX_FALLBACKS
+        ):
+            name = query.serving.config.fallback_config
+            try:
+                config = self._configs.config(name)
+            except (NotFound, NotReady) as error:
+                slate.warnings.append(f"serving_config: the fallback of {tried[-1]!r} cannot answer: {error}")
+                break
+            without = ", without the request's filter" if query.filter is not None else ""
+            said = f"serving_config: {tried[-1]!r} left nothing to show; {name!r} answered{without}"
+            tried.append(name)
+            serving = replace(
+                query.serving,
+                config=config,
+                is_strict=False,
+                is_fallback=True,
+                warnings=(*query.serving.warnings, said),
+            )
+            query = replace(read(serving), request_id=query.request_id)
+            slate = await run(query)
+        return slate, query
+
+    def _variant(self, config: ServingConfig, experiment: Experiment, variant: Variant) -> Serving:
+        applied = (f"{experiment.name}:{variant.name}",)
+        if variant.config == config.name:
+            return Serving(config, applied, warnings=self._unread(config))
+        try:
+            return Serving(self._configs.config(variant.config), applied)
+        except (NotFound, NotReady) as error:
+            said = f"serving_config: variant {applied[0]!r} cannot answer: {error}; {config.name!r} answered"
+            return Serving(config, applied, warnings=(said,), is_unfit=True)
+
+    def _unread(self, config: ServingConfig) -> tuple[str, ...]:
+        held = self._configs.held(config.name)
+        if self._configs.is_read or held is None or held.origin is not Origin.BUILT_IN:
+            return ()
+        return ("serving_config: configs were not read yet; the built-in default answered",)
+
+
+def assigned(experiment: Experiment, actor: ActorKey | None, request_id: str) -> Variant:
+    """Return the variant of an actor: by hash, in proportion to the weights, the same wherever and whenever asked.
+
+    Args:
+        experiment: Its name is part of the hash, so that experiments divide independently.
+        actor: Who; without one, requests are divided.
+        request_id: Id of the request.
+    """
+    who = ("a", actor.tenant, actor.actor_id) if actor is not None else ("r", "", request_id)
+    digest = hashlib.sha256("\x00".join((experiment.name, *who)).encode()).digest()
+    at = (int.from_bytes(digest[:8], "big") >> 12) / (1 << 52) * sum(one.weight for one in experiment.variants)
+    for variant in experiment.variants:
+        at -= variant.weight
+        if at < 0.0:
+            return variant
+    return experiment.variants[-1]

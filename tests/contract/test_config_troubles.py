@@ -1,0 +1,311 @@
+"""Serving configs when things go wrong: the store away, what it keeps damaged, a bundle they do not fit, broken files.
+
+Serving goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from pydantic import SecretStr
+
+from shortlist.gateway.v1 import serving_config_service_pb2 as pb
+from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
+from shortlist_bundle import layout
+from shortlist_bundle.item_attributes import item_attributes_file
+from shortlist_cli.serving import OneProcess
+from shortlist_feature_store.keys import documents_key
+from shortlist_feature_store.settings import FeatureStoreSettings
+from shortlist_gateway.configs.registry import COLLECTION
+from shortlist_gateway.settings import GatewaySettings
+from shortlist_ranking.settings import RankingSettings
+from shortlist_retrieval.settings import RetrievalSettings
+from shortlist_testing.platform import Platform
+from shortlist_testing.redis import RunningValkey, running_valkey
+from shortlist_testing.running import own_metrics
+from shortlist_testing.tiny_bundle import publish, tiny_attributes, tiny_bundle, tiny_files
+
+from .config_calls import Configs
+from .questions import ask, causes, refused
+
+
+@asynccontextmanager
+async def platform_on(
+    bundles: Path, valkey: RunningValkey, **gateway: object
+) -> AsyncIterator[tuple[Platform, Configs, Any]]:
+    """Run every stage over the bundles in a folder, with the store on a Valkey that can be killed."""
+    usual: dict[str, object] = {
+        "port": 0,
+        "bundle_store": bundles,
+        "bundle_poll_s": 0.05,
+        "config_poll_s": 0.05,
+        "drain_grace_s": 1.0,
+    }
+    budgets = {"read_actor_budget_s": 0.4, "retrieve_budget_s": 0.6, "rank_budget_s": 0.6}
+    settings = GatewaySettings.model_validate(usual | budgets | gateway)
+    service = OneProcess(
+        FeatureStoreSettings(redis_url=SecretStr(valkey.url), document_versions=5),
+        RetrievalSettings(bundle_store=bundles, bundle_poll_s=0.05),
+        RankingSettings(bundle_store=bundles, bundle_poll_s=0.05),
+        settings,
+        own_metrics(),
+    )
+    async with Platform(service, "", settings).open() as platform:
+        yield platform, Configs(platform.channel), RecommendationServiceStub(platform.channel)
+
+
+async def becomes(true: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(15):
+        while not await true():
+            await asyncio.sleep(0.02)
+
+
+async def test_with_the_store_gone_the_last_good_configs_go_on(tmp_path: Path) -> None:
+    tiny_bundle(tmp_path)
+    with running_valkey() as valkey:
+        async with platform_on(tmp_path, valkey) as (_, configs, stub):
+            record = await configs.put("home", slate_size=3)
+            valkey.kill()
+            for _ in range(3):
+                await asyncio.sleep(0.2)
+                answer = await stub.Recommend(ask("u1", serving_config="home"))
+                assert (len(answer.results), answer.meta.serving_config_version) == (3, record.version)
+            assert (await configs.get("home")).config == record.config
+            assert set(await configs.all()) == {"default", "home"}
+            for call in (configs.put("home", slate_size=4), configs.delete("home"), configs.history("home")):
+                await refused(call, grpc.StatusCode.UNAVAILABLE)
+            valkey.restart()
+            await becomes(lambda: _put_works(configs))
+            assert (await configs.get("other")).config.slate_size == 5
+
+
+async def _put_works(configs: Configs) -> bool:
+    try:
+        await configs.put("other", slate_size=5)
+    except grpc.aio.AioRpcError as error:
+        if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+            raise
+        return False
+    return True
+
+
+async def test_before_the_store_was_ever_read_a_named_config_is_unavailable_and_the_default_answers(
+    tmp_path: Path,
+) -> None:
+    tiny_bundle(tmp_path)
+    with running_valkey() as valkey:
+        valkey.kill()
+        async with platform_on(tmp_path, valkey) as (_, configs, stub):
+            said = await refused(stub.Recommend(ask("u1", serving_config="home")), grpc.StatusCode.UNAVAILABLE)
+            assert "not read yet" in said
+            answer = await stub.Recommend(ask("u1"))
+            assert len(answer.results) == 10
+            assert "serving_config: configs were not read yet; the built-in default answered" in answer.meta.warnings
+            await refused(configs.get("home"), grpc.StatusCode.UNAVAILABLE)
+            valkey.restart()
+            await becomes(lambda: _put_works(configs))
+            answer = await stub.Recommend(ask("u1", serving_config="other"))
+            assert (len(answer.results), list(answer.meta.warnings)) == (5, [])
+
+
+@pytest.mark.parametrize("raw", ["", "damaged, and long enough to have a head and a content"])
+async def test_a_damaged_config_in_the_store_changes_nothing_for_callers(tmp_path: Path, raw: str) -> None:
+    tiny_bundle(tmp_path)
+    with running_valkey() as valkey:
+        async with platform_on(tmp_path, valkey) as (_, configs, stub):
+            record = await configs.put("home", slate_size=3)
+            valkey.command("HSET", documents_key(COLLECTION), "home", raw)
+            valkey.command("HSET", documents_key(COLLECTION), "late", raw)
+
+            async def is_said() -> bool:
+                return "late" in await configs.all() and bool((await configs.all())["home"].problems)
+
+            await becomes(is_said)
+            listed = await configs.all()
+            assert "is damaged; version" in listed["home"].problems[0]
+            assert "is damaged" in listed["late"].problems[0]
+            answer = await stub.Recommend(ask("u1", serving_config="home"))
+            assert (len(answer.results), answer.meta.serving_config_version) == (3, record.version)
+            said = await refused(stub.Recommend(ask("u1", serving_config="late")), grpc.StatusCode.UNAVAILABLE)
+            assert "'late' cannot be used here" in said
+            assert len((await stub.Recommend(ask("u1"))).results) == 10
+            await refused(configs.put("home", record.version, slate_size=2), grpc.StatusCode.ABORTED)
+            await configs.put("home", slate_size=2)
+            assert len((await stub.Recommend(ask("u1", serving_config="home"))).results) == 2
+            assert list((await configs.get("home")).problems) == []
+
+
+async def test_a_history_is_bounded_and_says_what_it_does_not_have(tmp_path: Path) -> None:
+    tiny_bundle(tmp_path)
+    with running_valkey() as valkey:
+        async with platform_on(tmp_path, valkey) as (_, configs, _stub):
+            written = [(await configs.put("home", slate_size=1 + at)).version for at in range(8)]
+            assert [record.version for record in await configs.history("home")] == written[:2:-1]
+            said = await refused(configs.rollback("home", written[0]), grpc.StatusCode.NOT_FOUND)
+            assert f"version {written[0]} of 'home' is not kept" in said
+            assert (await configs.rollback("home", written[3])).config.slate_size == 4
+            await refused(configs.get("home", written[0]), grpc.StatusCode.NOT_FOUND)
+
+
+async def test_what_does_not_fit_a_new_bundle_is_left_out_declared_and_reported(tmp_path: Path) -> None:
+    release = tiny_bundle(tmp_path, content=True)
+    with running_valkey() as valkey:
+        async with platform_on(tmp_path, valkey) as (_, configs, stub):
+            fields: dict[str, Any] = {
+                "slate_size": 5,
+                "sources": [{"source": "content"}, {"source": "popular"}],
+                "constraints": {
+                    "attribute_caps": [{"attribute": "genres", "maximum": 2}],
+                    "promotions": [{"filter": {"expression": "year > 2000"}, "slots": 1}],
+                },
+            }
+            record = await configs.put("home", **fields)
+            answer = await stub.Recommend(ask("u1", serving_config="home"))
+            assert (answer.meta.bundle.bundle_id, causes(answer)) == (release.bundle_id, set())
+            attributes = {name: column for name, column in tiny_attributes(60).items() if name != "year"}
+            poorer = publish(tmp_path, tiny_files() | {layout.ITEM_ATTRIBUTES: item_attributes_file(60, attributes)})
+
+            async def is_swapped() -> bool:
+                found = await stub.Recommend(ask("u1", serving_config="home"))
+                return bool(found.meta.bundle.bundle_id == poorer.bundle_id)
+
+            await becomes(is_swapped)
+            answer = await stub.Recommend(ask("u1", serving_config="home"))
+            assert causes(answer) == {"CONFIG_UNFIT"}
+            assert (len(answer.results), answer.meta.serving_config_version) == (5, record.version)
+            assert {one.source for result in answer.results for one in result.provenance} == {"popular"}
+            warnings = "\n".join(answer.meta.warnings)
+            assert "serving_config: sources[0].source is 'content', which bundle" in warnings
+            assert "promotions[0].filter.expression" in warnings
+            problems = (await configs.get("home")).problems
+            assert [problem in warnings for problem in problems] == [True, True]
+            dry = await stub.Recommend(ask("u1", serving_config="home", validate_only=True))
+            assert causes(dry) == {"CONFIG_UNFIT"}
+            said = await refused(configs.put("home", **fields))
+            assert "config.sources[0].source: is 'content'" in said
+            assert "config.constraints.promotions[0].filter.expression" in said
+
+
+def write(folder: Path, name: str, content: str) -> Path:
+    path = folder / name
+    path.write_text(content, "utf-8")
+    return path
+
+
+async def test_configs_in_files_win_and_are_not_changed_by_calls(tmp_path: Path) -> None:
+    tiny_bundle(tmp_path / "bundles")
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    yaml_text = (
+        "slateSize: 3\nsources:\n  - source: popular\n    weight: 2\nconstraints:\n  excludeItemIds: [item-001]\n"
+    )
+    home = write(folder, "home.yaml", yaml_text)
+    write(folder, "json.json", json.dumps({"name": "json", "slate_size": 4, "fallback_config": "home"}))
+    write(folder, "README.md", "passed over")
+    write(folder, ".hidden.yaml", "{")
+    with running_valkey() as valkey:
+        async with platform_on(tmp_path / "bundles", valkey, config_folder=folder) as (_, configs, stub):
+            listed = await configs.all()
+            assert set(listed) == {"default", "home", "json"}
+            record = listed["home"]
+            assert (record.origin, record.file) == (pb.SERVING_CONFIG_ORIGIN_FILE, str(home))
+            assert record.version > 0
+            answer = await stub.Recommend(ask("u1", serving_config="home"))
+            assert (len(answer.results), answer.meta.serving_config_version) == (3, record.version)
+            assert len((await stub.Recommend(ask("u1", serving_config="json"))).results) == 4
+            for call in (configs.put("home"), configs.delete("home"), configs.put("home", validate_only=True)):
+                said = await refused(call, grpc.StatusCode.FAILED_PRECONDITION)
+                assert said == f"serving config 'home' stands in {home}; change it there"
+
+            write(folder, "home.yaml", yaml_text.replace("3", "5"))
+            await becomes(lambda: _has_size(stub, "home", 5))
+            assert (await configs.get("home")).version != record.version
+            write(folder, "home.yaml", yaml_text)
+            await becomes(lambda: _has_size(stub, "home", 3))
+            assert (await configs.get("home")).version == record.version, "the content decides"
+
+
+async def _has_size(stub: Any, name: str, size: int) -> bool:
+    return len((await stub.Recommend(ask("u1", serving_config=name))).results) == size
+
+
+async def test_a_file_hides_a_stored_config_loudly_and_gives_it_back(tmp_path: Path) -> None:
+    tiny_bundle(tmp_path / "bundles")
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    with running_valkey() as valkey:
+        async with platform_on(tmp_path / "bundles", valkey, config_folder=folder) as (_, configs, stub):
+            stored = await configs.put("home", slate_size=7)
+            path = write(folder, "home.json", '{"slateSize": 2}')
+            await becomes(lambda: _has_size(stub, "home", 2))
+            assert list((await configs.get("home")).problems) == [f"hides stored version {stored.version}"]
+            path.unlink()
+            await becomes(lambda: _has_size(stub, "home", 7))
+            assert await configs.get("home") == stored
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "home.yaml"),
+        ("- a list", "a mapping of fields is needed"),
+        ("slate_sise: 3", "slate_sise"),
+        ("slate_size: 1001", "config.slate_size: is 1001"),
+        ("slate_size: 2024-01-01", "slate_size"),
+        ("name: other", "the config in it is named 'other'"),
+        ("a: &a [*a]", "home.yaml"),
+        ("x" * 300_000, "has more than 262144 bytes"),
+    ],
+)
+async def test_a_broken_file_is_said_and_what_stood_there_before_goes_on(
+    tmp_path: Path, content: str, said: str
+) -> None:
+    tiny_bundle(tmp_path / "bundles")
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    write(folder, "home.yaml", "slate_size: 3")
+    with running_valkey() as valkey:
+        async with platform_on(tmp_path / "bundles", valkey, config_folder=folder) as (_, configs, stub):
+            write(folder, "home.yaml", content)
+            write(folder, "new.yaml", content)
+
+            async def is_said() -> bool:
+                return bool((await configs.get("home")).problems) and "new" in await configs.all()
+
+            await becomes(is_said)
+            (problem,) = (await configs.get("home")).problems
+            assert said in problem
+            assert "what stood there before goes on" in problem
+            assert await _has_size(stub, "home", 3)
+            refusal = await refused(stub.Recommend(ask("u1", serving_config="new")), grpc.StatusCode.UNAVAILABLE)
+            assert "'new' cannot be used here" in refusal
+            assert await _has_size(stub, "", 10)
+
+
+async def test_one_config_in_two_files_and_a_folder_that_is_gone_are_said(tmp_path: Path) -> None:
+    tiny_bundle(tmp_path / "bundles")
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    write(folder, "home.yaml", "slate_size: 3")
+    with running_valkey() as valkey:
+        async with platform_on(tmp_path / "bundles", valkey, config_folder=folder) as (_, configs, stub):
+            other = write(folder, "home.json", '{"slateSize": 4}')
+
+            async def is_said() -> bool:
+                return bool((await configs.get("home")).problems)
+
+            await becomes(is_said)
+            assert "stands in two files" in (await configs.get("home")).problems[0]
+            assert await _has_size(stub, "home", 3)
+            other.unlink()
+            (folder / "home.yaml").unlink()
+            folder.rmdir()
+            await asyncio.sleep(0.3)
+            assert await _has_size(stub, "home", 3), "a folder that cannot be read takes nothing away"
