@@ -28,9 +28,7 @@ from shortlist_testing.tiny_bundle import tiny_bundle
 class Platform:
     """A running platform; what is opened on the way is closed with it."""
 
-    def __init__(
-        self, service: OneProcess, bundle_id: str, settings: GatewaySettings, valkey: RunningValkey
-    ) -> None:
+    def __init__(self, service: OneProcess, bundle_id: str, settings: GatewaySettings, valkey: RunningValkey) -> None:
         self.service = service
         self.bundle_id = bundle_id
         self.valkey = valkey

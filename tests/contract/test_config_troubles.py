@@ -57,7 +57,7 @@ async def platform_on(
         settings,
         own_metrics(),
     )
-    async with Platform(service, "", settings).open() as platform:
+    async with Platform(service, "", settings, valkey).open() as platform:
         yield platform, Configs(platform.channel), RecommendationServiceStub(platform.channel)
 
 

@@ -9,7 +9,7 @@ changes, no item comes twice and the best that was not shown comes first.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import accumulate, pairwise
@@ -23,7 +23,7 @@ from shortlist.gateway.v1.token_claims_pb2 import ContinuationClaims
 from shortlist_domain.errors import BundleMismatch, Expired
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.checks import MAX_SLATE, Checks
-from shortlist_gateway.configs.config import Serving
+from shortlist_gateway.configs.config import Answered, Serving
 from shortlist_gateway.query import Level, Query, Slate
 from shortlist_gateway.seals import BrokenSeal, Keyring, Purpose
 
@@ -33,9 +33,8 @@ MAX_CARRIED_BYTES = 4096
 ReadRequest = Callable[[pb.RecommendRequest, float, Serving], Query]
 """Checks a request as of a moment, under the config that answers it, and returns its query."""
 
-Resumed = Callable[[str, int, Sequence[str], bool], Serving]
-"""Returns how a request is answered that a config has answered before: its name, its version then, the variants that
-applied, and whether it answered as a fallback."""
+Resumed = Callable[[Answered, str], Serving]
+"""Returns how a request is answered that was answered before, and that names a config."""
 
 
 class Continuation:
@@ -101,7 +100,8 @@ class Continuation:
         self._check_time(claims, now_s)
         # As of the first page, so that hours and ages are those that the first page was made with.
         name = claims.serving_config or base.serving_config
-        serving = resumed(name, claims.serving_config_version, claims.variants, claims.is_fallback)
+        answered = Answered(name, claims.serving_config_version, claims.variants, claims.is_fallback)
+        serving = resumed(answered, base.serving_config)
         query = self._read(base, claims.started_s, serving)
         shown = frozenset(accumulate(claims.shown_row_steps))
         page_size = request.slate_size or query.slate_size

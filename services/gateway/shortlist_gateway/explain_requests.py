@@ -16,7 +16,7 @@ from shortlist_domain.ids import actor_id
 from shortlist_gateway.attribution import Attribution
 from shortlist_gateway.checks import MAX_SLATE, Checks
 from shortlist_gateway.configs.choice import ServingChoice
-from shortlist_gateway.configs.config import Serving
+from shortlist_gateway.configs.config import Answered, Serving
 from shortlist_gateway.filters.condition import moved
 from shortlist_gateway.promotions import moved_rules
 from shortlist_gateway.query import Query, WhatIf
@@ -54,9 +54,10 @@ def explain_queries(
         else:
             moment_s, chance_id = claims.made_ms / 1000, claims.request_id
             _take_over(checks, base, claims)
-            serving = choice.resumed(
+            answered = Answered(
                 claims.serving_config, claims.serving_config_version, claims.variants, claims.is_fallback
             )
+            serving = choice.resumed(answered)
     elif not request.HasField("request"):
         checks.wrong("request", "is required where there is no attribution_token")
     what_if = _what_if(checks, request)

@@ -12,7 +12,7 @@ from shortlist_domain.stages import ActorKey, Event
 from shortlist_gateway.checks import MAX_LIST_IDS, Checks
 from shortlist_gateway.configs.config import PLAIN, Serving
 from shortlist_gateway.configs.narrowing import Narrowing
-from shortlist_gateway.filters.condition import Condition, condition_of
+from shortlist_gateway.filters.condition import Condition
 from shortlist_gateway.query import Query
 from shortlist_gateway.similar_users import UsersQuery
 from shortlist_gateway.tokens import version_of
@@ -41,7 +41,7 @@ def recommend_query(request: pb.RecommendRequest, now_s: float, serving: Serving
     is_seen_excluded, seen_by = narrowing.seen(request.constraints, now_s)
     attributes, chosen = checks.attributes("context.attributes", request.context.attributes, 50)
     minimum = checks.minimum_click_probability(request.constraints)
-    condition, on_empty = _filter(checks, request, narrowing)
+    condition, on_empty = _filter(request, narrowing)
     query = Query(
         request_id=_request_id(checks, request.request_id),
         now_s=now_s,
@@ -81,7 +81,7 @@ def similar_query(request: pb.SimilarItemsRequest, now_s: float, serving: Servin
     slate_size = narrowing.slate_size(request.slate_size)
     exclude, include = narrowing.lists(*_lists(checks, request.constraints))
     is_seen_excluded, seen_by = narrowing.seen(request.constraints, now_s)
-    condition, on_empty = _filter(checks, request, narrowing)
+    condition, on_empty = _filter(request, narrowing)
     query = Query(
         request_id=_request_id(checks, request.request_id),
         now_s=now_s,
@@ -167,12 +167,12 @@ def _request_id(checks: Checks, given: str) -> str:
 
 
 def _filter(
-    checks: Checks, request: pb.RecommendRequest | pb.SimilarItemsRequest, narrowing: Narrowing
+    request: pb.RecommendRequest | pb.SimilarItemsRequest, narrowing: Narrowing
 ) -> tuple[Condition | None, selection_pb2.EmptyPolicy]:
     """Return the filter, if there is one, and what happens where nothing is left."""
-    condition = condition_of(request.filter, "filter", checks) if request.HasField("filter") else None
+    condition = narrowing.filter(request.filter) if request.HasField("filter") else None
     on_empty = narrowing.on_empty(request.filter.on_empty)
-    if condition is None or narrowing.is_fallback:
+    if condition is None:
         return None, on_empty
     return replace(condition, is_relaxed=on_empty == selection_pb2.EMPTY_POLICY_RELAX_FILTER), on_empty
 

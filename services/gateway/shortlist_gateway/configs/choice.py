@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from shortlist.common.v1 import selection_pb2
 from shortlist_domain.errors import Expired, NotFound, NotReady
 from shortlist_domain.stages import ActorKey
-from shortlist_gateway.configs.config import Experiment, Serving, ServingConfig, Variant
+from shortlist_gateway.configs.config import Answered, Experiment, Serving, ServingConfig, Variant
 from shortlist_gateway.configs.references import MAX_FALLBACKS
 from shortlist_gateway.configs.registry import Origin, ServingConfigs
 from shortlist_gateway.query import Query, Slate
@@ -47,30 +47,36 @@ class ServingChoice:
         chosen = queries[assigned(experiment, first.actor, first.request_id).name]
         return replace(chosen, request_id=first.request_id)
 
-    def resumed(self, name: str, version: int, variants: Sequence[str], is_fallback: bool) -> Serving:
-        """Return how a request is answered that was answered before, as a token says.
+    def resumed(self, answered: Answered, asked: str = "") -> Serving:
+        """Return how a request is answered that was answered before.
 
         Args:
-            name: Config that answered.
-            version: Its version then.
-            variants: Experiment variants that applied.
-            is_fallback: Whether it answered as a fallback.
+            answered: What its token says.
+            asked: Config that the request names.
 
         Raises:
             Expired: The config is gone.
             NotReady: It cannot be used, or is not known yet.
         """
         try:
-            config = self._configs.config(name)
+            config = self._configs.config(answered.name)
         except NotFound as error:
             raise Expired(f"{error}; call Recommend again") from error
         warnings = self._unread(config)
-        if config.version != version:
+        if config.version != answered.version:
             warnings += (
                 f"serving_config: {config.name!r} is at version {config.version}; "
-                f"the answer before was made at version {version}",
+                f"the answer before was made at version {answered.version}",
             )
-        return Serving(config, tuple(variants), is_strict=False, is_fallback=is_fallback, warnings=warnings)
+        named = self._configs.usable().get(asked)
+        return Serving(
+            config,
+            tuple(answered.variants),
+            is_strict=False,
+            is_fallback=answered.is_fallback,
+            warnings=warnings,
+            asked_filters=named.filters if named is not None else {},
+        )
 
     async def answer(self, query: Query, read: Read, run: Run) -> tuple[Slate, Query]:
         """Return the slate of ``query`` and the query that it answers.
@@ -100,6 +106,7 @@ class ServingChoice:
                 config=config,
                 is_strict=False,
                 is_fallback=True,
+                asked_filters=query.serving.filters,
                 warnings=(*query.serving.warnings, said),
             )
             query = replace(read(serving), request_id=query.request_id)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from shortlist.common.v1 import selection_pb2
 from shortlist.gateway.v1 import serving_config_service_pb2 as pb
@@ -108,6 +109,27 @@ class Serving:
 
     is_unfit: bool = False
     """Whether another config should have answered and could not."""
+
+    asked_filters: Templates = field(default_factory=dict)
+    """Filters of the config that the request names, where another one answers for it."""
+
+    @property
+    def filters(self) -> Templates:
+        """Filters that the request may name."""
+        return {**self.config.filters, **self.asked_filters} if self.asked_filters else self.config.filters
+
+
+class Answered(NamedTuple):
+    """What a token says of the config that answered."""
+
+    name: str
+    version: int
+    """Its version then."""
+
+    variants: Sequence[str]
+    """Experiment variants that applied."""
+
+    is_fallback: bool
 
 
 BUILT_IN = ServingConfig(DEFAULT, message=pb.ServingConfig(name=DEFAULT))

@@ -15,6 +15,7 @@ from shortlist_gateway.checks import DEFAULT_SLATE, MAX_SLATE, Checks
 from shortlist_gateway.configs.config import Serving
 from shortlist_gateway.configs.rule_narrowing import Refuse, narrowed_rules
 from shortlist_gateway.constraint_checks import rules_of, seen_rule
+from shortlist_gateway.filters.condition import Condition, condition_of
 from shortlist_gateway.query import SeenEvents
 from shortlist_gateway.slate.rules import NO_RULES, Rules
 
@@ -93,7 +94,8 @@ class Narrowing:
     def rules(self, constraints: selection_pb2.Constraints, slate_size: int) -> Rules:
         """Return what a slate of ``slate_size`` must look like."""
         # What was right for the slate of another config may not fit this one's: then it is cut, not refused.
-        asked = rules_of(self._checks, constraints, slate_size if self._serving.is_strict else MAX_SLATE)
+        longest = slate_size if self._serving.is_strict else MAX_SLATE
+        asked = rules_of(self._checks, constraints, longest, self._serving.filters)
         own = self._config
         is_free = own.rules is NO_RULES and not own.message.constraints.HasField("exploration")
         if is_free and self._serving.is_strict:
@@ -113,10 +115,10 @@ class Narrowing:
             self.warnings.append(f"serving_config: {said}")
         return replace(rules, diversity=None, exploration=None) if left else rules
 
-    @property
-    def is_fallback(self) -> bool:
-        """Whether the config answers as a fallback: without the request's filter."""
-        return self._serving.is_fallback
+    def filter(self, asked: selection_pb2.Filter) -> Condition | None:
+        """Return what items must pass; nothing where the config answers as a fallback."""
+        condition = condition_of(asked, "filter", self._checks, self._serving.filters)
+        return None if self._serving.is_fallback else condition
 
     def on_empty(self, asked: selection_pb2.EmptyPolicy) -> selection_pb2.EmptyPolicy:
         """Return what happens where nothing is left to show; ``asked`` is unspecified where the request is silent."""
