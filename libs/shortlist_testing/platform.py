@@ -41,6 +41,13 @@ class Platform:
 
     async def stage_channel(self, stage: str) -> grpc.aio.Channel:
         """Return a channel to a stage on a port of its own, over the same bundles or the same Valkey."""
+        return await self._channel_to(await self._stage(stage))
+
+    async def stage_address(self, stage: str) -> str:
+        """Return where a stage listens, as in :meth:`stage_channel`."""
+        return (await self._stage(stage)).address
+
+    async def _stage(self, stage: str) -> RunningServer:
         folder = self._settings.bundle_store
         service: Service
         if stage == "retrieval":
@@ -49,7 +56,7 @@ class Platform:
             service = FeatureStoreService(FeatureStoreSettings(redis_url=SecretStr(self.valkey.url)))
         else:
             service = RankingService(RankingSettings(bundle_store=folder, feature_store_target=""))
-        return await self._channel_to(await self._stack.enter_async_context(running(service)))
+        return await self._stack.enter_async_context(running(service))
 
     async def gateway_with(self, ranking: Platform) -> grpc.aio.Channel:
         """Return a channel to a gateway over this platform's stages and the ranking of another."""

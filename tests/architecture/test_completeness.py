@@ -30,6 +30,22 @@ def descriptors() -> list[FileDescriptor]:
     return [importlib.import_module(name).DESCRIPTOR for name in names]
 
 
+def names_of_tests(folder: str) -> set[str]:
+    """Return the names of the tests below ``folder``, those of contract suites included."""
+    return {
+        name
+        for path in (ROOT / folder).rglob("*.py")
+        for name in re.findall(r"^ *(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
+
+
+def rows_under(heading: str) -> list[str]:
+    """Return the rows of the tables of the contract under ``heading`` whose last column is the test."""
+    section = (ROOT / "protos/README.md").read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ") and "| test |" not in line]
+    return [row for row in rows if not row.startswith("| ---")]
+
+
 def test_every_rpc_has_a_policy_and_every_policy_an_rpc() -> None:
     rpcs = {
         f"/{service.full_name}/{method.name}"
@@ -127,15 +143,21 @@ def test_every_row_of_the_edge_case_table_names_a_test_that_exists() -> None:
         assert set(named) <= tests, row
 
 
+def test_every_complaint_of_the_peers_names_a_test_and_every_test_of_theirs_is_named() -> None:
+    rows = rows_under("What users of the peers asked for")
+    tests = names_of_tests("tests") | names_of_tests("libs/shortlist_testing")
+    assert len(rows) > 30
+    named: set[str] = set()
+    for row in rows:
+        own = set(re.findall(r"`(test_\w+)`", row.split("|")[-2]))
+        assert own, row
+        assert own <= tests, row
+        named |= own
+    assert names_of_tests("tests/contract/peers") <= named
+
+
 def test_every_row_of_the_migration_tables_names_a_test_that_exists() -> None:
-    section = (ROOT / "protos/README.md").read_text().split("\n## Migration\n")[1].split("\n## ")[0]
-    rows = [line for line in section.splitlines() if line.startswith("| ") and "| test |" not in line]
-    rows = [row for row in rows if not row.startswith("| ---")]
-    tests = {
-        name
-        for path in (ROOT / "tests").rglob("test_*.py")
-        for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
-    }
+    rows, tests = rows_under("Migration"), names_of_tests("tests")
     assert len(rows) > 15
     for row in rows:
         named = re.findall(r"`(test_\w+)`", row.split("|")[-2])

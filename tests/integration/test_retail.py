@@ -37,6 +37,7 @@ ITEMS = item_ids(60)
 README = Path(__file__).parents[2] / "protos/README.md"
 CATALOG = "projects/shop/locations/global/catalogs/default_catalog"
 CONFIG = f"{CATALOG}/servingConfigs/default"
+CONFIG_FORM = "projects/*/locations/*/catalogs/*/servingConfigs/*"
 SIMILAR = f"{CATALOG}/servingConfigs/similar-items"
 
 
@@ -304,6 +305,7 @@ async def test_long_lists_in_metadata_are_cut_and_say_so(platform: Platform, ret
     [
         (home(), {"placement": "projects/p/servingConfigs/default"}, "placement: is 'projects/p"),
         (home(), {"placement": CATALOG}, "placement: is"),
+        (home(), {"placement": ""}, f"placement: is ''; it must be {CONFIG_FORM}"),
         (home(), {"page_size": 1001}, "page_size: is 1001"),
         (home(), {"page_token": "2"}, "page_token: is not used"),
         (home(), {"filter": 'tag="Red"'}, "filter: the syntax of tags is not honoured"),
@@ -338,6 +340,7 @@ async def test_what_is_wrong_with_predict_is_named_in_retails_words(
     ("event", "fields", "said"),
     [
         (seen(ITEMS[0]), {"parent": CONFIG}, "parent: is"),
+        (seen(ITEMS[0]), {"parent": ""}, "parent: is ''; it must be projects/*/locations/*/catalogs/*"),
         (seen(ITEMS[0], event_type="home-page-view"), {}, "user_event.event_type: is 'home-page-view'"),
         (seen(ITEMS[0]), {"write_async": True}, "write_async: DURABILITY_QUEUED is not honoured"),
         (seen(), {}, "user_event.product_details: is required"),

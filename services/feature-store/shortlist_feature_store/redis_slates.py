@@ -69,12 +69,17 @@ class RedisSlates:
 
 
 def _not_taken(groups: Reply, length: int) -> int:
-    """Return how many entries the consumer group has not been given, or more where some of them are gone already."""
+    """Return how many entries the consumer group has not been given, or more where some of them are gone already.
+
+    Before Redis 7 a group does not say: then all, as long as it was given nothing, and none from then on.
+    """
     for raw in groups:
         group = dict(zip(raw[::2], raw[1::2], strict=True))
         if group[b"name"] == GROUP.encode():
-            lag = group.get(b"lag")  # none before Redis 7, and where it cannot say
-            return length if lag is None else int(lag)
+            lag = group.get(b"lag")
+            if lag is None:
+                return length if group[b"last-delivered-id"] == b"0-0" else 0
+            return int(lag)
     return length
 
 
