@@ -42,7 +42,10 @@ class Who(TypedDict, total=False):
 
 
 class Shown(TypedDict, total=False):
-    """What an answer shows."""
+    """What an answer shows, and by which config it is made."""
+
+    serving_config: str
+    """Serving config by name; ``default`` where left out."""
 
     item_fields: Iterable[str]
     """Attributes of the items to return, as in ``title``; ``*`` is all."""
@@ -141,6 +144,7 @@ def recommend_request(tenant: str, user_id: str, fields: RecommendFields) -> Rec
         filter=_filter(fields),
         constraints=_constraints(fields),
         slate_size=fields.get("slate_size", 0),
+        serving_config=fields.get("serving_config", ""),
         item_fields=fields.get("item_fields", ()),
         consistency_token=fields.get("consistency_token", ""),
         debug_level=DEBUG_LEVEL_FULL if fields.get("debug", False) else DEBUG_LEVEL_UNSPECIFIED,
@@ -188,6 +192,7 @@ def batch_request(tenant: str, user_ids: Iterable[str], fields: BatchFields) -> 
             filter=_filter(fields),
             constraints=_constraints(fields),
             slate_size=fields.get("slate_size", 0),
+            serving_config=fields.get("serving_config", ""),
             item_fields=fields.get("item_fields", ()),
         ),
         resume_token=fields.get("resume_token", ""),
@@ -201,6 +206,7 @@ def similar_request(item_ids: Iterable[str], fields: Selected) -> SimilarItemsRe
         filter=_filter(fields),
         constraints=_constraints(fields),
         slate_size=fields.get("slate_size", 0),
+        serving_config=fields.get("serving_config", ""),
         item_fields=fields.get("item_fields", ()),
     )
 
@@ -221,6 +227,7 @@ def rerank_request(tenant: str, item_ids: Iterable[str], user_id: str, fields: R
         actor=_actor(tenant, user_id, fields),
         item_ids=item_ids,
         context=_context(fields),
+        serving_config=fields.get("serving_config", ""),
         item_fields=fields.get("item_fields", ()),
         consistency_token=fields.get("consistency_token", ""),
     )

@@ -20,7 +20,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from shortlist.common.v1 import answer_pb2
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist.gateway.v1.token_claims_pb2 import ContinuationClaims
-from shortlist_domain.errors import BundleMismatch, Expired
+from shortlist_domain.errors import BundleMismatch, Expired, InvalidRequest
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.checks import MAX_SLATE, Checks
 from shortlist_gateway.configs.config import Answered, Serving
@@ -83,7 +83,8 @@ class Continuation:
 
         Raises:
             InvalidRequest: A field is wrong, or the token was not issued here.
-            Expired: The token was good once: its time is over, or its bundle or serving config is not there any more.
+            Expired: The token was good once: its time is over, its bundle or serving config is not there any more, or
+                the config does not keep a filter any more that the request names.
         """
         checks = Checks()
         checks.text("request_id", request.request_id, 256)
@@ -102,7 +103,11 @@ class Continuation:
         name = claims.serving_config or base.serving_config
         answered = Answered(name, claims.serving_config_version, claims.variants, claims.is_fallback)
         serving = resumed(answered, base.serving_config)
-        query = self._read(base, claims.started_s, serving)
+        try:
+            query = self._read(base, claims.started_s, serving)
+        except InvalidRequest as error:  # it was right once: the config is another one now
+            said = f"serving config {name!r} does not suit the first page's request any more: {error}"
+            raise Expired(f"{said}; call Recommend again") from error
         shown = frozenset(accumulate(claims.shown_row_steps))
         page_size = request.slate_size or query.slate_size
         self._check_held(claims.bundle_id)

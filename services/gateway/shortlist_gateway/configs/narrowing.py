@@ -117,8 +117,14 @@ class Narrowing:
 
     def filter(self, asked: selection_pb2.Filter) -> Condition | None:
         """Return what items must pass; nothing where the config answers as a fallback."""
-        condition = condition_of(asked, "filter", self._checks, self._serving.filters)
-        return None if self._serving.is_fallback else condition
+        if not self._serving.is_fallback:
+            return condition_of(asked, "filter", self._checks, self._serving.filters)
+        if asked.WhichOneof("condition"):  # which filters have names was for the config to say that was asked
+            own = selection_pb2.Filter()
+            own.CopyFrom(asked)
+            own.ClearField("named")
+            condition_of(own, "filter", self._checks)
+        return None
 
     def on_empty(self, asked: selection_pb2.EmptyPolicy) -> selection_pb2.EmptyPolicy:
         """Return what happens where nothing is left to show; ``asked`` is unspecified where the request is silent."""
