@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from shortlist_cli import bundle_commands, data_commands, slate_commands
+from shortlist_cli import bundle_commands, config_commands, data_commands, slate_commands
 from shortlist_cli.ask_command import recommend
 from shortlist_cli.bench_command import bench
 from shortlist_cli.benchmark_command import benchmark
@@ -30,6 +30,7 @@ app.command()(load)
 app.command()(serve)
 app.command()(recommend)
 app.add_typer(bundle_commands.app, name="bundles")
+app.add_typer(config_commands.app, name="configs")
 app.add_typer(slate_commands.app, name="slates")
 app.command()(bench)
 app.command()(benchmark)

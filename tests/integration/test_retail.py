@@ -23,6 +23,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from shortlist.common.v1.selection_pb2 import Constraints, Diversity
+from shortlist.gateway.v1 import serving_config_service_pb2 as configs_pb
+from shortlist.gateway.v1.serving_config_service_pb2_grpc import ServingConfigServiceStub
 from shortlist_client import AsyncClient, rating
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.stages import ActorKey, ActorState
@@ -201,6 +203,28 @@ async def test_similar_items_is_similar_items(platform: Platform, retail: Retail
     assert ids(theirs) == [result.item_id for result in ours.results]
     with pytest.raises(exceptions.NotFound):
         await retail.predict(seen("nowhere"), placement=SIMILAR)
+
+
+async def test_a_placement_gets_the_settings_of_its_config(platform: Platform, retail: Retail) -> None:
+    configs: Any = ServingConfigServiceStub(platform.channel)
+
+    async def put(name: str, **fields: Any) -> None:
+        config = configs_pb.ServingConfig(name=name, **fields)
+        await configs.PutServingConfig(configs_pb.PutServingConfigRequest(config=config))
+
+    await put("shop-safe", slate_size=2)
+    await put("shop-home", slate_size=4, on_empty="EMPTY_POLICY_FALLBACK_CONFIG", fallback_config="shop-safe")
+    place = f"{CATALOG}/placements/shop-home"
+    assert len((await retail.predict(home(), placement=place)).results) == 4
+    with pytest.raises(exceptions.InvalidArgument, match="page_size: is 5; serving config 'shop-home' allows"):
+        await retail.predict(home(), placement=place, page_size=5)
+    nothing = {"filter": "attributes.year > 3000", "params": {"filterSyntaxV2": True}}
+    assert len((await retail.predict(home(), placement=place, **nothing)).results) == 2, "the fallback's"
+    nothing["params"] = {"filterSyntaxV2": True, "strictFiltering": True}
+    assert not (await retail.predict(home(), placement=place, **nothing)).results
+    nothing["params"] = {"filterSyntaxV2": True, "strictFiltering": False}
+    with pytest.raises(exceptions.InvalidArgument, match=r"params\['strictFiltering'\]: is RELAX_FILTER;"):
+        await retail.predict(home(), placement=place, **nothing)
 
 
 async def test_a_placement_names_a_serving_config(retail: Retail) -> None:

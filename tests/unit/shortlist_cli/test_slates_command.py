@@ -106,6 +106,7 @@ def test_a_slate_is_a_row_with_everything_that_was_logged(tmp_path: Path, log: L
         rpc="Recommend",
         bundle_id="b",
         serving_config="default",
+        serving_config_version=7,
         variants=["blue"],
         candidate_digest=bytes(range(32)),
         candidate_count=500,
@@ -142,6 +143,7 @@ def test_a_slate_is_a_row_with_everything_that_was_logged(tmp_path: Path, log: L
         "degradation_level": "PARTIAL",
         "degradation_causes": ["RANKING_PARTIAL"],
         "logged_share": 0.1,
+        "serving_config_version": 7,
     }
     assert table["item_ids"].to_list()[1] == []
 

@@ -59,15 +59,27 @@ def read_file(path: Path) -> FileConfig:
     try:
         if not is_name(name):
             raise ValueError(f"{name!r} cannot name a config")
-        content = _parsed(path)
-        if not isinstance(content, dict):
-            raise TypeError("a mapping of fields is needed")
-        message = ParseDict({"name": name, **content}, pb.ServingConfig())
+        message = read_message(path)
         if message.name != name:
             raise ValueError(f"the config in it is named {message.name!r}; file and config have one name")
         return FileConfig(name, str(path), read_config(message, version_of(message)))
     except (OSError, ValueError, TypeError, ParseError, InvalidRequest, RecursionError) as error:
         return FileConfig(name, str(path), None, f"{path}: {error}")
+
+
+def read_message(path: Path) -> pb.ServingConfig:
+    """Return the config that stands in a file, unchecked; one that has no name is named like the file.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is no JSON or YAML, or too large.
+        TypeError: It is not a mapping of fields.
+        ParseError: The fields are not those of a config.
+    """
+    content = _parsed(path)
+    if not isinstance(content, dict):
+        raise TypeError("a mapping of fields is needed")
+    return ParseDict({"name": path.stem, **content}, pb.ServingConfig())
 
 
 def version_of(message: pb.ServingConfig) -> int:

@@ -28,7 +28,7 @@ class Flags:
 
     def __init__(self, checks: Checks, params: Mapping[str, Any]) -> None:
         self.diversity = 0.0
-        self._flags = {"strictFiltering": True}
+        self._flags: dict[str, bool] = {}
         for name, value in sorted(params.items()):
             field, kind = f"params[{name!r}]", value.WhichOneof("kind")
             if name in _FLAGS:
@@ -48,6 +48,14 @@ class Flags:
 
     def __getitem__(self, name: str) -> bool:
         return self._flags.get(name, False)
+
+    @property
+    def on_empty(self) -> selection_pb2.EmptyPolicy:
+        """What happens where nothing passes the filter: what the placement says, where the params say nothing."""
+        if "strictFiltering" not in self._flags:
+            return selection_pb2.EMPTY_POLICY_UNSPECIFIED
+        is_strict = self["strictFiltering"]
+        return selection_pb2.EMPTY_POLICY_RETURN_EMPTY if is_strict else selection_pb2.EMPTY_POLICY_RELAX_FILTER
 
 
 def similar_request(asked: Any, place: events.Place, checks: Checks, flags: Flags) -> pb.SimilarItemsRequest:
@@ -141,12 +149,9 @@ def _filter(asked: Any, checks: Checks, flags: Flags) -> selection_pb2.Filter | 
         checks.wrong("filter", "the syntax of tags is not honoured; set params['filterSyntaxV2'] and use attributes")
     if any(not found[1] for found in _RANGE.finditer(asked.filter)):
         checks.wrong("filter", "IN(...) is not honoured; use >=, >, <= and <")
-    on_empty = selection_pb2.EMPTY_POLICY_RETURN_EMPTY
-    if not flags["strictFiltering"]:
-        on_empty = selection_pb2.EMPTY_POLICY_RELAX_FILTER
     # As long as it was, so that an error's column is the caller's own.
     expression = _OURS.sub(lambda found: found[1] or " " * len(found[0]), asked.filter)
-    return selection_pb2.Filter(expression=expression, on_empty=on_empty)
+    return selection_pb2.Filter(expression=expression, on_empty=flags.on_empty)
 
 
 def _constraints(flags: Flags) -> selection_pb2.Constraints | None:

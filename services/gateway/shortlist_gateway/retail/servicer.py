@@ -40,6 +40,7 @@ _NAMES = (
     (r"serving_config", "placement"),
     (r"constraints\.diversity(\..*)?", "params['diversityLevel']"),
     (r"filter\.expression", "filter"),
+    (r"filter\.on_empty", "params['strictFiltering']"),
     (r"(context\.)?events\[(\d+)\]\.item_id", r"user_event.product_details[\2].product.id"),
     (r"(context\.)?events\[\d+\]\.event_time", "user_event.event_time"),
     (r"attribution_token", "user_event.attribution_token"),
