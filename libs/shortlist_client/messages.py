@@ -51,14 +51,7 @@ class Shown(TypedDict, total=False):
     """Attributes of the items to return, as in ``title``; ``*`` is all."""
 
 
-class Configured(Shown, total=False):
-    """What decides how an answer is made."""
-
-    serving_config: str
-    """Serving config by name; the server's default where left out."""
-
-
-class Sized(Configured, total=False):
+class Sized(Shown, total=False):
     """How much an answer shows."""
 
     slate_size: int
@@ -102,7 +95,7 @@ class RecommendFields(Selected, Surrounded, total=False):
     """Whether the answer shows its working, in ``debug``."""
 
 
-class RerankFields(Configured, Surrounded, total=False):
+class RerankFields(Shown, Surrounded, total=False):
     """Arguments of ``rerank_items`` beside the items and the user."""
 
 
