@@ -12,6 +12,7 @@ from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist_domain.errors import Violation
 from shortlist_domain.filters import (
     EVERYTHING,
+    MAX_EVENT_TYPES,
     All,
     Any,
     Comparison,
@@ -26,7 +27,6 @@ from shortlist_domain.filters import (
 
 MAX_FIELD_BYTES = 256
 MAX_TEXT_BYTES = 1024
-MAX_EVENT_TYPES = 100
 MAX_PARAMETER_BYTES = 64
 
 _OPERATORS = {
@@ -117,14 +117,17 @@ def _value(message: selection_pb2.Comparison, operator: Operator, path: str, vio
             violations.append(Violation(f"{path}.number", f"is {message.number}; it must be a finite number"))
         return message.number
     if form == "parameter":
-        size = len(message.parameter.encode())
-        if not 1 <= size <= MAX_PARAMETER_BYTES:
-            said = f"is {size} bytes long; 1 to {MAX_PARAMETER_BYTES} are allowed"
-            violations.append(Violation(f"{path}.parameter", said))
+        _check_parameter(message.parameter, f"{path}.parameter", violations)
         return Parameter(message.parameter)
     if form == "time":
         return moment_of(message.time, f"{path}.time", violations)
     return message.flag if form == "flag" else None
+
+
+def _check_parameter(name: str, path: str, violations: list[Violation]) -> None:
+    size = len(name.encode())
+    if not 1 <= size <= MAX_PARAMETER_BYTES:
+        violations.append(Violation(path, f"is {size} bytes long; 1 to {MAX_PARAMETER_BYTES} are allowed"))
 
 
 def _check_texts(texts: Iterable[str], path: str, violations: list[Violation]) -> None:
@@ -140,14 +143,18 @@ def _history(message: selection_pb2.HistoryPredicate, path: str, violations: lis
         violations.append(
             Violation(f"{path}.event_types", f"has {len(types)} types; at most {MAX_EVENT_TYPES} are allowed")
         )
+        types = types[:MAX_EVENT_TYPES]
     if "" in types:
         violations.append(Violation(f"{path}.event_types[{types.index('')}]", "is empty"))
+    names = tuple(message.parameters)
+    for n, name in enumerate(names):
+        _check_parameter(name, f"{path}.parameters[{n}]", violations)
     if not message.HasField("lookback"):
-        return History(types)
+        return History(types, None, names)
     lookback_s = message.lookback.seconds + message.lookback.nanos / 1e9
     if not 0.0 < lookback_s < math.inf:
         violations.append(Violation(f"{path}.lookback", f"is {lookback_s:g} s; it must be above 0"))
-    return History(types, lookback_s)
+    return History(types, lookback_s, names)
 
 
 def moment_of(time: Timestamp, path: str, violations: list[Violation]) -> Moment:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 from collections.abc import Callable, Mapping
@@ -19,11 +20,14 @@ from hypothesis import strategies as st
 from shortlist.common.v1 import actor_pb2, answer_pb2, selection_pb2
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
+from shortlist_bundle import layout
 from shortlist_testing.filter_trees import ITEMS
 from shortlist_testing.platform import Platform, running_platform
+from shortlist_testing.tiny_bundle import publish, tiny_files
 
 from .config_calls import Configs
 from .questions import actor, refused
+from .slates import event, write
 
 if TYPE_CHECKING:
     from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceAsyncStub
@@ -105,6 +109,7 @@ KEPT = [
     kept("titled", "(title = $t OR id = $t) AND NOT id:$not", t=TEXT, **{"not": TEXTS}),
     kept("fixed", 'year > 1990 AND NOT seen("click", 30d)'),
     kept("nothing", "year > $y", y=NUMBER),
+    kept("unseen", "NOT seen($types, 30d)", types=TEXTS),
 ]
 
 
@@ -229,6 +234,16 @@ async def test_every_call_with_a_filter_takes_a_named_one(
     assert IDS[9] in ids(answer)
 
 
+async def test_types_of_event_are_values_as_well(
+    platform: Platform, recommendation: RecommendationServiceAsyncStub, home: str, user: str
+) -> None:
+    await write(platform, user, event(IDS[2], "click"), event(IDS[3], "view"), event(IDS[4]))
+    everything = selection_pb2.Constraints(exclude_seen=selection_pb2.ExcludeSeen(disabled=True))
+    for types, gone in ((["click"], {IDS[2]}), (["view", "rating"], {IDS[3], IDS[4]}), (['click") OR id:*'], set())):
+        request = ask(home, named("unseen", types=types), user, constraints=everything)
+        assert ids(await recommendation.Recommend(request, timeout=5)) == set(IDS) - gone
+
+
 async def test_a_named_filter_that_nothing_passes_follows_the_requests_policy(
     recommendation: RecommendationServiceAsyncStub, home: str
 ) -> None:
@@ -248,7 +263,7 @@ async def test_a_named_filter_that_nothing_passes_follows_the_requests_policy(
 @pytest.mark.parametrize(
     ("filter_", "field", "permitted"),
     [
-        (named(""), "filter.named.name", "is required; it keeps fixed, nothing, plain, recent, titled"),
+        (named(""), "filter.named.name", "is required; it keeps fixed, nothing, plain, recent, titled, unseen"),
         (named("other"), "filter.named.name", "is 'other', which is no filter of the serving config; it keeps fixed"),
         (named("recent", since=1990.0), "filter.named.parameters", "lacks 'liked', 1 to 1000 texts"),
         (named("fixed", since=1990.0), "filter.named.parameters[0].name", "its parameters are: none"),
@@ -375,3 +390,28 @@ filters:
         stub: RecommendationServiceAsyncStub = RecommendationServiceStub(platform.channel)
         answer = await stub.Recommend(ask("home", named("recent", since=2000.0)), timeout=5)
         assert ids(answer) == passing(lambda item: (item["year"] or 0) >= 2000)
+
+
+async def test_a_filter_that_does_not_fit_a_new_bundle_is_said_of_the_config_and_to_who_names_it(
+    tmp_path: Path,
+) -> None:
+    async with running_platform(tmp_path) as platform:
+        configs = Configs(platform.channel)
+        stub: RecommendationServiceAsyncStub = RecommendationServiceStub(platform.channel)
+        await configs.put("home", filters=[RECENT, kept("by-id", "id:$ids", ids=TEXTS)])
+        bare = tiny_files(seed=1)
+        del bare[layout.ITEM_ATTRIBUTES]
+        release = publish(tmp_path / "bundles", bare)
+        async with asyncio.timeout(10):
+            while (await stub.Recommend(ask("home", named("by-id", ids=IDS[:3])), timeout=5)).meta.bundle.bundle_id != (
+                release.bundle_id
+            ):
+                await asyncio.sleep(0.05)
+        record = await configs.get("home")
+        assert len(record.problems) == 2, "an attribute each"
+        assert all(problem.startswith("filters[0].expression there is no attribute") for problem in record.problems)
+        said = await refused(stub.Recommend(ask("home", COMEDIES), timeout=5))
+        assert said.startswith("filter.named: there is no attribute")
+        answer = await stub.Recommend(ask("home", named("by-id", ids=IDS[:3])), timeout=5)
+        assert ids(answer) == set(IDS[:3])
+        assert answer_pb2.DEGRADATION_CAUSE_CONFIG_UNFIT not in answer.meta.degradation.causes

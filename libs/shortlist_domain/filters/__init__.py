@@ -2,13 +2,14 @@
 
 from shortlist_domain.filters.binding import bound
 from shortlist_domain.filters.canonical import NOTHING, canonical
-from shortlist_domain.filters.parameters import SAMPLES, Template, parameters_of, with_values
+from shortlist_domain.filters.parameters import SAMPLES, Template, parameters_of, type_parameters_of, with_values
 from shortlist_domain.filters.tree import (
     ACTOR_PREFIX,
     EVERYTHING,
     ID,
     MAX_CHILDREN,
     MAX_DEPTH,
+    MAX_EVENT_TYPES,
     MAX_EXPRESSION_BYTES,
     MAX_NODES,
     MAX_TEXTS,
@@ -35,6 +36,7 @@ __all__ = [
     "ID",
     "MAX_CHILDREN",
     "MAX_DEPTH",
+    "MAX_EVENT_TYPES",
     "MAX_EXPRESSION_BYTES",
     "MAX_NODES",
     "MAX_TEXTS",
@@ -59,5 +61,6 @@ __all__ = [
     "canonical",
     "limit_violation",
     "parameters_of",
+    "type_parameters_of",
     "with_values",
 ]

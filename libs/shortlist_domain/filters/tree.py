@@ -30,6 +30,9 @@ MAX_NODES = 1000
 MAX_TEXTS = 1000
 """Texts of one comparison."""
 
+MAX_EVENT_TYPES = 100
+"""Types of event of one history."""
+
 MAX_EXPRESSION_BYTES = 5000
 """Length of an expression in UTF-8."""
 
@@ -114,6 +117,9 @@ class History:
     lookback_s: float | None = None
     """How far back, above 0; ``None``: for ever."""
 
+    parameters: tuple[str, ...] = ()
+    """Names of the parameters that stand for further types."""
+
 
 @dataclass(frozen=True, slots=True)
 class All:
@@ -174,6 +180,10 @@ def limit_violation(node: Node, limits: Limits = CALLERS) -> str | None:
                 below.extend(each.nodes)
             elif isinstance(each, Not):
                 below.append(each.node)
+            elif isinstance(each, History) and len(each.event_types) > MAX_EVENT_TYPES:
+                return (
+                    f"names {len(each.event_types)} types of event at one place; at most {MAX_EVENT_TYPES} are allowed"
+                )
             elif isinstance(each, Comparison) and isinstance(each.value, tuple) and len(each.value) > limits.texts:
                 return f"compares {each.field!r} with {len(each.value)} texts; at most {limits.texts} are allowed"
         level = below

@@ -18,8 +18,10 @@ from shortlist_domain.filters import (
     Any,
     AttributeKind,
     Comparison,
+    History,
     Moment,
     Node,
+    Not,
     Operator,
     Parameter,
     Template,
@@ -150,8 +152,6 @@ def test_whatever_a_value_says_it_is_a_value(text: str, more: list[str]) -> None
 
 
 def _not_one_of(texts: list[str]) -> Node:
-    from shortlist_domain.filters import Not
-
     return Not(Comparison(ID, Operator.HAS, tuple(texts)))
 
 
@@ -182,6 +182,34 @@ def test_a_named_filter_and_one_of_the_request_both_hold() -> None:
     assert passing(nothing) == []
     everything, _ = asked(templates, given_values(since=1990.0), expression="")
     assert passing(everything) == passing(alone), "the request narrows, and never widens"
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'NOT seen("rating", $type, $types, 30d)',
+        {"negation": {"history": {"event_types": ["rating"], "parameters": ["type", "types"], "lookback": "2592000s"}}},
+    ],
+)
+def test_types_of_event_are_parameters_too(condition: object) -> None:
+    templates, checks = kept(definition(condition, type="text", types="texts"))
+    assert not checks.violations
+    assert fit_violations(templates["f"], SCHEMA, "filters[0]") == ()
+    found, checks = asked(templates, given_values(type="click", types=["impression", '") OR x']))
+    assert not checks.violations
+    assert found.node == Not(History(("rating", "click", "impression", '") OR x'), 2_592_000.0))
+    assert found.needs_impressions
+    for values, field in (
+        ({"type": "", "types": ["a"]}, "filter.named.parameters[0]"),
+        ({"type": "a", "types": ["a", ""]}, "filter.named.parameters[1]"),
+    ):
+        _, checks = asked(templates, given_values(**values))
+        assert said(checks) == [(field, f"has an empty text; {said(checks)[0][1].split('; ')[1]}")]
+    _, checks = asked(templates, given_values(type="a", types=["a"] * 99))
+    assert said(checks)[0] == (
+        "filter.named.parameters",
+        "names 101 types of event at one place; at most 100 are allowed",
+    )
 
 
 def test_what_holds_of_a_part_holds_of_both() -> None:
@@ -294,7 +322,9 @@ def test_the_tree_is_the_one_that_was_read_with_the_config() -> None:
         (definition("year > $y z > $z", y="number"), "filters[0].expression", "not among `parameters`; there are y"),
         (definition("year > 1", y="number"), "filters[0].parameters[0].name", "'y', which the condition does not name"),
         (definition('year > "$y"', y="number"), "filters[0].parameters[0].name", "does not name"),
-        (definition("seen($t)", t="text"), "filters[0].expression", "in seen(...)"),
+        (definition("seen($t)", t="number"), "filters[0].expression", "$t for a type of event, which is a text"),
+        (definition({"history": {"parameters": ["t"]}}, t="time"), "filters[0].ast", "the parameter is a time"),
+        (definition({"history": {"parameters": [""]}}), "filters[0].ast.history.parameters[0]", "1 to 64"),
         (definition({"comparison": {"field": "year", "operator": 5, "parameter": "y"}}), "filters[0].ast", "$y"),
         (definition({"comparison": {"field": "year", "operator": 8, "parameter": "y"}}, y="text"),
          "filters[0].ast.comparison.parameter", "takes no value"),

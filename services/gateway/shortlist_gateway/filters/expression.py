@@ -201,10 +201,6 @@ class _ToTree(Transformer[Token, Node]):
                 raise ExpressionRefused(f"has the lookback {found[0]}; it must be above 0 and at most 30 years")
             arguments = arguments[:-1]
         for each in arguments:
-            if isinstance(each, Parameter):
-                raise ExpressionRefused(
-                    f"has ${each.name} in seen(...); parameters stand where an attribute is compared"
-                )
             if isinstance(each, Word) and _DURATION.fullmatch(each.text):
                 raise ExpressionRefused(
                     "has a duration before the end of seen(...); it comes last, a type that looks so is quoted"
@@ -214,10 +210,12 @@ class _ToTree(Transformer[Token, Node]):
                     f"has {each.text!r} in seen(...), which is neither a type nor, at its end, a duration as in 30d; "
                     "a type that looks so is quoted"
                 )
-        types = tuple(each.text if isinstance(each, Word) else str(each) for each in arguments)
+        types = tuple(
+            each.text if isinstance(each, Word) else each for each in arguments if not isinstance(each, Parameter)
+        )
         if "" in types:
             raise ExpressionRefused("has an empty event type in seen(...)")
-        return History(types, lookback_s)
+        return History(types, lookback_s, tuple(each.name for each in arguments if isinstance(each, Parameter)))
 
 
 def _checked(node: Anything) -> Node:

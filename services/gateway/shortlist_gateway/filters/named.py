@@ -63,7 +63,9 @@ def _values(message: selection_pb2.NamedFilter, template: Template, path: str, c
         elif given.name in values:
             checks.wrong(f"{place}.name", f"is {given.name!r} a second time; a parameter has one value")
         else:
-            values[given.name] = _value(given, kind, place, checks)
+            value = values[given.name] = _value(given, kind, place, checks)
+            if given.name in template.type_parameters and "" in (value if isinstance(value, tuple) else (value,)):
+                checks.wrong(place, f"has an empty text; the parameter {given.name!r} stands for types of event")
     for name, kind in kinds.items():
         if name not in values:
             checks.wrong(

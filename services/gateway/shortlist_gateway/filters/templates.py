@@ -17,6 +17,7 @@ from shortlist_domain.filters import (
     bound,
     limit_violation,
     parameters_of,
+    type_parameters_of,
 )
 from shortlist_domain.ids import NAME_RULE, is_name
 from shortlist_gateway.checks import Checks
@@ -89,12 +90,17 @@ def _template(definition: selection_pb2.FilterDefinition, path: str, checks: Che
         if name not in parameters:
             known = f"there are {', '.join(parameters)}" if parameters else "it has none"
             checks.wrong(at, f"names the parameter ${name}, which is not among `parameters`; {known}")
+    types = type_parameters_of(node)
+    for name in sorted(types & parameters.keys()):
+        if parameters[name] not in (AttributeKind.TEXT, AttributeKind.TEXTS):
+            said = f"names ${name} for a type of event, which is a text; the parameter is a {parameters[name].value}"
+            checks.wrong(at, said)
     for index, parameter in enumerate(definition.parameters):
         if parameter.name in parameters and parameter.name not in named:
             checks.wrong(
                 f"{path}.parameters[{index}].name", f"is {parameter.name!r}, which the condition does not name"
             )
-    return Template(node, parameters)
+    return Template(node, parameters, types)
 
 
 def _parameters(definition: selection_pb2.FilterDefinition, path: str, checks: Checks) -> dict[str, AttributeKind]:
