@@ -30,11 +30,13 @@ class DataWindow:
     """Time of the first training interaction, seconds since 1970 UTC."""
 
     until_s: float
-    """Time of the last one; the model has seen nothing later."""
+    """Time of the last one; counters and choices know nothing later."""
 
     interactions: int
     users: int
     items: int
+    fitted_until_s: float | None = None
+    """Time of the last one that models were fitted on; ``None``: unknown, at most ``until_s``."""
 
 
 @dataclass(frozen=True, slots=True)

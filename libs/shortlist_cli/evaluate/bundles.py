@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,7 @@ def evaluate_bundle(whole: Dataset, trained: Trained, numbers: Numbers, progress
     """
     split = global_time_split(whole, trained.split.train, trained.split.validation)
     at = split.validation_end
+    _check_not_known(trained.bundle, whole, at)
     known, sealed = protocols.cut_at(whole, at)
     sealed.unseal()
     test = sealed.read()
@@ -133,6 +135,21 @@ def evaluate_bundle(whole: Dataset, trained: Trained, numbers: Numbers, progress
     )
 
 
+def _check_not_known(bundle: Bundle, whole: Dataset, at: int) -> None:
+    """Refuse to measure a bundle on what its models were fitted on."""
+    until_s = bundle.manifest.data_window.fitted_until_s
+    if until_s is not None and until_s >= whole.times_s[at]:
+        raise DataRefused(
+            f"the models of {bundle.bundle_id} were fitted on events until {_day(until_s)}, and what would be held out "
+            f"begins on {_day(float(whole.times_s[at]))}: they know it. Bring later events, or read the figures that "
+            "its run took before it was fitted once more (refit=true)"
+        )
+
+
+def _day(time_s: float) -> str:
+    return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d}"
+
+
 def evaluate_target(
     whole: Dataset, rules: Rules, trained: Trained | None, numbers: Numbers, how: Replay, progress: Progress
 ) -> Evaluation:
@@ -155,6 +172,7 @@ def evaluate_target(
         text = text_of(rules)
     else:
         at = global_time_split(whole, trained.split.train, trained.split.validation).validation_end
+        _check_not_known(trained.bundle, whole, at)
         known, sealed = protocols.cut_at(whole, at)
         text = f"the events after the first {at:,} are held out, as the run's settings cut time."
     sealed.unseal()

@@ -18,11 +18,11 @@ from shortlist_trainer.config import TrainConfig
 from shortlist_trainer.devices import CPU
 from shortlist_trainer.evaluate import Pipeline, Weights, held_out_places
 from shortlist_trainer.fit_neighbours import fit_neighbours
-from shortlist_trainer.fit_ranker import RankerFit, fit_ranker
+from shortlist_trainer.fit_ranker import RankerFit, Scorer, fit_ranker
 from shortlist_trainer.fit_towers import Report, Towers, fit_towers
 from shortlist_trainer.popular_lists import PopularLists, popular_lists
 from shortlist_trainer.prefetch import Utilisation
-from shortlist_trainer.prepare import Prepared, fingerprint_of, prepare
+from shortlist_trainer.prepare import Prepared, all_for_training, fingerprint_of, prepare
 from shortlist_trainer.ranker_samples import draw_samples
 
 
@@ -80,6 +80,75 @@ def fit(
     else:
         prepared = prepare(dataset, config.split, config.content, cluster.mapped, cluster.workers)
     clock.lap("prepare")
+    models = _fit_models(prepared, config, checkpoints, report, clock, device, cluster)
+    pipeline = models.pipeline(Weights(1.0, 0.0))
+    places = _validation_places(prepared, config)
+    choices = choose(pipeline, places, report, config.calibration.method, config.order)
+    pipeline.weights = choices.order.weights
+    clock.lap("choices")
+    return models.fitted(pipeline, choices)
+
+
+def refit(
+    fitted: Fitted,
+    config: TrainConfig,
+    checkpoints: Checkpoints,
+    report: Report,
+    clock: Clock,
+    device: torch.device = CPU,
+    cluster: Cluster | None = None,
+) -> Fitted:
+    """Fit all models of ``fitted`` once more, on all events there are, and keep what was chosen.
+
+    Nothing may be measured by them on the same data.
+
+    Args:
+        fitted: What :func:`fit` gave.
+        config: The same settings.
+        checkpoints: Others than those of the first fit.
+        report: Told of the progress, under the name of each part and ``on all events``.
+        clock: Takes the time of the whole of it.
+        device: Where neural models are fitted.
+        cluster: Fits the two towers, where there is one.
+    """
+
+    def told(part: str, done: int, total: int, loss: float) -> None:
+        report(f"{part} on all events", done, total, loss)
+
+    prepared = all_for_training(fitted.prepared, config.split, config.content)
+    models = _fit_models(prepared, config, checkpoints, told, Clock(), device, cluster)
+    clock.lap("refit")
+    return models.fitted(models.pipeline(fitted.pipeline.weights), fitted.choices)
+
+
+@dataclass(frozen=True, slots=True)
+class _Models:
+    """What is fitted on the training events of ``prepared``."""
+
+    prepared: Prepared
+    towers: Towers
+    neighbours: Neighbours
+    popular: PopularLists
+    retrieval: Retrieval
+    scorer: Scorer
+    utilisation: dict[str, float]
+
+    def pipeline(self, weights: Weights) -> Pipeline:
+        return Pipeline(self.prepared, self.retrieval, self.scorer, weights)
+
+    def fitted(self, pipeline: Pipeline, choices: Choices) -> Fitted:
+        return Fitted(self.prepared, self.towers, self.neighbours, self.popular, pipeline, choices, self.utilisation)
+
+
+def _fit_models(
+    prepared: Prepared,
+    config: TrainConfig,
+    checkpoints: Checkpoints,
+    report: Report,
+    clock: Clock,
+    device: torch.device,
+    cluster: Cluster | None,
+) -> _Models:
     neighbours = fit_neighbours(prepared, config.neighbours)
     popular = popular_lists(prepared, config.popular)
     clock.lap("neighbours")
@@ -99,13 +168,8 @@ def fit(
     if config.neighbours.refit:
         neighbours = fit_neighbours(prepared, config.neighbours, prepared.split.train_end)
         retrieval = Retrieval(prepared, towers, neighbours, popular, config.fusion, config.onboarding)
-    pipeline = Pipeline(prepared, retrieval, scorer, Weights(1.0, 0.0))
-    places = _validation_places(prepared, config)
-    choices = choose(pipeline, places, report, config.calibration.method, config.order)
-    pipeline.weights = choices.order.weights
-    clock.lap("choices")
     utilisation = {"two_tower": towers.utilisation, "ranker": fed.share}
-    return Fitted(prepared, towers, neighbours, popular, pipeline, choices, utilisation)
+    return _Models(prepared, towers, neighbours, popular, retrieval, scorer, utilisation)
 
 
 def fingerprint(dataset: Dataset, config: TrainConfig) -> str:

@@ -67,9 +67,7 @@ def prepare(
         DataRefused: Too little is left for one of the parts.
     """
     split = global_time_split(dataset, config.train, config.validation)
-    # The cut between retrieval's and the ranker's events must not divide a moment either.
-    wanted = int(split.train_end * config.fit)
-    fit_end = int(np.searchsorted(dataset.times_s, dataset.times_s[wanted], side="left"))
+    fit_end = _fit_end(dataset, split.train_end, config)
     require_enough(
         dataset,
         {
@@ -81,6 +79,12 @@ def prepare(
     )
     sequences = sequences_of(dataset, mapped, partitions)
     return _prepared(dataset, sequences, split, fit_end, content or ContentConfig())
+
+
+def all_for_training(prepared: Prepared, config: SplitConfig, content: ContentConfig) -> Prepared:
+    """Return ``prepared`` with all events in the training part; nothing is left to choose or to evaluate by."""
+    dataset, end = prepared.dataset, prepared.dataset.events
+    return _prepared(dataset, prepared.sequences, TimeSplit(end, end), _fit_end(dataset, end, config), content)
 
 
 def prepare_whole(dataset: Dataset) -> Prepared:
@@ -98,6 +102,12 @@ def fingerprint_of(dataset: Dataset) -> str:
         digest.update(table.write_ipc(None, compression="uncompressed").getvalue())
     told = f"{dataset.events:,} events, {len(dataset.user_ids):,} users, {len(dataset.item_ids):,} items"
     return f"{dataset.name}: {told}\n{digest.hexdigest()}{describe(dataset.content)}"
+
+
+def _fit_end(dataset: Dataset, train_end: int, config: SplitConfig) -> int:
+    """Return the cut between retrieval's and the ranker's events, which must not divide a moment either."""
+    wanted = int(train_end * config.fit)
+    return int(np.searchsorted(dataset.times_s, dataset.times_s[wanted], side="left"))
 
 
 def _prepared(

@@ -32,6 +32,7 @@ def add_bundle(store: BundleStore, dataset: Dataset, result: TrainResult) -> Bun
             interactions=dataset.events,
             users=len(dataset.user_ids),
             items=len(dataset.item_ids),
+            fitted_until_s=float(dataset.times_s[result.fitted_events - 1]),
         ),
         models=result.models,
         metrics=result.metrics,

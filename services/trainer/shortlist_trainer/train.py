@@ -33,7 +33,7 @@ from shortlist_trainer.evaluate import (
     rolling_values,
     table_of,
 )
-from shortlist_trainer.fit import Clock, fingerprint, fit
+from shortlist_trainer.fit import Clock, fingerprint, fit, refit
 from shortlist_trainer.fit_towers import Report
 from shortlist_trainer.user_vectors import BuildIndex
 
@@ -70,6 +70,9 @@ class TrainResult:
 
     curves: Mapping[str, list[list[float]]] = field(default_factory=dict)
     """By part, ``[step, loss]`` as the training went; of the part after the checkpoint where a run was resumed."""
+
+    fitted_events: int = 0
+    """How many events, from the first on, the models of the bundle were fitted on."""
 
 
 def train(
@@ -108,6 +111,9 @@ def train(
         fitted = fit(dataset, config, checkpoints, report, clock, device, cluster)
         tables, metrics = _evaluate(fitted.pipeline, config, report)
         clock.lap("evaluation")
+        if config.refit:
+            again = Checkpoints(work_dir / "checkpoints" / "refit", fingerprint(dataset, config), resume)
+            fitted = refit(fitted, config, again, report, clock, device, cluster)
         files, facts = bundle_files(fitted, config, build_index)
         clock.lap("files")
     choices = fitted.choices
@@ -124,6 +130,7 @@ def train(
         device=described(device),
         utilisation=fitted.utilisation,
         curves=curves.to_json(),
+        fitted_events=fitted.prepared.split.train_end,
     )
     (work_dir / EVALUATION).write_text(
         json.dumps(evaluation(dataset, config, choices, result), indent=1, ensure_ascii=False), encoding="utf-8"

@@ -245,3 +245,12 @@ class TestRefusals:
         }
         with pytest.raises(DataRefused, match=message):
             evaluated(world, Choice(**{**plain, **changes}), quiet)  # type: ignore[arg-type]
+
+
+def test_a_bundle_is_not_measured_on_what_its_models_know(world: Dataset, tmp_path: Path) -> None:
+    done = train(world, load_config("tiny", overrides=(*QUICK, "refit=true")), tmp_path / "run", build_index)
+    store = BundleStore(tmp_path / "bundles")
+    publish_bundle(store, add_bundle(store, world, done))
+    numbers = Numbers(ks=(10,), resamples=50, permutations=100)
+    with pytest.raises(DataRefused, match=r"were fitted on events until \d{4}-\d\d-\d\d, .* they know it\."):
+        evaluate_bundle(world, bundle_in(tmp_path / "bundles", "current"), numbers, quiet)

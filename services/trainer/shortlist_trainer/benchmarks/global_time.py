@@ -76,6 +76,7 @@ _ENTRIES = {
             "neighbours.half_life_days": 8.0,
             "neighbours.most": 300,
             "neighbours.refit": True,
+            "refit": True,
             "two_tower.encoder": "mean",
             "two_tower.history_length": 200,
             "fusion.two_tower": 0.15,

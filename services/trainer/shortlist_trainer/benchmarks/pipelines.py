@@ -20,7 +20,7 @@ from shortlist_trainer.candidates import Retrieval, moments_at_once, rolling
 from shortlist_trainer.checkpoints import Checkpoints, Stateful
 from shortlist_trainer.config import CalibrationConfig, FusionConfig, RankerConfig, TrainConfig
 from shortlist_trainer.evaluate import Pipeline
-from shortlist_trainer.fit import Clock, Fitted, fingerprint, fit
+from shortlist_trainer.fit import Clock, Fitted, fingerprint, fit, refit
 from shortlist_trainer.presets import load_config, preset_for
 from shortlist_trainer.sequences import sequences_of
 
@@ -46,6 +46,9 @@ def pipeline(note: str, settings: Mapping[str, Any]) -> Entry:
         config = _config(known, all_settings, run)
         checkpoints = Checkpoints(run.folder, fingerprint(known, config), resume=True)
         fitted = fit(known, config, checkpoints, run.report, Clock(), run.device)
+        if config.refit:
+            again = Checkpoints(run.folder / "refit", fingerprint(known, config), resume=True)
+            fitted = refit(fitted, config, again, run.report, Clock(), run.device)
         return _Predictor(fitted.pipeline)
 
     return Entry(note, all_settings, fit_whole)

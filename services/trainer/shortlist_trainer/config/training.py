@@ -240,6 +240,11 @@ class TrainConfig(Section):
     """Threads of the numerical library. Steps are small, so a second one gains little on an idle machine and loses much
     on a busy one. Sums, and so bundles, can differ in their last digits between settings."""
 
+    refit: bool = False
+    """Whether, when everything has been chosen and evaluated, all models are fitted once more, on all events there are,
+    and those are published: what is served knows the latest. Figures are of the first ones, which know nothing of what
+    they are measured on; choices stay theirs. The fit takes about as long again."""
+
     split: SplitConfig = SplitConfig()
     two_tower: TwoTowerConfig = TwoTowerConfig()
     content: ContentConfig = ContentConfig()
