@@ -29,6 +29,10 @@ class PriorWeights:
     half_life_events: float = 5.0
     """Events after which half of what is a newcomer's is left, above 0."""
 
+    newcomer_segment: float = 0.0
+    """Of the lifts of the actor's segments within popularity, at least 0: popularity is that among all users at 0, and
+    comes nearer to that among users with the actor's attributes above it."""
+
     def __post_init__(self) -> None:
         if not all(math.isfinite(value) and value >= 0.0 for value in astuple(self)) or not self.half_life_events > 0.0:
             raise BundleInvalid(f"{self}: weights are finite and at least 0, the half-life is above 0")
@@ -49,8 +53,9 @@ def combined_score(
     counts: NDArray[np.floating],
     weights: PriorWeights,
     events: NDArray[np.floating] | float,
+    lifts: NDArray[np.floating] | None = None,
 ) -> NDArray[np.float32]:
-    """Return ``heads + w_retrieval log(retrieval_scores) + w_popularity log(1 + counts)``.
+    """Return ``heads + w_retrieval log(retrieval_scores) + w_popularity (log(1 + counts) + w_segment lifts)``.
 
     With weights that outgrow the heads the order is retrieval's, or popularity's. The logarithm makes it a matter of
     ranks: fused scores fall like ``1 / (60 + rank)``.
@@ -61,9 +66,14 @@ def combined_score(
         counts: Events on each candidate so far, at least 0, ``(.., c)``.
         weights: As the bundle has them.
         events: Events of the actors, ``(..,)``.
+        lifts: Of the actors' segments, :meth:`shortlist_bundle.segment_lifts.SegmentLifts.of`, ``(.., c)``; ``None``:
+            there are none.
     """
     of_retrieval, of_popularity = weights.at(events)
-    scores = heads + of_popularity[..., None] * np.log1p(np.asarray(counts, np.float64))
+    popularity = np.log1p(np.asarray(counts, np.float64))
+    if lifts is not None:
+        popularity = popularity + weights.newcomer_segment * lifts
+    scores = heads + of_popularity[..., None] * popularity
     if retrieval_scores is not None:
         scores = scores + of_retrieval[..., None] * np.log(np.asarray(retrieval_scores, np.float64))
     return scores.astype(np.float32)

@@ -86,6 +86,10 @@ USER_INDEX = "user_index.faiss"
 
 USER_FILES = (USERS, USER_IDS, USER_VECTORS, USER_INDEX)
 
+SEGMENT_LIFTS = "segment_lifts.npy"
+"""``float16 (v, n)``: :class:`shortlist_bundle.segment_lifts.SegmentLifts`, a row for each value of the feature list's
+user categories. Optional: users without attributes, and bundles of before, have none. Ranking."""
+
 REQUIRED = (
     ITEM_IDS,
     ITEM_DISPLAY,

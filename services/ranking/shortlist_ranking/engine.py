@@ -92,7 +92,8 @@ class RankingEngine:
         scores = weights.get("click", 0.0) * logits + weights.get("rating", 0.0) * rated
         word = np.frombuffer(request.retrieval_scores, np.float32)[: len(scores)] if request.retrieval_scores else None
         counts = ranker.counters.columns["item_count"].take(rows[: len(scores)])
-        scores = combined_score(scores, word, counts, ranker.features.prior, _events(request))
+        lifts = ranker.lifts(request.actor, rows[: len(scores)])
+        scores = combined_score(scores, word, counts, ranker.features.prior, _events(request), lifts)
         click_probabilities = ranker.calibration.probabilities(logits)
         order = None
         if request.spread is not None and deadline.remaining_s() > ANSWER_RESERVE_S:

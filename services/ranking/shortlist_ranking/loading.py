@@ -17,6 +17,7 @@ from shortlist_bundle.feature_list import FeatureList
 from shortlist_bundle.item_table import load_counters
 from shortlist_bundle.neighbours import actor_neighbour_scores, load_neighbours
 from shortlist_bundle.request_checks import check_golden_actor, row_violations
+from shortlist_bundle.segment_lifts import load_segment_lifts
 from shortlist_bundle.session import Session
 from shortlist_domain.errors import BundleInvalid, UpstreamFailed
 from shortlist_domain.stages import ActorFeatures
@@ -50,6 +51,7 @@ class LoadedRanker:
             raise BundleInvalid(f"features of {len(self.item_features)} items, embeddings of {self.n_items}")
         self.neighbour_rows, self.neighbour_scores = load_neighbours(bundle, self.n_items)
         self._chosen = load_chosen_values(bundle, self.features, self.dim)
+        self._lifts = load_segment_lifts(bundle, self.features)
         self.counters = load_counters(bundle, self.n_items)
         self.calibration = load_calibration(bundle.read(layout.CALIBRATION))
         weights = self.features.head_weights
@@ -98,6 +100,14 @@ class LoadedRanker:
             else:
                 columns.append(self.counters.columns[name])
         return columns
+
+    def lifts(self, actor: ActorFeatures, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        """Return how much more popular ``rows`` are among users with the actor's attributes, ``(r,)``, where known."""
+        if self._lifts is None:
+            return None
+        categories = actor_inputs(actor, self.features, ("user_categories",))["user_categories"].astype(np.int64)
+        lifts: NDArray[np.float32] = self._lifts.of(categories, rows[None])[0]
+        return lifts
 
     def heads(
         self, user_side: ModelInputs, columns: list[NDArray[np.float32]], rows: NDArray[np.int64]

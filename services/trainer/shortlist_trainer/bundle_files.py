@@ -85,6 +85,8 @@ def bundle_files(
     }
     if (chosen := fitted.pipeline.retrieval.chosen_vectors) is not None:
         files[layout.CHOSEN_VALUES] = array_bytes(chosen)
+    if (lifts := fitted.pipeline.retrieval.lifts) is not None:
+        files[layout.SEGMENT_LIFTS] = array_bytes(lifts.table)
     if prepared.content is not None:
         files |= content_files(prepared.content)
     if config.users.vectors:

@@ -13,6 +13,7 @@ from shortlist_bundle.chosen_values import mean_vector
 from shortlist_bundle.fusion import fuse_scored
 from shortlist_bundle.neighbours import batch_neighbour_scores, fading
 from shortlist_bundle.ordering import batch_best_first
+from shortlist_bundle.segment_lifts import SegmentLifts
 from shortlist_trainer.actors import Moments, history_inputs
 from shortlist_trainer.chosen_values import chosen_vectors
 from shortlist_trainer.config import FusionConfig, OnboardingConfig
@@ -55,6 +56,9 @@ class Candidates:
 
     neighbour_scores: NDArray[np.float32]
     """Of all items, ``(q, n)``."""
+
+    lifts: NDArray[np.float32] | None
+    """Of the actors' segments, for each of ``fused``; ``None`` where users have no attributes."""
 
     counters: NDArray[np.float64]
     """Events and sum of values of all items at the moment, ``(q, n, 2)`` or ``(1, n, 2)`` where all moments are one."""
@@ -105,7 +109,9 @@ class Retrieval:
         popular: PopularLists,
         config: FusionConfig,
         onboarding: OnboardingConfig | None = None,
+        lifts: SegmentLifts | None = None,
     ) -> None:
+        self.lifts = lifts
         self._popular = popular
         self._prepared = prepared
         self._users = towers.users
@@ -173,7 +179,12 @@ class Retrieval:
             fused[row, : len(together.rows)] = together.rows
             fused_scores[row, : len(together.rows)] = together.scores
         history = (rows, values, ages)
-        return Candidates(lists, fused, fused_scores, embedding, near, counters, rows[:, -1], ages[:, -1], history)
+        lifts = None
+        if self.lifts is not None:
+            lifts = self.lifts.of(self._prepared.categories.index[moments.users], np.maximum(fused, 0))
+        return Candidates(
+            lists, fused, fused_scores, embedding, near, lifts, counters, rows[:, -1], ages[:, -1], history
+        )
 
     def _segment(self, user: int) -> NDArray[np.int32] | None:
         """Return what serving takes for popular where there is no event to go by."""

@@ -63,9 +63,8 @@ class Pipeline:
         """Return the candidates in the order of their ranking score, ``(q, c)``, padded with -1."""
         click, rating = self.scorer.scored(ranker_inputs(moments, candidates, candidates.fused))
         heads = self.weights.click * click + self.weights.rating * rating
-        scores = combined_score(
-            heads, candidates.fused_scores, counts_of(candidates), self.weights.prior, event_counts(moments)
-        )
+        counts, events = counts_of(candidates), event_counts(moments)
+        scores = combined_score(heads, candidates.fused_scores, counts, self.weights.prior, events, candidates.lifts)
         return ordered(candidates.fused, scores)
 
     def lists(self, moments: Moments, candidates: Candidates) -> dict[str, NDArray[np.int32]]:

@@ -24,6 +24,7 @@ from shortlist_trainer.popular_lists import PopularLists, popular_lists
 from shortlist_trainer.prefetch import Utilisation
 from shortlist_trainer.prepare import Prepared, all_for_training, fingerprint_of, prepare
 from shortlist_trainer.ranker_samples import draw_samples
+from shortlist_trainer.segment_lifts import segment_lifts
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +151,14 @@ def _fit_models(
     cluster: Cluster | None,
 ) -> _Models:
     neighbours = fit_neighbours(prepared, config.neighbours)
-    popular = popular_lists(prepared, config.popular)
+    popular, lifts = popular_lists(prepared, config.popular), segment_lifts(prepared, config.popular)
     clock.lap("neighbours")
     if cluster is None:
         towers = fit_towers(prepared, config.two_tower, config.seed, checkpoints, report, device)
     else:
         towers = cluster.fit_towers(prepared, config.two_tower, config.seed, checkpoints, report)
     clock.lap("two_tower")
-    retrieval = Retrieval(prepared, towers, neighbours, popular, config.fusion, config.onboarding)
+    retrieval = Retrieval(prepared, towers, neighbours, popular, config.fusion, config.onboarding, lifts)
     samples = draw_samples(prepared, retrieval, config.ranker, config.seed, report)
     clock.lap("ranker samples")
     fed = Utilisation()
@@ -167,7 +168,7 @@ def _fit_models(
     clock.lap("ranker")
     if config.neighbours.refit:
         neighbours = fit_neighbours(prepared, config.neighbours, prepared.split.train_end)
-        retrieval = Retrieval(prepared, towers, neighbours, popular, config.fusion, config.onboarding)
+        retrieval = Retrieval(prepared, towers, neighbours, popular, config.fusion, config.onboarding, lifts)
     utilisation = {"two_tower": towers.utilisation, "ranker": fed.share}
     return _Models(prepared, towers, neighbours, popular, retrieval, scorer, utilisation)
 

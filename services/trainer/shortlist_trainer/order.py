@@ -32,8 +32,17 @@ RATING_WEIGHTS = (0.0, 0.1, 0.2, 0.4, 0.8)
 RETRIEVAL_WEIGHTS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Weights of retrieval's score that are tried beside it."""
 
-POPULARITY_WEIGHTS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
+NEWCOMER_RETRIEVAL_WEIGHTS = (*RETRIEVAL_WEIGHTS, 16.0, 32.0)
+"""The same for newcomers, where the heads may count for little."""
+
+POPULARITY_WEIGHTS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 """Weights of popularity that are tried for newcomers beside that."""
+
+SEGMENT_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Weights within popularity of the lifts of the actor's segments."""
+
+_ROUNDS = 3
+"""How often each weight of newcomers is chosen given the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +58,25 @@ class Judged:
     counts: NDArray[np.float64]
     """Events on each candidate at the moment."""
 
+    lifts: NDArray[np.float32]
+    """Of the actors' segments, 0 where there are none."""
+
     events: NDArray[np.float32]
     """Events of each actor, ``(q,)``."""
 
     relevant: Sequence[NDArray[np.int32]]
 
+    @classmethod
+    def together(cls, parts: Sequence[Judged]) -> Judged:
+        """Return the moments of all ``parts``."""
+        names = [name for name in cls.__dataclass_fields__ if name != "relevant"]
+        columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        return cls(**columns, relevant=[rows for part in parts for rows in part.relevant])
+
     def ndcg(self, weights: Weights) -> float:
         """Return the mean NDCG@10 of the order that ``weights`` give."""
         heads = weights.click * self.click + weights.rating * self.rating
-        scores = combined_score(heads, self.retrieval, self.counts, weights.prior, self.events)
+        scores = combined_score(heads, self.retrieval, self.counts, weights.prior, self.events, self.lifts)
         return float(list_values(ordered(self.rows, scores)[:, :10], self.relevant, 10)["ndcg@10"].mean())
 
 
@@ -75,6 +94,9 @@ class Order:
     by_newcomer_popularity: dict[str, float]
     """The same."""
 
+    by_newcomer_segment: dict[str, float]
+    """The same."""
+
 
 def judged(
     pipeline: Pipeline, moments: Moments, relevant: Sequence[NDArray[np.int32]], report: Report, part: str
@@ -83,10 +105,11 @@ def judged(
     columns: list[tuple[NDArray[Any], ...]] = []
     for span, here, candidates in rolling(pipeline.prepared, pipeline.retrieval, moments):
         click, rating = pipeline.scorer.scored(ranker_inputs(here, candidates, candidates.fused))
-        columns.append((candidates.fused, click, rating, candidates.fused_scores, counts_of(candidates)))
+        lifts = np.zeros_like(candidates.fused_scores) if candidates.lifts is None else candidates.lifts
+        columns.append((candidates.fused, click, rating, candidates.fused_scores, counts_of(candidates), lifts))
         report(part, span.stop, len(moments), 0.0)
-    rows, click, rating, retrieval, counts = (np.concatenate(each) for each in zip(*columns, strict=True))
-    return Judged(rows, click, rating, retrieval, counts, event_counts(moments), relevant)
+    rows, click, rating, retrieval, counts, lifts = (np.concatenate(each) for each in zip(*columns, strict=True))
+    return Judged(rows, click, rating, retrieval, counts, lifts, event_counts(moments), relevant)
 
 
 def next_events(pipeline: Pipeline, places: NDArray[np.int64], report: Report) -> Judged:
@@ -106,22 +129,29 @@ def choose_order(pipeline: Pipeline, following: Judged, config: OrderConfig, rep
         report: Told of the progress.
     """
     known = following if config.aim == "next" else (_later(pipeline, report) or following)
-    half_life = config.newcomer_half_life
     rated, by_rating = _best(known, RATING_WEIGHTS, lambda w: Weights(1.0, w))
 
-    def prior(retrieval: float, newcomer_retrieval: float, popularity: float = 0.0) -> Weights:
-        return replace(rated, prior=PriorWeights(retrieval, newcomer_retrieval, popularity, half_life))
+    def changed(prior: PriorWeights, *names: str) -> Callable[[float], Weights]:
+        return lambda weight: replace(rated, prior=replace(prior, **dict.fromkeys(names, weight)))
 
-    retrieved, by_retrieval = _best(known, RETRIEVAL_WEIGHTS, lambda w: prior(w, w))
-    of_known = retrieved.prior.retrieval
+    plain = PriorWeights(half_life_events=config.newcomer_half_life)
+    weights, by_retrieval = _best(known, RETRIEVAL_WEIGHTS, changed(plain, "retrieval", "newcomer_retrieval"))
     newcomers = _newcomers(pipeline, config, report)
     if newcomers is None:
-        weights = prior(of_known, max(of_known, config.newcomer_weight))
-        return Order(weights, by_rating, by_retrieval, {}, {})
-    first, by_newcomer = _best(newcomers, RETRIEVAL_WEIGHTS, lambda w: prior(of_known, w))
-    of_newcomers = first.prior.newcomer_retrieval
-    weights, by_popularity = _best(newcomers, POPULARITY_WEIGHTS, lambda w: prior(of_known, of_newcomers, w))
-    return Order(weights, by_rating, by_retrieval, by_newcomer, by_popularity)
+        of_newcomers = max(weights.prior.retrieval, config.newcomer_weight)
+        return Order(changed(weights.prior, "newcomer_retrieval")(of_newcomers), by_rating, by_retrieval, {}, {}, {})
+    found: dict[str, dict[str, float]] = {}
+    for _ in range(_ROUNDS):
+        for name, tried in _OF_NEWCOMERS.items():
+            weights, found[name] = _best(newcomers, tried, changed(weights.prior, name))
+    return Order(weights, by_rating, by_retrieval, *(found[name] for name in _OF_NEWCOMERS))
+
+
+_OF_NEWCOMERS = {
+    "newcomer_retrieval": NEWCOMER_RETRIEVAL_WEIGHTS,
+    "newcomer_popularity": POPULARITY_WEIGHTS,
+    "newcomer_segment": SEGMENT_WEIGHTS,
+}
 
 
 def _best(on: Judged, tried: Sequence[float], make: Callable[[float], Weights]) -> tuple[Weights, dict[str, float]]:
@@ -155,12 +185,4 @@ def _newcomers(pipeline: Pipeline, config: OrderConfig, report: Report) -> Judge
         parts.append(
             judged(pipeline, moments, met_later(sequences, moments, split.validation_end), report, "newcomers")
         )
-    return Judged(
-        np.concatenate([part.rows for part in parts]),
-        np.concatenate([part.click for part in parts]),
-        np.concatenate([part.rating for part in parts]),
-        np.concatenate([part.retrieval for part in parts]),
-        np.concatenate([part.counts for part in parts]),
-        np.concatenate([part.events for part in parts]),
-        [rows for part in parts for rows in part.relevant],
-    )
+    return Judged.together(parts)

@@ -155,6 +155,7 @@ def evaluation(dataset: Dataset, config: TrainConfig, choices: Choices, result: 
             "ndcg@10 by retrieval weight": choices.order.by_retrieval,
             "ndcg@10 of newcomers by retrieval weight": choices.order.by_newcomer_retrieval,
             "ndcg@10 of newcomers by popularity weight": choices.order.by_newcomer_popularity,
+            "ndcg@10 of newcomers by segment weight": choices.order.by_newcomer_segment,
             "head_weights": {"click": weights.click, "rating": weights.rating},
             "prior": asdict(weights.prior),
             "calibration": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,6 +32,10 @@ def test_the_score_is_the_heads_and_the_weighted_logarithms() -> None:
     found = combined_score(heads, scores, counts, weights, np.array([1e6, 0.0]))
     expected = [[1.0, 2.0], [1.0 + 2.0 * math.log(0.5), 2.0 + 2.0 * math.log(0.25) + 3.0 * math.log(10.0)]]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+    lifted = combined_score(
+        heads, scores, counts, replace(weights, newcomer_segment=0.5), np.array([1e6, 0.0]), np.array([[4.0, 0.0]] * 2)
+    )
+    np.testing.assert_allclose(lifted - found, [[0.0, 0.0], [3.0 * 0.5 * 4.0, 0.0]], atol=1e-5)
     without = combined_score(heads, None, counts, weights, np.array([1e6, 0.0]))
     np.testing.assert_allclose(without, [[1.0, 2.0], [1.0, 2.0 + 3.0 * math.log(10.0)]], rtol=1e-6)
 
@@ -45,9 +50,16 @@ def test_a_great_weight_gives_retrievals_order(ranks: list[int], data: st.DataOb
 
 
 @pytest.mark.parametrize(
-    "values", [(-1.0, 0.0, 0.0, 5.0), (0.0, math.inf, 0.0, 5.0), (0.0, 0.0, -2.0, 5.0), (0.0, 0.0, 0.0, 0.0)]
+    "values",
+    [
+        (-1.0, 0.0, 0.0, 5.0),
+        (0.0, math.inf, 0.0, 5.0),
+        (0.0, 0.0, -2.0, 5.0),
+        (0.0, 0.0, 0.0, 0.0),
+        (0.0, 0.0, 0.0, 5.0, -1.0),
+    ],
 )
-def test_weights_out_of_range_are_refused(values: tuple[float, float, float, float]) -> None:
+def test_weights_out_of_range_are_refused(values: tuple[float, ...]) -> None:
     with pytest.raises(BundleInvalid, match="at least 0"):
         PriorWeights(*values)
 

@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shortlist_bundle import layout
+from shortlist_bundle.arrays import array_bytes
 from shortlist_bundle.combined_score import PriorWeights
 from shortlist_bundle.host import BundleHost
 from shortlist_bundle.store import BundleStore
@@ -23,7 +25,16 @@ from shortlist_domain.stages import ActorFeatures, ItemDelta, RankRequest
 from shortlist_ranking.engine import RankingEngine
 from shortlist_ranking.loading import LoadedRanker
 from shortlist_rpc.executor import BoundedExecutor
-from shortlist_testing.tiny_bundle import CALIBRATION, NOW_S, actors, item_ids, tiny_bundle
+from shortlist_testing.tiny_bundle import (
+    CALIBRATION,
+    FEATURES,
+    NOW_S,
+    actors,
+    item_ids,
+    publish,
+    tiny_bundle,
+    tiny_files,
+)
 
 N = 60
 MEMBER, _, _, _, STRANGER = actors(N)
@@ -242,6 +253,35 @@ async def test_retrievals_scores_and_popularity_count_as_the_bundle_says(
         added = [score - head for score, head in zip(both.scores, alone.scores, strict=True)]
         assert added == pytest.approx(expected, rel=1e-4, abs=1e-5)
         assert (both.click, both.rating) == (alone.click, alone.rating)
+
+
+async def test_what_is_popular_among_users_like_the_actor_orders_a_newcomers_slate(
+    tmp_path: Path, executor: BoundedExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Item 7 is twice as popular among women, item 3 among the young; nothing is known of men.
+    lifts = np.zeros((5, N), np.float16)
+    lifts[0, 7] = lifts[2, 3] = math.log(2.0)
+    features = replace(FEATURES, prior=PriorWeights(newcomer_popularity=3.0))
+    files = tiny_files(N) | {layout.SEGMENT_LIFTS: array_bytes(lifts), layout.FEATURE_LIST: features.to_json()}
+    publish(tmp_path, files)
+    made: BundleHost[LoadedRanker] = BundleHost(BundleStore(tmp_path), LoadedRanker)
+    assert made.poll()
+    loaded, engine = made.held()[0].value, RankingEngine(made, executor)
+
+    async def scores(actor: ActorFeatures, weight: float) -> np.ndarray:
+        prior = replace(loaded.features.prior, newcomer_segment=weight)
+        monkeypatch.setattr(loaded, "features", replace(loaded.features, prior=prior))
+        return np.array((await engine.rank(request(loaded, 7, 3, 9, actor=actor), soon())).scores)
+
+    for attributes, expected in (
+        ({"gender": "F", "age": "18"}, [1, 1, 0]),
+        ({"gender": "F"}, [1, 0, 0]),
+        ({"gender": "M", "age": "of another world"}, [0, 0, 0]),
+        ({}, [0, 0, 0]),
+    ):
+        actor = ActorFeatures(NOW_S, attributes=attributes)
+        added = await scores(actor, 0.5) - await scores(actor, 0.0)
+        np.testing.assert_allclose(added, np.array(expected) * 3.0 * 0.5 * math.log(2.0), atol=0.005)
 
 
 @pytest.mark.parametrize("count", [math.nan, math.inf, -3.0])

@@ -23,7 +23,9 @@ def silent(*_: object) -> None:
     """Ignore the progress."""
 
 
-def judged(click: list[float], retrieval: list[float], relevant: int, events: float = 0.0) -> Judged:
+def judged(
+    click: list[float], retrieval: list[float], relevant: int, events: float = 0.0, lifts: tuple[float, ...] = (0,) * 3
+) -> Judged:
     rows = np.arange(len(click), dtype=np.int32)[None]
     return Judged(
         rows,
@@ -31,6 +33,7 @@ def judged(click: list[float], retrieval: list[float], relevant: int, events: fl
         np.zeros((1, len(click)), np.float32),
         np.array([retrieval], np.float32),
         np.array([[float(10**place) for place in range(len(click))]]),
+        np.array([lifts], np.float32),
         np.array([events], np.float32),
         [np.array([relevant], np.int32)],
     )
@@ -41,6 +44,10 @@ def test_the_figure_is_that_of_the_order_which_weights_give() -> None:
     assert one.ndcg(Weights(1.0, 0.0)) == pytest.approx(1.0 / np.log2(4.0))
     assert one.ndcg(Weights(1.0, 0.0, PriorWeights(8.0, 8.0))) == pytest.approx(1.0)
     assert one.ndcg(Weights(1.0, 0.0, PriorWeights(newcomer_popularity=8.0))) == pytest.approx(1.0)
+    # Among users like the actor it is another item that is popular.
+    other = replace(one, lifts=np.array([[9.0, 0.0, 0.0]], np.float32))
+    by_segment = Weights(1.0, 0.0, PriorWeights(newcomer_popularity=8.0, newcomer_segment=0.5))
+    assert (one.ndcg(by_segment), other.ndcg(by_segment)) == pytest.approx((1.0, 1.0 / np.log2(3.0)))
     # Of an actor with many events the newcomer's weight is nothing.
     many = replace(one, events=np.array([500.0], np.float32))
     assert many.ndcg(Weights(1.0, 0.0, PriorWeights(0.0, 8.0))) == pytest.approx(1.0 / np.log2(4.0))
@@ -69,7 +76,8 @@ def test_the_best_of_what_was_tried_is_taken(fitted: Fitted) -> None:
     assert of_newcomers[f"{prior.newcomer_retrieval:g}"] == max(of_newcomers.values())
     by_popularity = order.by_newcomer_popularity
     assert by_popularity[f"{prior.newcomer_popularity:g}"] == max(by_popularity.values())
-    assert by_popularity["0"] == max(of_newcomers.values())
+    by_segment = order.by_newcomer_segment
+    assert by_segment[f"{prior.newcomer_segment:g}"] == max(by_segment.values()) >= max(by_popularity.values())
     alone = Weights(1.0, order.weights.rating, PriorWeights(prior.retrieval, prior.retrieval))
     assert found.ndcg(alone) == pytest.approx(max(order.by_retrieval.values()))
 
@@ -77,7 +85,7 @@ def test_the_best_of_what_was_tried_is_taken(fitted: Fitted) -> None:
 def test_too_few_newcomers_leave_the_weight_of_the_settings(fitted: Fitted) -> None:
     config = OrderConfig(least_newcomers=10_000, newcomer_weight=3.0)
     order = choose_order(fitted.pipeline, following(fitted), config, silent)
-    assert order.by_newcomer_retrieval == order.by_newcomer_popularity == {}
+    assert order.by_newcomer_retrieval == order.by_newcomer_popularity == order.by_newcomer_segment == {}
     prior = order.weights.prior
     assert (prior.newcomer_retrieval, prior.newcomer_popularity) == (max(3.0, prior.retrieval), 0.0)
 

@@ -40,7 +40,12 @@ def loaded(run: Run, name: str) -> np.ndarray:
 
 
 def test_a_run_writes_every_file_of_a_bundle(run: Run) -> None:
-    assert run.result.files.keys() == {*layout.REQUIRED, layout.ITEM_ATTRIBUTES, layout.CHOSEN_VALUES}
+    assert run.result.files.keys() == {
+        *layout.REQUIRED,
+        layout.ITEM_ATTRIBUTES,
+        layout.CHOSEN_VALUES,
+        layout.SEGMENT_LIFTS,
+    }
 
 
 def test_the_bundle_is_published_and_verifies(run: Run, tmp_path: Path) -> None:

@@ -136,7 +136,8 @@ class _RollingPredictor:
         fitted, whole = self._fitted, later.whole
         # What was learnt stays, what is known goes on with time.
         prepared = replace(fitted.prepared, dataset=whole, sequences=sequences_of(whole))
-        retrieval = Retrieval(prepared, fitted.towers, fitted.neighbours, fitted.popular, self._fusion)
+        lifts = fitted.pipeline.retrieval.lifts
+        retrieval = Retrieval(prepared, fitted.towers, fitted.neighbours, fitted.popular, self._fusion, lifts=lifts)
         pipeline = Pipeline(prepared, retrieval, fitted.pipeline.scorer, fitted.pipeline.weights)
         place = np.empty(whole.events, np.int64)
         place[prepared.sequences.event] = np.arange(whole.events)

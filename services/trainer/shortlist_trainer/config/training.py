@@ -178,6 +178,9 @@ class PopularConfig(Section):
     segment_users: int = Field(default=50, ge=1)
     """Users that a segment needs at least to have a list of its own."""
 
+    lift_prior_events: float = Field(default=10_000.0, gt=0)
+    """Events of everybody that are added to those of each segment where its popularity orders newcomers' slates."""
+
 
 class FusionConfig(Section):
     """How candidates of the sources become one list."""

@@ -119,16 +119,18 @@ class FeatureDefault(_message.Message):
     def __init__(self, name: _Optional[str] = ..., default_value: _Optional[float] = ...) -> None: ...
 
 class PriorWeights(_message.Message):
-    __slots__ = ("retrieval", "newcomer_retrieval", "newcomer_popularity", "half_life_events")
+    __slots__ = ("retrieval", "newcomer_retrieval", "newcomer_popularity", "half_life_events", "newcomer_segment")
     RETRIEVAL_FIELD_NUMBER: _ClassVar[int]
     NEWCOMER_RETRIEVAL_FIELD_NUMBER: _ClassVar[int]
     NEWCOMER_POPULARITY_FIELD_NUMBER: _ClassVar[int]
     HALF_LIFE_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    NEWCOMER_SEGMENT_FIELD_NUMBER: _ClassVar[int]
     retrieval: float
     newcomer_retrieval: float
     newcomer_popularity: float
     half_life_events: float
-    def __init__(self, retrieval: _Optional[float] = ..., newcomer_retrieval: _Optional[float] = ..., newcomer_popularity: _Optional[float] = ..., half_life_events: _Optional[float] = ...) -> None: ...
+    newcomer_segment: float
+    def __init__(self, retrieval: _Optional[float] = ..., newcomer_retrieval: _Optional[float] = ..., newcomer_popularity: _Optional[float] = ..., half_life_events: _Optional[float] = ..., newcomer_segment: _Optional[float] = ...) -> None: ...
 
 class HeadWeight(_message.Message):
     __slots__ = ("head", "weight")
