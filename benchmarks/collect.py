@@ -77,6 +77,8 @@ def _settings(run: dict[str, Any]) -> list[str]:
         if isinstance(values, dict):
             changed = {name: value for name, value in values.items() if value != usual[section][name]}
             found += [f"--set {section}.{name}={json.dumps(value)}" for name, value in changed.items()]
+        elif section != "seed" and values != usual[section]:
+            found.append(f"--set {section}={json.dumps(values)}")
     return found
 
 
