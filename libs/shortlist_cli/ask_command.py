@@ -22,6 +22,7 @@ def recommend(
     filter_: Annotated[
         str, typer.Option("--filter", help="Which items may appear, as in 'genres:\"Comedy\" AND year >= 1990'.")
     ] = "",
+    config: Annotated[str, typer.Option(help="Serving config by name.")] = "",
     tenant: Annotated[str, typer.Option(help="Tenant.")] = "",
     timeout_s: Annotated[float, typer.Option(help="Deadline in seconds.")] = 1.0,
 ) -> None:
@@ -31,6 +32,8 @@ def recommend(
       shortlist recommend 42 -k 5
 
       shortlist recommend 42 --filter 'genres:"Comedy" AND NOT year < 1990'
+
+      shortlist recommend 42 --config home
 
       shortlist recommend nobody --attribute gender=F --attribute genres=Comedy --attribute genres=Drama
     """
@@ -50,6 +53,7 @@ def recommend(
                 item_fields=["*"],
                 attributes=attributes,
                 filter=filter_,
+                serving_config=config,
                 timeout_s=timeout_s,
             )
         except grpc.RpcError as error:

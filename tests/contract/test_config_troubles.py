@@ -21,6 +21,7 @@ from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationS
 from shortlist_bundle import layout
 from shortlist_bundle.item_attributes import item_attributes_file
 from shortlist_cli.serving import OneProcess
+from shortlist_domain.deadline import Deadline
 from shortlist_feature_store.keys import documents_key
 from shortlist_feature_store.settings import FeatureStoreSettings
 from shortlist_gateway.configs.registry import COLLECTION
@@ -220,7 +221,12 @@ async def test_configs_in_files_win_and_are_not_changed_by_calls(tmp_path: Path)
             answer = await stub.Recommend(ask("u1", serving_config="home"))
             assert (len(answer.results), answer.meta.serving_config_version) == (3, record.version)
             assert len((await stub.Recommend(ask("u1", serving_config="json"))).results) == 4
-            for call in (configs.put("home"), configs.delete("home"), configs.put("home", validate_only=True)):
+            for call in (
+                configs.put("home"),
+                configs.delete("home"),
+                configs.rollback("home"),
+                configs.put("home", validate_only=True),
+            ):
                 said = await refused(call, grpc.StatusCode.FAILED_PRECONDITION)
                 assert said == f"serving config 'home' stands in {home}; change it there"
 
@@ -309,3 +315,50 @@ async def test_one_config_in_two_files_and_a_folder_that_is_gone_are_said(tmp_pa
             folder.rmdir()
             await asyncio.sleep(0.3)
             assert await _has_size(stub, "home", 3), "a folder that cannot be read takes nothing away"
+
+
+async def test_configs_are_not_changed_by_calls_where_that_is_switched_off(tmp_path: Path) -> None:
+    tiny_bundle(tmp_path)
+    with running_valkey() as valkey:
+        async with platform_on(tmp_path, valkey, are_configs_changeable=False) as (_, configs, stub):
+            for call in (configs.put("home"), configs.delete("default"), configs.rollback("home")):
+                said = await refused(call, grpc.StatusCode.FAILED_PRECONDITION)
+                assert "are not changed by calls here" in said
+            assert set(await configs.all()) == {"default"}
+            assert len((await stub.Recommend(ask("u1"))).results) == 10
+
+
+async def test_a_config_of_a_later_release_is_not_honoured_in_part(tmp_path: Path) -> None:
+    tiny_bundle(tmp_path)
+    later = pb.ServingConfig(name="home", slate_size=3).SerializeToString() + b"\xc0\x3e\x01"  # field 1000
+    inner = b"\x3a\x03\xc0\x3e\x01"  # constraints with a field 1000
+    with running_valkey() as valkey:
+        async with platform_on(tmp_path, valkey) as (platform, configs, stub):
+            documents = platform.service.features.store().documents
+            for name, content in (("home", later), ("nested", b"\x0a\x06nested" + inner)):
+                await documents.write_document(COLLECTION, name, content, None, Deadline.after(5.0))
+                await becomes(lambda name=name: _is_there(configs, name))  # type: ignore[misc]
+                (problem,) = (await configs.get(name)).problems
+                assert "(1000): is a field that this release does not know" in problem
+                await refused(stub.Recommend(ask("u1", serving_config=name)), grpc.StatusCode.UNAVAILABLE)
+            config = pb.ServingConfig.FromString(later)
+            said = await refused(configs.stub.PutServingConfig(pb.PutServingConfigRequest(config=config)))
+            assert said == "config.(1000): is a field that this release does not know"
+
+
+async def _is_there(configs: Configs, name: str) -> bool:
+    return name in await configs.all()
+
+
+async def test_a_hundred_configs_are_read_by_a_gateway_that_starts(tmp_path: Path) -> None:
+    tiny_bundle(tmp_path)
+    with running_valkey() as valkey:
+        async with platform_on(tmp_path, valkey) as (platform, configs, _):
+            documents = platform.service.features.store().documents
+            for at in range(100):
+                config = pb.ServingConfig(name=f"c{at}", description="x" * 1000).SerializeToString()
+                await documents.write_document(COLLECTION, f"c{at}", config, None, Deadline.after(5.0))
+            assert "100 documents" in await refused(configs.put("more"), grpc.StatusCode.RESOURCE_EXHAUSTED)
+        async with platform_on(tmp_path, valkey) as (_, configs, stub):
+            assert len(await configs.all()) == 101
+            assert (await stub.Recommend(ask("u1", serving_config="c99"))).meta.serving_config == "c99"

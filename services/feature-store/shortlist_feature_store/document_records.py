@@ -1,4 +1,4 @@
-"""Documents as stored: a head of layout, version, time, deletion and checksum, then the content."""
+"""Documents as stored: a head of layout, version, time, deletion and checksum, then the content; and who may write."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import struct
 import zlib
 from dataclasses import replace
 
-from shortlist_domain.documents import Document
+from shortlist_domain.documents import MAX_DOCUMENTS, Document
+from shortlist_domain.errors import NotFound, Overloaded, VersionConflict
 
 _LAYOUT = 1
 _HEAD = struct.Struct("<BQd?I")
@@ -32,3 +33,27 @@ def unpack_document(name: str, packed: bytes) -> Document:
 def without_content(document: Document) -> Document:
     """Return ``document`` as it stands in lists."""
     return replace(document, content=b"")
+
+
+def refused(
+    collection: str, name: str, content: bytes | None, expected_version: int | None, old: Document | None, count: int
+) -> NotFound | VersionConflict | Overloaded | None:
+    """Return why a document is not written, ``None`` where it may be.
+
+    Args:
+        collection: Where it would be kept.
+        name: Its name.
+        content: What it would say; ``None`` deletes it.
+        expected_version: Version that it must be at; 0: none; ``None``: any.
+        old: What there is.
+        count: Documents in the collection.
+    """
+    # A damaged one is at no version: only who expects nothing replaces it.
+    current = 0 if old is None else old.version or -1
+    if expected_version is not None and expected_version != current:
+        return VersionConflict(name, expected_version, current)
+    if content is None and old is None:
+        return NotFound(f"there is no {name!r} in {collection}")
+    if content is not None and old is None and count >= MAX_DOCUMENTS:
+        return Overloaded(f"{MAX_DOCUMENTS} documents in {collection}", 60.0)
+    return None

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.documents import Document
 from shortlist_domain.errors import NotFound
-from shortlist_feature_store.document_records import without_content
-from shortlist_feature_store.redis_documents import refused
+from shortlist_feature_store.document_records import refused, without_content
 from shortlist_feature_store.store import Limits
 
 

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 
 from shortlist_domain.deadline import Deadline
-from shortlist_domain.documents import MAX_DOCUMENTS, Document
-from shortlist_domain.errors import NotFound, Overloaded, VersionConflict
-from shortlist_feature_store.document_records import pack_document, unpack_document, without_content
+from shortlist_domain.documents import Document
+from shortlist_domain.errors import NotFound
+from shortlist_feature_store.document_records import pack_document, refused, unpack_document, without_content
 from shortlist_feature_store.keys import document_counter_key, document_history_key, documents_key
 from shortlist_feature_store.redis_link import Command, RedisLink
 from shortlist_feature_store.store import HISTORY_OF_DELETED_S, Limits
@@ -85,27 +85,3 @@ class RedisDocuments:
         read: Command = ("LRANGE", document_history_key(collection, name), 0, -1)
         (raw,) = await self._link.exchange([read], deadline, "reading a document's history")
         return [unpack_document(name, one) for one in raw]
-
-
-def refused(
-    collection: str, name: str, content: bytes | None, expected_version: int | None, old: Document | None, count: int
-) -> NotFound | VersionConflict | Overloaded | None:
-    """Return why a document is not written, ``None`` where it may be.
-
-    Args:
-        collection: Where it would be kept.
-        name: Its name.
-        content: What it would say; ``None`` deletes it.
-        expected_version: Version that it must be at; 0: none; ``None``: any.
-        old: What there is.
-        count: Documents in the collection.
-    """
-    # A damaged one is at no version: only who expects nothing replaces it.
-    current = 0 if old is None else old.version or -1
-    if expected_version is not None and expected_version != current:
-        return VersionConflict(name, expected_version, current)
-    if content is None and old is None:
-        return NotFound(f"there is no {name!r} in {collection}")
-    if content is not None and old is None and count >= MAX_DOCUMENTS:
-        return Overloaded(f"{MAX_DOCUMENTS} documents in {collection}", 60.0)
-    return None

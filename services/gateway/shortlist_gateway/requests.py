@@ -64,9 +64,10 @@ def recommend_query(request: pb.RecommendRequest, now_s: float, serving: Serving
         filter=condition,
         on_empty=on_empty,
         serving=serving,
+        warnings=tuple(narrowing.warnings),  # last: all that may warn has been read
     )
     checks.done()
-    return replace(query, warnings=tuple(narrowing.warnings))
+    return query
 
 
 def similar_query(request: pb.SimilarItemsRequest, now_s: float, serving: Serving = PLAIN) -> Query:
@@ -99,9 +100,10 @@ def similar_query(request: pb.SimilarItemsRequest, now_s: float, serving: Servin
         filter=condition,
         on_empty=on_empty,
         serving=serving,
+        warnings=tuple(narrowing.warnings),  # last: all that may warn has been read
     )
     checks.done()
-    return replace(query, warnings=tuple(narrowing.warnings))
+    return query
 
 
 def rerank_query(request: pb.RerankItemsRequest, now_s: float, serving: Serving = PLAIN) -> Query:
@@ -172,9 +174,10 @@ def _filter(
     """Return the filter, if there is one, and what happens where nothing is left."""
     condition = narrowing.filter(request.filter) if request.HasField("filter") else None
     on_empty = narrowing.on_empty(request.filter.on_empty)
-    if condition is None:
-        return None, on_empty
-    return replace(condition, is_relaxed=on_empty == selection_pb2.EMPTY_POLICY_RELAX_FILTER), on_empty
+    is_relaxed = on_empty == selection_pb2.EMPTY_POLICY_RELAX_FILTER
+    if condition is not None and condition.is_relaxed is not is_relaxed:
+        condition = replace(condition, is_relaxed=is_relaxed)
+    return condition, on_empty
 
 
 def _lists(checks: Checks, constraints: selection_pb2.Constraints) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -75,6 +75,9 @@ class GatewaySettings(ServerSettings):
     """Folder with serving configs as files, ``<name>.json`` or ``<name>.yaml``; they win over those in the feature
     store. None: all are in the store."""
 
+    are_configs_changeable: bool = True
+    """Whether ServingConfigService changes configs; off, it only reads, and answers FAILED_PRECONDITION to the rest."""
+
     config_poll_s: float = Field(default=2.0, gt=0)
     """Seconds between looks for changed serving configs, in the feature store and in the folder."""
 

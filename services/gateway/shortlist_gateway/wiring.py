@@ -56,7 +56,8 @@ class GatewayService:
         if not settings.keys:
             get_log("gateway").warning(LogEvent.NO_SIGNING_KEY, setting="SHORTLIST_GATEWAY_TOKEN_KEYS")
         self._configs = ServingConfigs(features, self._bundles, settings.config_folder, settings.config_poll_s, metrics)
-        self._config_door = ServingConfigServicer(self._configs, ConfigChanges(self._configs, self._bundles))
+        changes = ConfigChanges(self._configs, self._bundles, is_allowed=settings.are_configs_changeable)
+        self._config_door = ServingConfigServicer(self._configs, changes)
         keyring = Keyring(settings.keys)
         attribution = Attribution(keyring, settings.attribution_ttl_s)
         continuation = Continuation(keyring, self._bundles, settings.continuation_ttl_s, recommend_query)

@@ -53,7 +53,7 @@ class RankingServicer(RankingServiceServicer):
             retrieval_scores=floats_of(request.retrieval_scores, "retrieval_scores"),
             with_item_numbers=request.with_item_numbers,
             spread=_spread_of(request.spread) if request.HasField("spread") else None,
-            head_weights={one.head: one.weight for one in request.head_weights},
+            head_weights=_head_weights(request),
         )
         result = await self._engine.rank(asked, current_deadline())
         return pb.RankCandidatesResponse(
@@ -90,6 +90,15 @@ class RankingServicer(RankingServiceServicer):
         if age_s is not None:
             description.item_feed_age.FromMicroseconds(round(age_s * 1e6))
         return description
+
+
+def _head_weights(request: pb.RankCandidatesRequest) -> dict[str, float]:
+    weights: dict[str, float] = {}
+    for position, one in enumerate(request.head_weights):
+        if one.head in weights:
+            raise InvalidRequest(Violation(f"head_weights[{position}].head", f"names {one.head!r} a second time"))
+        weights[one.head] = one.weight
+    return weights
 
 
 def _spread_of(message: pb.Spread) -> Spread:

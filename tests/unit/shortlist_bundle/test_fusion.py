@@ -47,6 +47,21 @@ def test_a_source_weighs_what_it_is_guaranteed() -> None:
     assert fuse({"a": rows(1), "b": rows(2)}, {"a": 0.1, "b": 0.6}, 2).tolist() == [2, 1]
 
 
+def test_weights_count_instead_of_the_shares_and_leave_them_as_they_are() -> None:
+    lists = {"a": rows(1, 2), "b": rows(2, 3)}
+    fused = fuse_scored(lists, {"a": 0.9}, 10, {"a": 1.0, "b": 3.0})
+    first, second = 1 / (RANK_OFFSET + 1), 1 / (RANK_OFFSET + 2)
+    assert fused.rows.tolist() == [2, 3, 1]
+    np.testing.assert_allclose(fused.scores, [second + 3 * first, 3 * second, first], rtol=1e-6)
+    assert 1 in fuse_scored(lists, {"a": 0.5}, 2, {"a": 1e-6, "b": 3.0}).rows, "a share is kept, whatever the weight"
+
+
+def test_a_source_without_a_weight_has_the_average_one() -> None:
+    fused = fuse_scored({"a": rows(1), "b": rows(2), "c": rows(3)}, {}, 10, {"a": 1.0, "b": 3.0})
+    assert fused.rows.tolist() == [2, 3, 1]
+    np.testing.assert_allclose(fused.scores, np.array([3.0, 2.0, 1.0]) / (RANK_OFFSET + 1), rtol=1e-6)
+
+
 @pytest.mark.parametrize("quotas", [{"a": -0.1}, {"a": float("nan")}, {"a": 0.6, "b": 0.6}])
 def test_impossible_shares_are_refused(quotas: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="quotas"):

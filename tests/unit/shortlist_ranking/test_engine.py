@@ -90,6 +90,13 @@ async def test_scores_are_the_linear_rankers_by_hand(engine: RankingEngine, rank
         assert result.scores[place] == pytest.approx(logit + 0.5 * rating)
 
 
+async def test_weights_of_the_request_stand_in_for_the_bundles(engine: RankingEngine, ranker: LoadedRanker) -> None:
+    own = await engine.rank(request(ranker, 7, 3, actor=STRANGER), soon())
+    weighed = await engine.rank(request(ranker, 7, 3, actor=STRANGER, head_weights={"rating": 2.0}), soon())
+    assert list(weighed.scores) == pytest.approx([2.0 * rating for rating in own.rating])
+    assert (weighed.click, weighed.rating) == (own.click, own.rating), "heads stay what they are"
+
+
 async def test_item_features_are_shown_where_asked_as_the_model_read_them(
     engine: RankingEngine, ranker: LoadedRanker
 ) -> None:
@@ -201,6 +208,11 @@ async def test_probabilities_stay_within_bounds_for_extreme_logits(engine: Ranki
         ({"actor_embedding": array("f", [float("nan")] * 9)}, "actor_embedding"),
         ({"actor": replace(MEMBER, history_times_s=array("d"))}, "actor.history_times_s"),
         ({"actor": ActorFeatures(float("nan"))}, "actor.now_s"),
+        ({"head_weights": {"luck": 1.0}}, "head_weights"),
+        ({"head_weights": {"click": -1.0, "rating": 1.0}}, "head_weights"),
+        ({"head_weights": {"click": float("nan"), "rating": 1.0}}, "head_weights"),
+        ({"head_weights": {"click": float("inf")}}, "head_weights"),
+        ({"head_weights": {"click": 0.0}}, "head_weights"),
         ({"spread": spread(strength=1.5)}, "spread.strength"),
         ({"spread": spread(strength=float("nan"))}, "spread.strength"),
         ({"spread": spread(count=0)}, "spread.count"),

@@ -53,6 +53,7 @@ async def test_scores_come_in_the_order_of_the_rows(stub: RankingServiceAsyncStu
         ({"rows": b"\x3c\x00\x00\x00"}, "rows[0]"),
         ({"actor_embedding": b"\x00\x00\x00\x00"}, "actor_embedding"),
         ({"heads": ["click"]}, "heads"),
+        ({"head_weights": [pb.HeadWeight(head="click", weight=1.0)] * 2}, "head_weights[1].head"),
     ],
 )
 async def test_what_is_wrong_is_an_invalid_argument_that_names_it(

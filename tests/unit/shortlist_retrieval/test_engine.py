@@ -102,6 +102,21 @@ async def test_quotas_of_the_request_win(engine: RetrievalEngine, shelf: Shelf) 
     assert set(popular.rows) != set(own.rows)
 
 
+async def test_only_the_sources_that_are_named_are_asked(engine: RetrievalEngine, shelf: Shelf) -> None:
+    result = await engine.retrieve(request(shelf, sources=("popular", "item_neighbours")), soon())
+    assert {word.source for word in result.provenance} == {"popular", "item_neighbours"}
+    assert len(result.actor_embedding) == 0, "no tower was run"
+
+
+async def test_weights_of_the_request_decide_the_order(engine: RetrievalEngine, shelf: Shelf) -> None:
+    for heavy, light in (("popular", "two_tower"), ("two_tower", "popular")):
+        asked = request(shelf, sources=(heavy, light), weights={heavy: 1000.0, light: 0.001})
+        result = await engine.retrieve(asked, soon())
+        (word,) = (word for word in result.provenance if word.source == heavy)
+        assert list(word.ranks) == sorted(word.ranks)
+        assert all(score > 0.0 for score in result.scores)
+
+
 def _everything(shelf: Shelf) -> Query:
     return Query(MEMBER, np.empty(0, np.int64), Selection(N, np.empty(0, np.int64)), 20)
 
@@ -135,6 +150,11 @@ async def test_all_sources_failing_is_an_error(
         ({"quotas": {"psychic": 0.1}}, "quotas"),
         ({"quotas": {"popular": float("nan")}}, "quotas"),
         ({"quotas": {"popular": 0.6, "two_tower": 0.6}}, "quotas"),
+        ({"sources": ("popular", "psychic")}, "sources"),
+        ({"weights": {"psychic": 1.0}}, "weights"),
+        ({"weights": {"popular": 0.0}}, "weights"),
+        ({"weights": {"popular": 1000.5}}, "weights"),
+        ({"weights": {"popular": float("nan")}}, "weights"),
         ({"actor": replace(MEMBER, history_values=array("f"))}, "actor.history_values"),
         ({"actor": replace(MEMBER, history_rows=array("I", [99] * 35))}, "actor.history_rows[0]"),
         ({"actor": ActorFeatures(float("nan"))}, "actor.now_s"),

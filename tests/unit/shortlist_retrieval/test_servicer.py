@@ -80,6 +80,8 @@ async def test_restricting_to_nothing_gives_nothing(stub: RetrievalServiceAsyncS
         ({"anchor_rows": b"\xff\xff\xff\xff"}, "anchor_rows[0]"),
         ({"filter": selection_pb2.Filter(expression="year > 1990")}, "filter"),
         ({"quotas": [pb.SourceQuota(source="popular", share=0.1)] * 2}, "quotas[1].source"),
+        ({"weights": [pb.SourceWeight(source="popular", weight=1.0)] * 2}, "weights[1].source"),
+        ({"sources": ["psychic"]}, "sources"),
         ({"candidate_count": -1}, "candidate_count"),
     ],
 )

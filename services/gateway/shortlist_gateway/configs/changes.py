@@ -40,9 +40,11 @@ class Change:
 class ConfigChanges:
     """Changes what the store keeps, and what this gateway holds of it at once."""
 
-    def __init__(self, configs: ServingConfigs, bundles: ActiveBundle) -> None:
+    def __init__(self, configs: ServingConfigs, bundles: ActiveBundle, *, is_allowed: bool) -> None:
+        """Nothing is changed where it is not allowed, as where all configs are to stand in files."""
         self._configs = configs
         self._bundles = bundles
+        self._is_allowed = is_allowed
 
     async def put(self, change: Change, deadline: Deadline) -> Held:
         """Create or replace a config; a dry change is returned with version 0.
@@ -130,6 +132,7 @@ class ConfigChanges:
             is_dry: Whether it is only checked.
             deadline: When it is due.
         """
+        self._check_changeable(name)
         history = await self.versions(name, deadline)
         newest = history[0]
         if not version:
@@ -148,9 +151,14 @@ class ConfigChanges:
             await self._configs.read_store(deadline)
         except TimeoutError as error:
             raise BudgetExceeded("the store of serving configs did not answer in time") from error
+        self._check_changeable(name)
+
+    def _check_changeable(self, name: str) -> None:
         held = self._configs.held(name)
         if held is not None and held.origin is Origin.FILE:
             raise Immutable(f"serving config {name!r} stands in {held.file}; change it there")
+        if not self._is_allowed:
+            raise Immutable("serving configs are not changed by calls here: are_configs_changeable is off")
 
     def _check(self, config: ServingConfig) -> None:
         violations = reference_violations(config, self._configs.usable())

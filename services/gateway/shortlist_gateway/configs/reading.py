@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from google.protobuf.message import DecodeError
+from collections.abc import Iterator
+
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from shortlist.common.v1 import selection_pb2
 from shortlist.gateway.v1 import serving_config_service_pb2 as pb
@@ -30,6 +33,8 @@ def read_config(message: pb.ServingConfig, version: int = 0, path: str = "config
     checks = Checks()
     if message.ByteSize() > MAX_CONFIG_BYTES:
         raise InvalidRequest(Violation(path, f"has {message.ByteSize()} bytes; at most {MAX_CONFIG_BYTES} are allowed"))
+    for unknown in _unknown_fields(message):
+        checks.wrong(unknown, "is a field that this release does not know")
     _name(checks, "name", message.name)
     checks.text("description", message.description, 1024)
     _sources(checks, message)
@@ -158,3 +163,15 @@ def _experiment(checks: Checks, message: pb.ServingConfig) -> Experiment:
         experiment.name,
         tuple(Variant(one.name, one.weight, one.serving_config or message.name) for one in variants),
     )
+
+
+def _unknown_fields(message: Message, path: str = "") -> Iterator[str]:
+    """Yield paths of fields that a later release has written: a limit that is not understood is not one to ignore."""
+    for field in UnknownFieldSet(message):  # type: ignore[attr-defined]
+        yield f"{path}({field.field_number})"
+    for descriptor, value in message.ListFields():
+        if descriptor.message_type is None:
+            continue
+        for at, one in enumerate(value) if descriptor.is_repeated else ((None, value),):
+            place = descriptor.name if at is None else f"{descriptor.name}[{at}]"
+            yield from _unknown_fields(one, f"{path}{place}.")

@@ -81,6 +81,9 @@ class ServingConfigs:
         self._poll_s = poll_s
         self._metrics = metrics
         self._stored: dict[str, Held] = {}
+        self._read: dict[str, Held] = {}
+        """Read anew and not taken over yet: the store did not give the others in time."""
+
         self._files: dict[str, Held] = {}
         self._held: dict[str, Held] = {}
         self._is_read = False
@@ -181,19 +184,20 @@ class ServingConfigs:
         """
         async with asyncio.timeout(max(0.0, deadline.remaining_s())):
             listed = await self.documents.list_documents(COLLECTION, deadline)
-            fresh: dict[str, Held] = {}
             for document in listed:
-                before = self._stored.get(document.name)
-                if before is not None and not document.is_damaged and before.version == document.version:
-                    fresh[document.name] = before
-                    continue
-                # One that is deleted meanwhile is left out.
-                with contextlib.suppress(NotFound):
-                    whole = await self.documents.read_document(COLLECTION, document.name, 0, deadline)
-                    fresh[document.name] = stored(whole, before)
-        self._stored = fresh
+                before = self._read.get(document.name) or self._stored.get(document.name)
+                if document.is_damaged:
+                    self._read[document.name] = stored(document, before)
+                elif before is None or before.version != document.version:
+                    # What was read stays, also where the time ends before all are; one that is deleted meanwhile waits.
+                    with contextlib.suppress(NotFound):
+                        whole = await self.documents.read_document(COLLECTION, document.name, 0, deadline)
+                        self._read[document.name] = stored(whole, before)
+        names = {document.name for document in listed}
+        self._stored = {name: held for name, held in {**self._stored, **self._read}.items() if name in names}
+        self._read = {}
         if self._is_away:
-            self._log.info(LogEvent.CONFIGS_BACK, held=len(fresh))
+            self._log.info(LogEvent.CONFIGS_BACK, held=len(self._stored))
         self._is_read, self._is_away = True, False
         self._merge()
 

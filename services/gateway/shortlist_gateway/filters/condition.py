@@ -75,7 +75,7 @@ def condition_of(
         if own is None:
             checks.wrong(path, "must be one of expression and ast, or named, or both")
             own = Condition(path, EVERYTHING)
-        return replace(own, is_relaxed=is_relaxed)
+        return replace(own, is_relaxed=True) if is_relaxed else own
     at = f"{path}.named"
     node = named_node(message.named, templates, at, checks)
     named = Condition(at, node, is_relaxed=is_relaxed, needs_impressions=_asks_for_impressions(node))
