@@ -20,9 +20,10 @@ from shortlist_domain.ids import is_name
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.configs.config import ServingConfig
 from shortlist_gateway.configs.fitness import filter_violations, misfits
+from shortlist_gateway.configs.held import Held, Origin
 from shortlist_gateway.configs.reading import decoded, read_config
 from shortlist_gateway.configs.references import dependants, reference_violations
-from shortlist_gateway.configs.registry import COLLECTION, Held, Origin, ServingConfigs
+from shortlist_gateway.configs.registry import COLLECTION, ServingConfigs
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from shortlist.common.v1 import selection_pb2
 from shortlist_domain.errors import Expired, NotFound, NotReady
 from shortlist_domain.stages import ActorKey
 from shortlist_gateway.configs.config import Answered, Experiment, Serving, ServingConfig, Variant
+from shortlist_gateway.configs.held import Origin
 from shortlist_gateway.configs.references import MAX_FALLBACKS
-from shortlist_gateway.configs.registry import Origin, ServingConfigs
+from shortlist_gateway.configs.registry import ServingConfigs
 from shortlist_gateway.query import Query, Slate
 
 Read = Callable[[Serving], Query]

@@ -6,19 +6,18 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from pathlib import Path
 
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.documents import Document, DocumentStage
-from shortlist_domain.errors import InvalidRequest, NotFound, NotReady, ShortlistError
+from shortlist_domain.errors import NotFound, NotReady, ShortlistError
 from shortlist_domain.stages import FeatureStage
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.configs.config import BUILT_IN, DEFAULT, ServingConfig
-from shortlist_gateway.configs.files import FileConfig, read_folder
+from shortlist_gateway.configs.files import read_folder
 from shortlist_gateway.configs.fitness import filter_violations, misfits
-from shortlist_gateway.configs.reading import decoded, read_config
+from shortlist_gateway.configs.held import Held, Origin, in_file, stored
 from shortlist_gateway.configs.references import reference_violations
 from shortlist_telemetry.catalogue import LogEvent, Metrics
 from shortlist_telemetry.logging import get_log
@@ -30,34 +29,6 @@ _READ_S = 1.0
 _FIRST_POLL_S = 0.1
 _SETTLE_S = 1.0
 _NAMES_SAID = 20
-
-
-class Origin(StrEnum):
-    """Where a config comes from; the names of ``ServingConfigOrigin``."""
-
-    BUILT_IN = "BUILT_IN"
-    STORE = "STORE"
-    FILE = "FILE"
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A config as this gateway holds it."""
-
-    name: str
-    origin: Origin
-    config: ServingConfig | None
-    """The last one that could be used; ``None`` where there never was one."""
-
-    version: int = 0
-    """Version that was read last, whether or not it could be used."""
-
-    written_s: float = 0.0
-    """When it was written, of a stored one."""
-
-    file: str = ""
-    problem: str = ""
-    """Why the version that was read last cannot be used, or what it hides; empty where all is well."""
 
 
 class ServingConfigs:
@@ -211,7 +182,7 @@ class ServingConfigs:
             self._tell("", f"{self._folder}: {error}")
             return
         self._tell("", "")
-        self._files = {name: _in_file(one, self._files.get(name)) for name, one in found.items()}
+        self._files = {name: in_file(one, self._files.get(name)) for name, one in found.items()}
         self._merge()
 
     def apply(self, document: Document, config: ServingConfig | None) -> Held | None:
@@ -263,38 +234,6 @@ class ServingConfigs:
             except Exception:  # noqa: BLE001 - whatever a config or a file does, serving and looking go on
                 self._log.exception(LogEvent.INTERNAL_ERROR, work="reading serving configs")
             await asyncio.sleep(self._poll_s if self._is_read else min(_FIRST_POLL_S, self._poll_s))
-
-
-def stored(document: Document, before: Held | None) -> Held:
-    """Return a stored config as it is held; the one before goes on where it cannot be used.
-
-    Args:
-        document: As the store has it.
-        before: As it was held.
-    """
-    try:
-        if document.is_damaged:
-            raise InvalidRequest
-        message = decoded(document.content)
-        config = read_config(message, document.version)
-        if config.name != document.name:
-            raise InvalidRequest
-    except InvalidRequest as error:
-        last = before.config if before is not None else None
-        said = f"version {document.version} in the store cannot be used: {error}"
-        if not str(error):
-            said = "what the store has of it is damaged"
-        goes_on = f"; version {last.version} goes on" if last is not None else ""
-        return Held(document.name, Origin.STORE, last, document.version, document.written_s, problem=said + goes_on)
-    return Held(document.name, Origin.STORE, config, document.version, document.written_s)
-
-
-def _in_file(one: FileConfig, before: Held | None) -> Held:
-    if one.config is not None:
-        return Held(one.name, Origin.FILE, one.config, one.config.version, file=one.path)
-    last = before.config if before is not None else None
-    goes_on = "; what stood there before goes on" if last is not None else ""
-    return Held(one.name, Origin.FILE, last, file=one.path, problem=one.problem + goes_on)
 
 
 def _joined(*problems: str) -> str:

@@ -13,7 +13,8 @@ from shortlist_domain.documents import Document
 from shortlist_domain.errors import InvalidRequest, NotFound, Violation
 from shortlist_gateway.configs.changes import Change, ConfigChanges
 from shortlist_gateway.configs.config import DEFAULT, ServingConfig
-from shortlist_gateway.configs.registry import Held, Origin, ServingConfigs
+from shortlist_gateway.configs.held import Held, Origin
+from shortlist_gateway.configs.registry import ServingConfigs
 from shortlist_rpc.interceptor import current_deadline
 
 Context = grpc.aio.ServicerContext[Any, Any]
