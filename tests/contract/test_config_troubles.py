@@ -6,6 +6,7 @@ Serving goes on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -24,13 +25,16 @@ from shortlist_cli.serving import OneProcess
 from shortlist_domain.deadline import Deadline
 from shortlist_feature_store.keys import documents_key
 from shortlist_feature_store.settings import FeatureStoreSettings
+from shortlist_feature_store.wiring import FeatureStoreService
+from shortlist_gateway.clients import FeatureStoreClient
 from shortlist_gateway.configs.registry import COLLECTION
 from shortlist_gateway.settings import GatewaySettings
+from shortlist_gateway.wiring import GatewayService
 from shortlist_ranking.settings import RankingSettings
 from shortlist_retrieval.settings import RetrievalSettings
 from shortlist_testing.platform import Platform
 from shortlist_testing.redis import RunningValkey, running_valkey
-from shortlist_testing.running import own_metrics
+from shortlist_testing.running import own_metrics, running
 from shortlist_testing.tiny_bundle import publish, tiny_attributes, tiny_bundle, tiny_files
 
 from .config_calls import Configs
@@ -362,3 +366,28 @@ async def test_a_hundred_configs_are_read_by_a_gateway_that_starts(tmp_path: Pat
         async with platform_on(tmp_path, valkey) as (_, configs, stub):
             assert len(await configs.all()) == 101
             assert (await stub.Recommend(ask("u1", serving_config="c99"))).meta.serving_config == "c99"
+
+
+async def test_a_gateway_apart_from_its_store_keeps_configs_while_that_is_gone(tmp_path: Path) -> None:
+    tiny_bundle(tmp_path)
+    metrics = own_metrics()
+    with running_valkey(keep_data=True) as valkey:
+        features = FeatureStoreSettings(redis_url=SecretStr(valkey.url), drain_grace_s=0.5)
+        async with platform_on(tmp_path, valkey) as (platform, _, _stub), contextlib.AsyncExitStack() as stack:
+            service = platform.service
+            settings = GatewaySettings(port=0, bundle_store=tmp_path, config_poll_s=0.05, drain_grace_s=0.5)
+            async with running(FeatureStoreService(features), features) as store:
+                channel = await stack.enter_async_context(grpc.aio.insecure_channel(store.address))
+                client = FeatureStoreClient(channel)
+                gateway = GatewayService(client, service.retrieval.engine, service.ranking.engine, settings, metrics)
+                door = await stack.enter_async_context(running(gateway, settings))
+                asked = await stack.enter_async_context(grpc.aio.insecure_channel(door.address))
+                configs, stub = Configs(asked), RecommendationServiceStub(asked)
+                record = await configs.put("home", 0, slate_size=3)
+                await refused(configs.put("home", 0, slate_size=4), grpc.StatusCode.ABORTED)
+                assert [one.version for one in await configs.history("home")] == [record.version]
+            await refused(configs.put("home", slate_size=4), grpc.StatusCode.UNAVAILABLE)
+            await asyncio.sleep(0.3)
+            answer = await stub.Recommend(ask("u1", serving_config="home"))
+            assert (len(answer.results), answer.meta.serving_config_version) == (3, record.version)
+            assert metrics.serving_configs.labels("usable")._value.get() == 1

@@ -34,23 +34,39 @@ class FileConfig:
     """Why not."""
 
 
-def read_folder(folder: Path) -> dict[str, FileConfig]:
-    """Return the configs of a folder by name. A file is named like its config; hidden ones are passed over.
+class ConfigFolder:
+    """A folder with a config a file. A file is named like its config; hidden ones are passed over."""
 
-    Raises:
-        OSError: The folder cannot be read.
-    """
-    found: dict[str, FileConfig] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix not in SUFFIXES or path.name.startswith(".") or not path.is_file():
-            continue
-        one = read_file(path)
-        other = found.get(one.name)
-        if other is not None:
-            said = f"stands in two files, {other.path} and {one.path}; keep one of them"
-            one = FileConfig(one.name, other.path, None, said)
-        found[one.name] = one
-    return found
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[Path, tuple[tuple[int, int, int], FileConfig]] = {}
+        """What was read, and when the file was written, how long it is, and which one: what has not changed is kept."""
+
+    def __str__(self) -> str:
+        return str(self._folder)
+
+    def read(self) -> dict[str, FileConfig]:
+        """Return the configs by name.
+
+        Raises:
+            OSError: The folder cannot be read.
+        """
+        found: dict[str, FileConfig] = {}
+        known, self._known = self._known, {}
+        for path in sorted(self._folder.iterdir()):
+            if path.suffix not in SUFFIXES or path.name.startswith(".") or not path.is_file():
+                continue
+            stat = path.stat()
+            stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+            before = known.get(path)
+            one = before[1] if before is not None and before[0] == stamp else read_file(path)
+            self._known[path] = (stamp, one)
+            other = found.get(one.name)
+            if other is not None:
+                said = f"stands in two files, {other.path} and {one.path}; keep one of them"
+                one = FileConfig(one.name, other.path, None, said)
+            found[one.name] = one
+        return found
 
 
 def read_file(path: Path) -> FileConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from shortlist_bundle import layout
 from shortlist_domain.errors import InvalidRequest, Violation
@@ -38,7 +39,19 @@ def sources_of(catalogue: Catalogue) -> tuple[str, ...]:
 
 
 def misfits(config: ServingConfig, catalogue: Catalogue) -> tuple[Misfit, ...]:
-    """Return what of ``config`` does not fit the bundle of ``catalogue``."""
+    """Return what of ``config`` does not fit the bundle of ``catalogue``; looked for once for each of the two."""
+    by_name = _misfits.setdefault(catalogue, {})
+    known = by_name.get(config.name)
+    if known is None or known[0] is not config:
+        known = by_name[config.name] = (config, tuple(_found(config, catalogue)))
+    return known[1]
+
+
+_misfits: WeakKeyDictionary[Catalogue, dict[str, tuple[ServingConfig, tuple[Misfit, ...]]]] = WeakKeyDictionary()
+"""By bundle that is held, and by name of the config."""
+
+
+def _found(config: ServingConfig, catalogue: Catalogue) -> list[Misfit]:
     found: list[Misfit] = []
     there = sources_of(catalogue)
     for at, source in enumerate(config.sources):
@@ -55,7 +68,7 @@ def misfits(config: ServingConfig, catalogue: Catalogue) -> tuple[Misfit, ...]:
             bound_condition(promotion.condition, catalogue.attributes.schema)
         except InvalidRequest as error:
             found.append(Misfit(error.violations, promotion))
-    return tuple(found)
+    return found
 
 
 def filter_violations(config: ServingConfig, catalogue: Catalogue) -> list[Violation]:
@@ -67,9 +80,15 @@ def filter_violations(config: ServingConfig, catalogue: Catalogue) -> list[Viola
     return list(found)
 
 
+_known_attributes: WeakKeyDictionary[Catalogue, frozenset[str]] = WeakKeyDictionary()
+
+
 def _attributes(catalogue: Catalogue) -> frozenset[str]:
-    names = set(catalogue.attributes.schema)
-    step = max(1, len(catalogue) // _SAMPLED)
-    for row in range(0, len(catalogue), step):
-        names.update(catalogue.display(row))
-    return frozenset(names)
+    known = _known_attributes.get(catalogue)
+    if known is None:
+        names = set(catalogue.attributes.schema)
+        step = max(1, len(catalogue) // _SAMPLED)
+        for row in range(0, len(catalogue), step):
+            names.update(catalogue.display(row))
+        known = _known_attributes[catalogue] = frozenset(names)
+    return known

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from weakref import WeakKeyDictionary
 
-from shortlist_gateway.catalogue import Catalogue
-from shortlist_gateway.configs.config import BUILT_IN, ServingConfig
-from shortlist_gateway.configs.fitness import Misfit, misfits
+from shortlist_gateway.configs.config import BUILT_IN
+from shortlist_gateway.configs.fitness import misfits
 from shortlist_gateway.query import Cause, Level, Query, Slate
-
-_found: WeakKeyDictionary[Catalogue, dict[str, tuple[ServingConfig, tuple[Misfit, ...]]]] = WeakKeyDictionary()
-"""What of each config, by name, does not fit a bundle that is held: looked for once."""
 
 
 def fitted(query: Query, slate: Slate) -> Query:
@@ -24,7 +19,7 @@ def fitted(query: Query, slate: Slate) -> Query:
         slate.degrade(Level.PARTIAL, Cause.FALLBACK_CONFIG)
     if config is BUILT_IN:
         return query
-    unfit = _misfits(config, slate.catalogue)
+    unfit = misfits(config, slate.catalogue)
     if not unfit:
         return query
     slate.degrade(Level.PARTIAL, Cause.CONFIG_UNFIT)
@@ -45,11 +40,3 @@ def fitted(query: Query, slate: Slate) -> Query:
             config=replace(config, sources=tuple(source for source in config.sources if source not in parts)),
         ),
     )
-
-
-def _misfits(config: ServingConfig, catalogue: Catalogue) -> tuple[Misfit, ...]:
-    by_name = _found.setdefault(catalogue, {})
-    known = by_name.get(config.name)
-    if known is None or known[0] is not config:
-        known = by_name[config.name] = (config, misfits(config, catalogue))
-    return known[1]

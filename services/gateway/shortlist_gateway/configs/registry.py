@@ -15,7 +15,7 @@ from shortlist_domain.errors import NotFound, NotReady, ShortlistError
 from shortlist_domain.stages import FeatureStage
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.configs.config import BUILT_IN, DEFAULT, ServingConfig
-from shortlist_gateway.configs.files import read_folder
+from shortlist_gateway.configs.files import ConfigFolder
 from shortlist_gateway.configs.fitness import filter_violations, misfits
 from shortlist_gateway.configs.held import Held, Origin, in_file, stored
 from shortlist_gateway.configs.references import reference_violations
@@ -48,7 +48,7 @@ class ServingConfigs:
         """
         self._features = features
         self._bundles = bundles
-        self._folder = folder
+        self._folder = ConfigFolder(folder) if folder is not None else None
         self._poll_s = poll_s
         self._metrics = metrics
         self._stored: dict[str, Held] = {}
@@ -57,6 +57,9 @@ class ServingConfigs:
 
         self._files: dict[str, Held] = {}
         self._held: dict[str, Held] = {}
+        self._checked: str | None = None
+        """Bundle that what is held was checked against; ``None`` where it was not yet."""
+
         self._is_read = False
         self._is_away = False
         self._clock = time.monotonic
@@ -177,7 +180,7 @@ class ServingConfigs:
         if self._folder is None:
             return
         try:
-            found = await asyncio.to_thread(read_folder, self._folder)
+            found = await asyncio.to_thread(self._folder.read)
         except OSError as error:
             self._tell("", f"{self._folder}: {error}")
             return
@@ -203,10 +206,16 @@ class ServingConfigs:
             else one
             for name, one in self._files.items()
         }
-        self._held = {**self._stored, **files}
+        held = {**self._stored, **files}
+        if held != self._held:
+            self._held, self._checked = held, None
 
     def _say(self) -> None:
-        """Say what is wrong, each once, and count."""
+        """Say what is wrong, each once, and count, where configs or the bundle have changed."""
+        bundle_id = self._bundles.pinned().bundle_id if self._bundles.is_ready else ""
+        if self._checked == bundle_id:
+            return
+        self._checked = bundle_id
         usable = sum(held.config is not None for held in self._held.values())
         troubled = 0
         for held in self.all_held():
