@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from google.protobuf.json_format import ParseDict
 from shortlist.common.v1 import actor_pb2, answer_pb2, selection_pb2
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist.gateway.v1 import serving_config_service_pb2 as configs_pb
+from shortlist_domain.deadline import Deadline
 from shortlist_testing.platform import Platform
 from shortlist_testing.tiny_bundle import GENRES, item_ids
 
@@ -442,6 +444,27 @@ async def test_a_fallback_of_a_fallback_answers_and_the_requests_constraints_hol
     assert len(answer.results) == 4, "one of each genre: the fallback's cap is the tighter one"
     assert sum("left nothing to show" in warning for warning in answer.meta.warnings) == 2
     assert "FALLBACK_CONFIG" in causes(answer)
+
+
+async def test_a_fallback_that_is_gone_leaves_the_answer_empty_and_that_is_said(
+    platform: Platform, configs: Configs, name: str, recommendation: RecommendationServiceAsyncStub, user: str
+) -> None:
+    await configs.put(f"{name}-safe")
+    await configs.put(name, on_empty="EMPTY_POLICY_FALLBACK_CONFIG", fallback_config=f"{name}-safe")
+    documents = platform.service.features.store().documents
+    await documents.write_document("serving_configs", f"{name}-safe", None, None, Deadline.after(5.0))
+    async with asyncio.timeout(10):
+        while f"{name}-safe" in await configs.all():
+            await asyncio.sleep(0.02)
+    request = ask(user, serving_config=name, filter=selection_pb2.Filter(expression="year > 3000"))
+    answer = await recommendation.Recommend(request)
+    assert (list(answer.results), answer.meta.serving_config) == ([], name)
+    assert (
+        f"the fallback of '{name}' cannot answer: there is no serving config '{name}-safe'" in answer.meta.warnings[0]
+    )
+    (problem,) = (await configs.get(name)).problems
+    assert problem.startswith(f"fallback_config is '{name}-safe', which there is not")
+    await refused(configs.put(name, on_empty="EMPTY_POLICY_FALLBACK_CONFIG", fallback_config=f"{name}-safe"))
 
 
 async def test_a_relaxing_config_relaxes_where_the_request_is_silent(
