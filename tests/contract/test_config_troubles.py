@@ -114,6 +114,7 @@ async def test_before_the_store_was_ever_read_a_named_config_is_unavailable_and_
             assert len(answer.results) == 10
             assert "serving_config: configs were not read yet; the built-in default answered" in answer.meta.warnings
             await refused(configs.get("home"), grpc.StatusCode.UNAVAILABLE)
+            assert "the store was not read yet" in (await configs.all())["default"].problems[0]
             valkey.restart()
             await becomes(lambda: _put_works(configs))
             answer = await stub.Recommend(ask("u1", serving_config="other"))

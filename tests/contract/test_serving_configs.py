@@ -141,6 +141,17 @@ async def test_every_violation_is_named_at_once(configs: Configs, name: str) -> 
     }
 
 
+async def test_what_is_put_again_as_it_is_stays_at_its_version(configs: Configs, name: str) -> None:
+    first = await configs.put(name, slate_size=3)
+    assert await configs.put(name, slate_size=3) == first
+    assert await configs.put(name, first.version, slate_size=3) == first
+    await refused(configs.put(name, first.version + 1, slate_size=3), grpc.StatusCode.ABORTED)
+    await refused(configs.put(name, 0, slate_size=3), grpc.StatusCode.ABORTED)
+    assert len(await configs.history(name)) == 1
+    second = await configs.put(name, slate_size=4)
+    assert (await configs.put(name, slate_size=3)).version > second.version > first.version
+
+
 async def test_validate_only_writes_nothing(configs: Configs, name: str) -> None:
     record = await configs.put(name, slate_size=3, validate_only=True)
     assert (record.config.slate_size, record.version) == (3, 0)

@@ -66,6 +66,9 @@ async def test_a_config_goes_round_by_files(platform: Platform, tmp_path: Path) 
     assert str(first) in history
     await run(platform, "rollback", "home")
     assert "slate_size: 5" in await run(platform, "get", "home")
+    arguments = ["recommend", "ann", "-k", "6", "--config", "home", "--address", platform.address]
+    result = await asyncio.to_thread(CliRunner(env={"COLUMNS": "200"}).invoke, app, arguments)
+    assert "slate_size: is 6; serving config 'home' allows at most 5" in result.output
 
 
 async def test_what_is_wrong_with_a_file_or_a_config_is_said(platform: Platform, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class ConfigChanges:
         self._is_allowed = is_allowed
 
     async def put(self, change: Change, deadline: Deadline) -> Held:
-        """Create or replace a config; a dry change is returned with version 0.
+        """Create or replace a config; one that is there as it is wanted stays, and a dry change has version 0.
 
         Raises:
             InvalidRequest: With every field that is wrong or does not fit the active bundle.
@@ -64,6 +64,9 @@ class ConfigChanges:
             if change.is_dry:
                 self._check_version(config.name, change.expected_version)
                 return Held(config.name, Origin.STORE, config)
+            there = self._configs.held(config.name)
+            if there is not None and _is_as_wanted(there, change):
+                return there
             content = change.message.SerializeToString(deterministic=True)
             written = await self._write(config.name, content, change.expected_version, deadline)
             held = self._configs.apply(written, config)
@@ -179,6 +182,13 @@ class ConfigChanges:
         self, name: str, content: bytes | None, expected_version: int | None, deadline: Deadline
     ) -> Document:
         return await self._configs.documents.write_document(COLLECTION, name, content, expected_version, deadline)
+
+
+def _is_as_wanted(held: Held, change: Change) -> bool:
+    """Whether a change would write what is there: it needs no version then, and pushes none out of the history."""
+    if held.origin is not Origin.STORE or held.config is None or held.config.version != held.version:
+        return False
+    return held.config.message == change.message and change.expected_version in (None, held.version)
 
 
 def _check_name(name: str) -> None:

@@ -117,6 +117,8 @@ class ServingConfigs:
     def problems(self, held: Held) -> list[str]:
         """Return what is wrong with a config now: with itself, with what it refers to, with the active bundle."""
         found = [held.problem] if held.problem else []
+        if held.origin is Origin.BUILT_IN and not self._is_read:
+            found.append("the store was not read yet: whether there is another is not known")
         if held.config is not None:
             references = reference_violations(held.config, self.usable())
             found += [f"{violation.field} {violation.description}" for violation in references]

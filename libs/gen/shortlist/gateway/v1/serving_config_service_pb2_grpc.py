@@ -96,8 +96,9 @@ class ServingConfigServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PutServingConfig(self, request, context):
-        """Creates or replaces a config. Checked whole before it is written: INVALID_ARGUMENT names every field that is wrong, or
-        that does not fit the active bundle. ABORTED where `expected_version` is not the one there is.
+        """Creates or replaces a config; one that is there already as it is put stays at its version. Checked whole before it is
+        written: INVALID_ARGUMENT names every field that is wrong, or that does not fit the active bundle. ABORTED where
+        `expected_version` is not the one there is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,8 +44,9 @@ class ServingConfigServiceStub:
     GetServingConfig: _grpc.UnaryUnaryMultiCallable[_serving_config_service_pb2.GetServingConfigRequest, _serving_config_service_pb2.GetServingConfigResponse]
     """Returns a config. NOT_FOUND, naming those that there are, where there is none."""
     PutServingConfig: _grpc.UnaryUnaryMultiCallable[_serving_config_service_pb2.PutServingConfigRequest, _serving_config_service_pb2.PutServingConfigResponse]
-    """Creates or replaces a config. Checked whole before it is written: INVALID_ARGUMENT names every field that is wrong, or
-    that does not fit the active bundle. ABORTED where `expected_version` is not the one there is.
+    """Creates or replaces a config; one that is there already as it is put stays at its version. Checked whole before it is
+    written: INVALID_ARGUMENT names every field that is wrong, or that does not fit the active bundle. ABORTED where
+    `expected_version` is not the one there is.
     """
     DeleteServingConfig: _grpc.UnaryUnaryMultiCallable[_serving_config_service_pb2.DeleteServingConfigRequest, _serving_config_service_pb2.DeleteServingConfigResponse]
     """Deletes a config; its history stays for 30 days. FAILED_PRECONDITION where another config refers to it. Deleting
@@ -74,8 +75,9 @@ class ServingConfigServiceAsyncStub(ServingConfigServiceStub):
     GetServingConfig: _aio.UnaryUnaryMultiCallable[_serving_config_service_pb2.GetServingConfigRequest, _serving_config_service_pb2.GetServingConfigResponse]  # type: ignore[assignment]
     """Returns a config. NOT_FOUND, naming those that there are, where there is none."""
     PutServingConfig: _aio.UnaryUnaryMultiCallable[_serving_config_service_pb2.PutServingConfigRequest, _serving_config_service_pb2.PutServingConfigResponse]  # type: ignore[assignment]
-    """Creates or replaces a config. Checked whole before it is written: INVALID_ARGUMENT names every field that is wrong, or
-    that does not fit the active bundle. ABORTED where `expected_version` is not the one there is.
+    """Creates or replaces a config; one that is there already as it is put stays at its version. Checked whole before it is
+    written: INVALID_ARGUMENT names every field that is wrong, or that does not fit the active bundle. ABORTED where
+    `expected_version` is not the one there is.
     """
     DeleteServingConfig: _aio.UnaryUnaryMultiCallable[_serving_config_service_pb2.DeleteServingConfigRequest, _serving_config_service_pb2.DeleteServingConfigResponse]  # type: ignore[assignment]
     """Deletes a config; its history stays for 30 days. FAILED_PRECONDITION where another config refers to it. Deleting
@@ -119,8 +121,9 @@ class ServingConfigServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_config_service_pb2.PutServingConfigRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_serving_config_service_pb2.PutServingConfigResponse, _abc.Awaitable[_serving_config_service_pb2.PutServingConfigResponse]]:
-        """Creates or replaces a config. Checked whole before it is written: INVALID_ARGUMENT names every field that is wrong, or
-        that does not fit the active bundle. ABORTED where `expected_version` is not the one there is.
+        """Creates or replaces a config; one that is there already as it is put stays at its version. Checked whole before it is
+        written: INVALID_ARGUMENT names every field that is wrong, or that does not fit the active bundle. ABORTED where
+        `expected_version` is not the one there is.
         """
 
     @_abc_1.abstractmethod
