@@ -16,7 +16,8 @@ from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from shortlist_bundle.store import BundleStore
 from shortlist_domain.deadline import Deadline
-from shortlist_domain.stages import ActorKey, ActorState, RetrieveRequest, RetrieveResult
+from shortlist_domain.stages import ActorKey, ActorState
+from shortlist_gateway import answers
 from shortlist_gateway.settings import GatewaySettings
 from shortlist_gateway.wiring import GatewayService
 from shortlist_rpc.server import LIVENESS, serving
@@ -45,16 +46,7 @@ class SlowFeatures(FakeFeatures):
         return await super().read_actor(key, min_version, deadline)
 
 
-class BrokenRetrieval(FakeRetrieval):
-    """Has a defect."""
-
-    async def retrieve(self, request: RetrieveRequest, deadline: Deadline) -> RetrieveResult:
-        raise ZeroDivisionError("the secret of our insides")
-
-
-def gateway(
-    store: Path, features: FakeFeatures | None = None, retrieval: type[FakeRetrieval] = FakeRetrieval
-) -> GatewayService:
+def gateway(store: Path, features: FakeFeatures | None = None) -> GatewayService:
     if not BundleStore(store).current():
         tiny_bundle(store)
     release = BundleStore(store).current()
@@ -62,7 +54,7 @@ def gateway(
     held = (release.bundle_id,)
     settings = GatewaySettings(bundle_store=store, read_actor_budget_s=5.0)
     return GatewayService(
-        features or FakeFeatures(), retrieval(range(60), held), FakeRanking(float, held), settings, own_metrics()
+        features or FakeFeatures(), FakeRetrieval(range(60), held), FakeRanking(float, held), settings, own_metrics()
     )
 
 
@@ -105,8 +97,13 @@ async def test_every_violation_is_named_in_the_details(tmp_path: Path) -> None:
         assert {v.field for v in bad.field_violations} == {"experiment_override", "actor", "slate_size"}
 
 
-async def test_a_defect_is_internal_and_tells_nothing(tmp_path: Path) -> None:
-    async with running(gateway(tmp_path, retrieval=BrokenRetrieval)) as server, channel_to(server) as channel:
+def _defect(*_: object) -> None:
+    raise ZeroDivisionError("the secret of our insides")
+
+
+async def test_a_defect_is_internal_and_tells_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "add_results", _defect)
+    async with running(gateway(tmp_path)) as server, channel_to(server) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await RecommendationServiceStub(channel).Recommend(REQUEST, timeout=5)
         assert caught.value.code() is grpc.StatusCode.INTERNAL
