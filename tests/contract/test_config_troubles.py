@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,19 @@ async def platform_on(
     )
     async with Platform(service, "", settings, valkey).open() as platform:
         yield platform, Configs(platform.channel), RecommendationServiceStub(platform.channel)
+
+
+BOMB = "\n".join(
+    [
+        "filters:",
+        '  - {name: f0, expression: "year:*", ast: &f0 {history: {}}}',
+        *(
+            f"  - {{name: f{n}, ast: &f{n} {{all: {{nodes: [{', '.join([f'*f{n - 1}'] * 10)}]}}}}}}"
+            for n in range(1, 9)
+        ),
+    ]
+)
+"""Two kB of YAML that stand for a hundred million values."""
 
 
 async def becomes(true: Callable[[], Awaitable[bool]]) -> None:
@@ -273,6 +288,7 @@ async def test_a_file_hides_a_stored_config_loudly_and_gives_it_back(tmp_path: P
         ("name: other", "the config in it is named 'other'"),
         ("a: &a [*a]", "home.yaml"),
         ("x" * 300_000, "has more than 262144 bytes"),
+        (BOMB, "has more than 20000 values"),
     ],
 )
 async def test_a_broken_file_is_said_and_what_stood_there_before_goes_on(
@@ -298,6 +314,51 @@ async def test_a_broken_file_is_said_and_what_stood_there_before_goes_on(
             refusal = await refused(stub.Recommend(ask("u1", serving_config="new")), grpc.StatusCode.UNAVAILABLE)
             assert "'new' cannot be used here" in refusal
             assert await _has_size(stub, "", 10)
+
+
+async def test_what_is_no_file_is_said_and_what_stood_there_before_goes_on(tmp_path: Path) -> None:
+    tiny_bundle(tmp_path / "bundles")
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    path = write(folder, "home.yaml", "slate_size: 3")
+    aside = tmp_path / "aside.yaml"
+    aside.write_text("slate_size: 4")
+    not_utf8 = os.open(os.fsencode(folder) + b"/caf\xe9.yaml", os.O_CREAT)
+    os.close(not_utf8)
+    with running_valkey() as valkey:
+        async with platform_on(tmp_path / "bundles", valkey, config_folder=folder) as (_, configs, stub):
+
+            async def problem() -> str:
+                return "; ".join((await configs.get("home")).problems)
+
+            async def says(words: str) -> bool:
+                return words in await problem()
+
+            async def is_well() -> bool:
+                return not await problem()
+
+            troubles: list[tuple[str, Callable[[], object]]] = [
+                ("No such file", lambda: path.symlink_to(folder / "nowhere")),
+                ("Too many levels", lambda: path.symlink_to(path)),
+                ("is no file", path.mkdir),
+                ("is no file", lambda: os.mkfifo(path)),
+                ("is no file", lambda: path.symlink_to("/dev/zero")),
+            ]
+            for words, replace in troubles:
+                path.unlink()
+                replace()
+                await becomes(partial(says, words))
+                assert "what stood there before goes on" in await problem()
+                assert await _has_size(stub, "home", 3)
+                path.rmdir() if path.is_dir() else path.unlink()
+                write(folder, "home.yaml", "slate_size: 3")
+                await becomes(is_well)
+            path.unlink()
+            path.symlink_to(aside)
+            await becomes(lambda: _has_size(stub, "home", 4))
+            assert await is_well()
+            (odd,) = (record for name, record in (await configs.all()).items() if name.startswith("caf"))
+            assert "cannot name a config" in odd.problems[0]
 
 
 async def test_one_config_in_two_files_and_a_folder_that_is_gone_are_said(tmp_path: Path) -> None:

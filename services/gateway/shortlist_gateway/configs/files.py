@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from shortlist_gateway.configs.reading import read_config
 
 SUFFIXES = (".json", ".yaml", ".yml")
 _MOST_BYTES = 262_144
+_MOST_VALUES = 20_000
+"""Twice what the largest config can hold. A few lines of YAML can stand for billions, by aliases of aliases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,8 @@ class ConfigFolder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known: dict[Path, tuple[tuple[int, int, int], FileConfig]] = {}
-        """What was read, and when the file was written, how long it is, and which one: what has not changed is kept."""
+        self._known: dict[Path, tuple[bytes, FileConfig]] = {}
+        """What was read, by a digest of the file's content: what has not changed is not parsed again."""
 
     def __str__(self) -> str:
         return str(self._folder)
@@ -54,13 +57,9 @@ class ConfigFolder:
         found: dict[str, FileConfig] = {}
         known, self._known = self._known, {}
         for path in sorted(self._folder.iterdir()):
-            if path.suffix not in SUFFIXES or path.name.startswith(".") or not path.is_file():
+            if path.suffix not in SUFFIXES or path.name.startswith("."):
                 continue
-            stat = path.stat()
-            stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-            before = known.get(path)
-            one = before[1] if before is not None and before[0] == stamp else read_file(path)
-            self._known[path] = (stamp, one)
+            one = self._one(path, known.get(path))
             other = found.get(one.name)
             if other is not None:
                 said = f"stands in two files, {other.path} and {one.path}; keep one of them"
@@ -68,19 +67,30 @@ class ConfigFolder:
             found[one.name] = one
         return found
 
+    def _one(self, path: Path, before: tuple[bytes, FileConfig] | None) -> FileConfig:
+        try:
+            raw = _content(path)
+        except (OSError, ValueError) as error:
+            shown = _printable(path)
+            return FileConfig(_printable(path.stem), shown, None, f"{shown}: {error}")
+        digest = hashlib.sha256(raw).digest()
+        one = before[1] if before is not None and before[0] == digest else _read(path, raw)
+        self._known[path] = (digest, one)
+        return one
 
-def read_file(path: Path) -> FileConfig:
+
+def _read(path: Path, raw: bytes) -> FileConfig:
     """Return what stands in a file; what is wrong with it is said, not raised."""
-    name = path.stem
+    name, shown = _printable(path.stem), _printable(path)
     try:
         if not is_name(name):
             raise ValueError(f"{name!r} cannot name a config")
-        message = read_message(path)
+        message = _message(path, raw)
         if message.name != name:
             raise ValueError(f"the config in it is named {message.name!r}; file and config have one name")
-        return FileConfig(name, str(path), read_config(message, version_of(message)))
-    except (OSError, ValueError, TypeError, ParseError, InvalidRequest, RecursionError) as error:
-        return FileConfig(name, str(path), None, f"{path}: {error}")
+        return FileConfig(name, shown, read_config(message, version_of(message)))
+    except (ValueError, TypeError, ParseError, InvalidRequest, RecursionError) as error:
+        return FileConfig(name, shown, None, f"{shown}: {error}")
 
 
 def read_message(path: Path) -> pb.ServingConfig:
@@ -88,14 +98,11 @@ def read_message(path: Path) -> pb.ServingConfig:
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It is no JSON or YAML, or too large.
+        ValueError: It is no file, no JSON or YAML, or too large.
         TypeError: It is not a mapping of fields.
         ParseError: The fields are not those of a config.
     """
-    content = _parsed(path)
-    if not isinstance(content, dict):
-        raise TypeError("a mapping of fields is needed")
-    return ParseDict({"name": path.stem, **content}, pb.ServingConfig())
+    return _message(path, _content(path))
 
 
 def version_of(message: pb.ServingConfig) -> int:
@@ -103,15 +110,42 @@ def version_of(message: pb.ServingConfig) -> int:
     return int.from_bytes(hashlib.sha256(message.SerializeToString(deterministic=True)).digest()[:6], "big")
 
 
-def _parsed(path: Path) -> Any:
+def _content(path: Path) -> bytes:
+    if not stat.S_ISREG(path.stat().st_mode):  # a pipe would never end, nor would a device
+        raise ValueError("is no file")
     with path.open("rb") as file:
         raw = file.read(_MOST_BYTES + 1)
     if len(raw) > _MOST_BYTES:
         raise ValueError(f"has more than {_MOST_BYTES} bytes")
+    return raw
+
+
+def _message(path: Path, raw: bytes) -> pb.ServingConfig:
+    content = _parsed(path.suffix, raw)
+    if not isinstance(content, dict):
+        raise TypeError("a mapping of fields is needed")
+    return ParseDict({"name": path.stem, **content}, pb.ServingConfig())
+
+
+def _parsed(suffix: str, raw: bytes) -> Any:
     text = raw.decode("utf-8")
-    if path.suffix == ".json":
+    if suffix == ".json":
         return json.loads(text)
     try:
-        return yaml.safe_load(text)
+        content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(str(error).replace("\n", " ")) from error
+    left, n_values = [content], 0
+    while left:
+        value = left.pop()
+        n_values += 1
+        if n_values > _MOST_VALUES:
+            raise ValueError(f"has more than {_MOST_VALUES} values")
+        if isinstance(value, dict | list):
+            left.extend(value.values() if isinstance(value, dict) else value)
+    return content
+
+
+def _printable(path: Path | str) -> str:
+    """Return a path as text: names of files may be bytes that are none."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
