@@ -478,6 +478,18 @@ async def test_a_relaxing_config_relaxes_where_the_request_is_silent(
     assert not (await recommendation.Recommend(request)).results
 
 
+async def test_a_page_is_no_longer_than_the_config_allows(
+    configs: Configs, name: str, recommendation: RecommendationServiceAsyncStub, user: str
+) -> None:
+    await configs.put(name, slate_size=4)
+    first = await recommendation.Recommend(ask(user, serving_config=name, slate_size=2))
+    following = pb.RecommendNextRequest(next_token=first.meta.next_token, slate_size=4)
+    assert len((await recommendation.RecommendNext(following)).results) == 4
+    following.slate_size = 5
+    said = await refused(recommendation.RecommendNext(following))
+    assert said == f"slate_size: is 5; serving config {name!r} allows at most 4"
+
+
 async def test_a_page_after_a_change_goes_on_under_the_changed_config_and_says_so(
     configs: Configs, name: str, recommendation: RecommendationServiceAsyncStub, user: str
 ) -> None:

@@ -15,6 +15,8 @@ from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from shortlist_testing.platform import Platform, running_platform
 
+from .config_calls import Configs
+
 if TYPE_CHECKING:
     from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceAsyncStub
 
@@ -154,6 +156,24 @@ async def test_a_replica_that_drains_hands_its_streams_on(
     assert len(arrived) < 150
     following = await all_of(stub, batch(150, size=60, resume_token=arrived[max(arrived)].resume_token))
     assert [response.index for response in (*arrived.values(), *following)] == list(range(150))
+
+
+async def test_a_config_that_changes_meanwhile_is_that_of_the_actors_after_it(
+    platform: Platform, stub: RecommendationServiceAsyncStub
+) -> None:
+    configs = Configs(platform.channel)
+    await configs.put("nightly", slate_size=60)
+    asked = pb.RecommendRequest(serving_config="nightly", slate_size=60)
+    reader = stub.BatchRecommend(batch(400, request=asked), timeout=20).__aiter__()
+    first = await anext(reader)
+    assert len(first.answer.results) == 60
+    await configs.put("nightly", slate_size=2)
+    said = [response.error async for response in reader if response.HasField("error")]
+    expected = "request.slate_size: is 60; serving config 'nightly' allows at most 2"
+    assert {error.message for error in said} == {expected}
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await all_of(stub, batch(400, request=asked, resume_token=first.resume_token))
+    assert "request.slate_size: is 60" in str(caught.value.details())
 
 
 async def test_what_is_wrong_with_all_actors_is_refused_before_the_first(

@@ -131,8 +131,13 @@ def _digest(request: pb.BatchRecommendRequest) -> bytes:
 
 def _error(error: ShortlistError, index: int) -> pb.BatchError:
     if isinstance(error, InvalidRequest):
-        # What is wrong with one answer alone is wrong with its actor: the rest was checked before the first.
-        error = InvalidRequest(
-            *(Violation(v.field.replace("actor", f"actors[{index}]", 1), v.description) for v in error.violations)
-        )
+        error = InvalidRequest(*(Violation(_path(v.field, index), v.description) for v in error.violations))
     return pb.BatchError(code=STATUSES[type(error)].value[0], message=str(error))
+
+
+def _path(field: str, index: int) -> str:
+    """Return where ``field`` of one actor's request stands in the batch.
+
+    What is not the actor's may be wrong too: where the serving config has changed since the first answer.
+    """
+    return field.replace("actor", f"actors[{index}]", 1) if field.startswith("actor") else f"request.{field}"

@@ -20,7 +20,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from shortlist.common.v1 import answer_pb2
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist.gateway.v1.token_claims_pb2 import ContinuationClaims
-from shortlist_domain.errors import BundleMismatch, Expired, InvalidRequest
+from shortlist_domain.errors import BundleMismatch, Expired, InvalidRequest, Violation
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.checks import MAX_SLATE, Checks
 from shortlist_gateway.configs.config import Answered, Serving
@@ -110,6 +110,12 @@ class Continuation:
             raise Expired(f"{said}; call Recommend again") from error
         shown = frozenset(accumulate(claims.shown_row_steps))
         page_size = request.slate_size or query.slate_size
+        most = query.serving.config.slate_size
+        if most and page_size > most:
+            if query.serving.config.version == claims.serving_config_version:
+                said = f"is {page_size}; serving config {name!r} allows at most {most}"
+                raise InvalidRequest(Violation("slate_size", said))
+            page_size = most
         self._check_held(claims.bundle_id)
         return base, replace(
             query,
@@ -126,9 +132,11 @@ class Continuation:
             Expired: A stage has let go of the bundle.
         """
         if query.page_size < request.slate_size:
-            slate.warnings.append(
-                f"slate_size: {query.page_size}, since all pages together end after {MAX_SLATE} items"
-            )
+            config = query.serving.config
+            why = f"all pages together end after {MAX_SLATE} items"
+            if query.page_size == config.slate_size:
+                why = f"serving config {config.name!r} allows no more now"
+            slate.warnings.append(f"slate_size: {query.page_size}, since {why}")
         try:
             self._bundles.check_made(slate)
         except BundleMismatch as error:
