@@ -121,6 +121,9 @@ class ExplainFields(RecommendFields, total=False):
     what_if_bundle_id: str
     """What if this bundle had answered?"""
 
+    what_if_serving_config: str
+    """What if the head weights of this serving config had ordered the candidates?"""
+
 
 class CompareFields(RecommendFields, total=False):
     """Arguments of ``compare_bundles`` beside the other bundle and the user."""
@@ -162,6 +165,7 @@ def explain_request(tenant: str, item_id: str, user_id: str, fields: ExplainFiel
         dropped_features=fields.get("dropped_features", ()),
         without_history=fields.get("without_history", False),
         bundle_id=fields.get("what_if_bundle_id", ""),
+        serving_config=fields.get("what_if_serving_config", ""),
     )
     request = recommend_request(tenant, user_id, fields)
     token = fields.get("attribution_token", "")

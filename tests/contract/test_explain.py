@@ -22,6 +22,8 @@ from shortlist_testing.tiny_bundle import item_ids, tiny_bundle
 if TYPE_CHECKING:
     from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceAsyncStub
 
+from .config_calls import Configs
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ITEMS = item_ids(60)
@@ -195,6 +197,33 @@ async def test_a_dropped_feature_is_not_given_to_the_models(stub: Recommendation
     assert "user_count" in {feature.name for feature in answer.what_if.actor.features}
     assert answer.what_if.actor.history == plain.actor.history
     assert list(answer.meta.warnings) == ["what_if.dropped_features: the actor has no 'shoe_size'"]
+
+
+async def test_another_ranking_is_that_of_another_configs_head_weights(
+    platform: Platform, stub: RecommendationServiceAsyncStub
+) -> None:
+    configs = Configs(platform.channel)
+    weights = [{"head": "rating", "weight": 1.0}]
+    await configs.put("by-rating", head_weights=weights, slate_size=1, sources=[{"source": "popular"}])
+    await configs.put("same-but-by-rating", head_weights=weights)
+    await configs.put("plain")
+    what_if = pb.WhatIf(serving_config="by-rating")
+    slate = await stub.Recommend(ask(30, user="cleo"), timeout=5)
+    by_rating = await stub.Recommend(ask(30, user="cleo", serving_config="same-but-by-rating"), timeout=5)
+    places = {result.item_id: (result.rank, result.score) for result in by_rating.results}
+    shown = slate.results[3]
+    assert places[shown.item_id][1] != shown.score
+    for given in ({"request": ask(30, user="cleo")}, {"attribution_token": slate.meta.attribution_token}):
+        answer = await why(stub, shown.item_id, what_if=what_if, **given)
+        assert (answer.explanation.rank, answer.explanation.scores.ranking_score) == (shown.rank, shown.score)
+        assert (answer.what_if.rank, answer.what_if.scores.ranking_score) == places[shown.item_id]
+        assert answer.what_if.heads == answer.explanation.heads, "the same models, weighed otherwise"
+        assert list(answer.what_if.provenance) == list(answer.explanation.provenance), "nothing else of it counts"
+    request = ask(1, user="cleo", serving_config="by-rating")
+    answer = await why(stub, shown.item_id, request=request, what_if=pb.WhatIf(serving_config="plain"))
+    assert answer.what_if.scores.ranking_score != answer.explanation.scores.ranking_score, "the bundle's weights"
+    call = why(stub, shown.item_id, request=ask(), what_if=pb.WhatIf(serving_config="nowhere"))
+    assert "there is no serving config 'nowhere'" in await refused(call, grpc.StatusCode.NOT_FOUND)
 
 
 async def test_a_token_is_explained_as_of_its_answer(platform: Platform, stub: RecommendationServiceAsyncStub) -> None:

@@ -75,7 +75,12 @@ def explain_queries(
         query = replace(query, events_until_s=moment_s, chance_id=chance_id)
     if what_if is None:
         return query, None
-    return query, replace(query, what_if=what_if, bundle_id=request.what_if.bundle_id or query.bundle_id)
+    changed = replace(query, what_if=what_if, bundle_id=request.what_if.bundle_id or query.bundle_id)
+    if request.what_if.serving_config:
+        weights = choice.head_weights(request.what_if.serving_config)
+        config = replace(query.serving.config, head_weights=weights)
+        changed = replace(changed, serving=replace(query.serving, config=config))
+    return query, changed
 
 
 def within(path: str, check: Callable[[], T]) -> T:

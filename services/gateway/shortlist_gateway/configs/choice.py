@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from shortlist.common.v1 import selection_pb2
@@ -78,6 +78,15 @@ class ServingChoice:
             warnings=warnings,
             asked_filters=named.filters if named is not None else {},
         )
+
+    def head_weights(self, name: str) -> Mapping[str, float]:
+        """Return what each head weighs under the config ``name``; empty where the bundle says.
+
+        Raises:
+            NotFound: There is no such config.
+            NotReady: It cannot be used, or is not known yet.
+        """
+        return self._configs.config(name).head_weights
 
     async def answer(self, query: Query, read: Read, run: Run) -> tuple[Slate, Query]:
         """Return the slate of ``query`` and the query that it answers.

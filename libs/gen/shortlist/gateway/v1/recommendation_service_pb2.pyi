@@ -170,14 +170,16 @@ class ExplainRecommendationRequest(_message.Message):
     def __init__(self, request: _Optional[_Union[RecommendRequest, _Mapping]] = ..., attribution_token: _Optional[str] = ..., item_id: _Optional[str] = ..., what_if: _Optional[_Union[WhatIf, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class WhatIf(_message.Message):
-    __slots__ = ("dropped_features", "without_history", "bundle_id")
+    __slots__ = ("dropped_features", "without_history", "bundle_id", "serving_config")
     DROPPED_FEATURES_FIELD_NUMBER: _ClassVar[int]
     WITHOUT_HISTORY_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
+    SERVING_CONFIG_FIELD_NUMBER: _ClassVar[int]
     dropped_features: _containers.RepeatedScalarFieldContainer[str]
     without_history: bool
     bundle_id: str
-    def __init__(self, dropped_features: _Optional[_Iterable[str]] = ..., without_history: _Optional[bool] = ..., bundle_id: _Optional[str] = ...) -> None: ...
+    serving_config: str
+    def __init__(self, dropped_features: _Optional[_Iterable[str]] = ..., without_history: _Optional[bool] = ..., bundle_id: _Optional[str] = ..., serving_config: _Optional[str] = ...) -> None: ...
 
 class ExplainRecommendationResponse(_message.Message):
     __slots__ = ("explanation", "what_if", "meta")
