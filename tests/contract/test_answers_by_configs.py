@@ -378,6 +378,10 @@ async def test_what_needs_ranking_does_not_apply_to_similar_items_and_that_is_sa
     assert shown(answer) == shown(plain)
     (warning,) = answer.meta.warnings
     assert "minimum_click_probability, diversity of" in warning
+    await configs.put(name, sources=[{"source": "popular"}])
+    answer = await recommendation.SimilarItems(request)
+    assert (shown(answer), causes(answer)) == ([], {"SHORT_SLATE"})
+    assert f"serving_config: 'popular', the only source of {name!r}, knows nothing" in answer.meta.warnings[0]
 
 
 async def test_a_fallback_answers_where_the_filter_empties_the_slate(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from shortlist.common.v1 import selection_pb2
+from shortlist_domain.stages import Source
 from shortlist_gateway.checks import DEFAULT_SLATE, MAX_SLATE, Checks
 from shortlist_gateway.configs.config import Serving
 from shortlist_gateway.configs.rule_narrowing import Refuse, narrowed_rules
@@ -112,6 +113,9 @@ class Narrowing:
         needs_ranking = ("minimum_click_probability", "diversity", "exploration")
         if left := [name for name in needs_ranking if own.HasField(name)]:
             said = f"{', '.join(left)} of {self._config.name!r} do not apply: similarity is not ranked"
+            self.warnings.append(f"serving_config: {said}")
+        if self._config.sources == (Source.POPULAR,):
+            said = f"'popular', the only source of {self._config.name!r}, knows nothing that is like another item"
             self.warnings.append(f"serving_config: {said}")
         return replace(rules, diversity=None, exploration=None) if left else rules
 
