@@ -424,7 +424,10 @@ async def test_a_hundred_configs_are_read_by_a_gateway_that_starts(tmp_path: Pat
             for at in range(100):
                 config = pb.ServingConfig(name=f"c{at}", description="x" * 1000).SerializeToString()
                 await documents.write_document(COLLECTION, f"c{at}", config, None, Deadline.after(5.0))
-            assert "100 documents" in await refused(configs.put("more"), grpc.StatusCode.RESOURCE_EXHAUSTED)
+            for is_dry in (True, False):
+                call = configs.put("more", validate_only=is_dry)
+                assert "100 serving configs" in await refused(call, grpc.StatusCode.RESOURCE_EXHAUSTED)
+            await configs.put("c7", slate_size=4)
         async with platform_on(tmp_path, valkey) as (_, configs, stub):
             assert len(await configs.all()) == 101
             assert (await stub.Recommend(ask("u1", serving_config="c99"))).meta.serving_config == "c99"

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from shortlist.gateway.v1 import serving_config_service_pb2 as pb
 from shortlist_domain.deadline import Deadline
-from shortlist_domain.documents import Document
+from shortlist_domain.documents import MAX_DOCUMENTS, Document
 from shortlist_domain.errors import (
     BudgetExceeded,
     Immutable,
     InvalidRequest,
     NotFound,
+    Overloaded,
     VersionConflict,
     Violation,
 )
@@ -24,6 +25,9 @@ from shortlist_gateway.configs.held import Held, Origin
 from shortlist_gateway.configs.reading import decoded, read_config
 from shortlist_gateway.configs.references import dependants, reference_violations
 from shortlist_gateway.configs.registry import COLLECTION, ServingConfigs
+
+_ROOM_S = 60.0
+"""When a caller may ask again whether there is room; somebody has to make it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +59,15 @@ class ConfigChanges:
             Immutable: It stands in a file.
             VersionConflict: It is at another version.
             NotReady: No bundle is loaded that it could be held against.
+            Overloaded: The store has as many configs as it takes.
             UpstreamFailed: The store is away.
         """
         config = read_config(change.message)
         async with self._configs.lock:
             await self._read(config.name, deadline)
             self._check(config)
+            if not self._configs.has_room_for(config.name):
+                raise Overloaded(f"{MAX_DOCUMENTS} serving configs in the store; delete one", _ROOM_S)
             if change.is_dry:
                 self._check_version(config.name, change.expected_version)
                 return Held(config.name, Origin.STORE, config)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from shortlist_domain.deadline import Deadline
-from shortlist_domain.documents import Document, DocumentStage
+from shortlist_domain.documents import MAX_DOCUMENTS, Document, DocumentStage
 from shortlist_domain.errors import NotFound, NotReady, ShortlistError
 from shortlist_domain.stages import FeatureStage
 from shortlist_gateway.bundles import ActiveBundle
@@ -199,6 +199,10 @@ class ServingConfigs:
             self._stored[document.name] = Held(document.name, Origin.STORE, kept, document.version, document.written_s)
         self._merge()
         return self.held(document.name)
+
+    def has_room_for(self, name: str) -> bool:
+        """Return whether the store takes a config ``name``: one more, or another version of one that is there."""
+        return name in self._stored or len(self._stored) < MAX_DOCUMENTS
 
     def _merge(self) -> None:
         hidden = {name: self._stored[name].version for name in self._files.keys() & self._stored.keys()}

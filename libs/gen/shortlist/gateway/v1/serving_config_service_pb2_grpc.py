@@ -98,7 +98,7 @@ class ServingConfigServiceServicer:
     def PutServingConfig(self, request, context):
         """Creates or replaces a config; one that is there already as it is put stays at its version. Checked whole before it is
         written: INVALID_ARGUMENT names every field that is wrong, or that does not fit the active bundle. ABORTED where
-        `expected_version` is not the one there is.
+        `expected_version` is not the one there is, RESOURCE_EXHAUSTED where it would be the 101st in the store.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

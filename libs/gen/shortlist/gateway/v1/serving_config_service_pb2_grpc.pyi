@@ -46,7 +46,7 @@ class ServingConfigServiceStub:
     PutServingConfig: _grpc.UnaryUnaryMultiCallable[_serving_config_service_pb2.PutServingConfigRequest, _serving_config_service_pb2.PutServingConfigResponse]
     """Creates or replaces a config; one that is there already as it is put stays at its version. Checked whole before it is
     written: INVALID_ARGUMENT names every field that is wrong, or that does not fit the active bundle. ABORTED where
-    `expected_version` is not the one there is.
+    `expected_version` is not the one there is, RESOURCE_EXHAUSTED where it would be the 101st in the store.
     """
     DeleteServingConfig: _grpc.UnaryUnaryMultiCallable[_serving_config_service_pb2.DeleteServingConfigRequest, _serving_config_service_pb2.DeleteServingConfigResponse]
     """Deletes a config; its history stays for 30 days. FAILED_PRECONDITION where another config refers to it. Deleting
@@ -77,7 +77,7 @@ class ServingConfigServiceAsyncStub(ServingConfigServiceStub):
     PutServingConfig: _aio.UnaryUnaryMultiCallable[_serving_config_service_pb2.PutServingConfigRequest, _serving_config_service_pb2.PutServingConfigResponse]  # type: ignore[assignment]
     """Creates or replaces a config; one that is there already as it is put stays at its version. Checked whole before it is
     written: INVALID_ARGUMENT names every field that is wrong, or that does not fit the active bundle. ABORTED where
-    `expected_version` is not the one there is.
+    `expected_version` is not the one there is, RESOURCE_EXHAUSTED where it would be the 101st in the store.
     """
     DeleteServingConfig: _aio.UnaryUnaryMultiCallable[_serving_config_service_pb2.DeleteServingConfigRequest, _serving_config_service_pb2.DeleteServingConfigResponse]  # type: ignore[assignment]
     """Deletes a config; its history stays for 30 days. FAILED_PRECONDITION where another config refers to it. Deleting
@@ -123,7 +123,7 @@ class ServingConfigServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_serving_config_service_pb2.PutServingConfigResponse, _abc.Awaitable[_serving_config_service_pb2.PutServingConfigResponse]]:
         """Creates or replaces a config; one that is there already as it is put stays at its version. Checked whole before it is
         written: INVALID_ARGUMENT names every field that is wrong, or that does not fit the active bundle. ABORTED where
-        `expected_version` is not the one there is.
+        `expected_version` is not the one there is, RESOURCE_EXHAUSTED where it would be the 101st in the store.
         """
 
     @_abc_1.abstractmethod
