@@ -67,11 +67,21 @@ class Selected(Sized, total=False):
     named_filter: selection_pb2.NamedFilter
     """A filter that the serving config keeps, from :func:`shortlist_client.named_filter`; with ``filter`` both hold."""
 
+    on_empty: selection_pb2.EmptyPolicy
+    """What happens where nothing passes, as in ``EMPTY_POLICY_RELAX_FILTER``; as the config says where left out."""
+
     exclude_item_ids: Iterable[str]
     """Items that must not appear."""
 
     constraints: selection_pb2.Constraints
     """What the answer must look like: caps, pins, rotation, diversity, exploration, what counts as seen."""
+
+
+class SimilarFields(Selected, Who, total=False):
+    """Arguments of ``similar_items`` beside the items."""
+
+    user_id: str
+    """Known user, whose seen items are left out; nobody where left out."""
 
 
 class Surrounded(Who, total=False):
@@ -93,6 +103,9 @@ class RecommendFields(Selected, Surrounded, total=False):
 
     debug: bool
     """Whether the answer shows its working, in ``debug``."""
+
+    validate_only: bool
+    """Whether the request is only checked: the answer has no results."""
 
 
 class RerankFields(Shown, Surrounded, total=False):
@@ -150,6 +163,7 @@ def recommend_request(tenant: str, user_id: str, fields: RecommendFields) -> Rec
         serving_config=fields.get("serving_config", ""),
         item_fields=fields.get("item_fields", ()),
         consistency_token=fields.get("consistency_token", ""),
+        validate_only=fields.get("validate_only", False),
         debug_level=DEBUG_LEVEL_FULL if fields.get("debug", False) else DEBUG_LEVEL_UNSPECIFIED,
     )
 
@@ -203,10 +217,12 @@ def batch_request(tenant: str, user_ids: Iterable[str], fields: BatchFields) -> 
     )
 
 
-def similar_request(item_ids: Iterable[str], fields: Selected) -> SimilarItemsRequest:
+def similar_request(tenant: str, item_ids: Iterable[str], fields: SimilarFields) -> SimilarItemsRequest:
     """Return the request of a SimilarItems."""
+    user_id = fields.get("user_id", "")
     return SimilarItemsRequest(
         item_ids=item_ids,
+        actor=_actor(tenant, user_id, fields) if user_id or fields.get("visitor_id") else None,
         filter=_filter(fields),
         constraints=_constraints(fields),
         slate_size=fields.get("slate_size", 0),
@@ -262,10 +278,10 @@ def _attribute(name: str, value: str | Sequence[str]) -> actor_pb2.Attribute:
 
 
 def _filter(fields: Selected) -> selection_pb2.Filter | None:
-    expression, named = fields.get("filter") or None, fields.get("named_filter")
-    if expression is None and named is None:
+    expression, named, on_empty = fields.get("filter") or None, fields.get("named_filter"), fields.get("on_empty")
+    if expression is None and named is None and on_empty is None:
         return None
-    return selection_pb2.Filter(expression=expression, named=named)
+    return selection_pb2.Filter(expression=expression, named=named, on_empty=on_empty)
 
 
 def _constraints(fields: Selected) -> selection_pb2.Constraints:

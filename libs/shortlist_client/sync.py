@@ -36,7 +36,7 @@ from shortlist_client.messages import (
     ExplainFields,
     RecommendFields,
     RerankFields,
-    Selected,
+    SimilarFields,
     Surrounded,
     WriteFields,
 )
@@ -171,10 +171,10 @@ class Client:
                 answers.cancel()
 
     def similar_items(
-        self, item_ids: Iterable[str], *, timeout_s: float = DEFAULT_TIMEOUT_S, **fields: Unpack[Selected]
+        self, item_ids: Iterable[str], *, timeout_s: float = DEFAULT_TIMEOUT_S, **fields: Unpack[SimilarFields]
     ) -> SimilarItemsResponse:
         """Return items that are like ``item_ids``."""
-        request = messages.similar_request(item_ids, fields)
+        request = messages.similar_request(self._tenant, item_ids, fields)
         return self._recommendation.SimilarItems(request, timeout=timeout_s)
 
     def similar_users(

@@ -54,6 +54,13 @@ async def test_the_async_client_writes_and_sees_what_it_wrote(tmp_path: Path) ->
         assert ITEMS[0] not in {result.item_id for result in answer.results}
         similar = await client.similar_items([ITEMS[0]], slate_size=3, exclude_item_ids=[ITEMS[4]])
         assert len(similar.results) == 3
+        own = await client.similar_items([ITEMS[4]], user_id="ann", slate_size=60)
+        assert ITEMS[0] not in {result.item_id for result in own.results}, "ann has seen it"
+        relaxed = await client.recommend(
+            "ann", filter="year > 3000", on_empty=selection_pb2.EMPTY_POLICY_RELAX_FILTER, slate_size=5
+        )
+        assert len(relaxed.results) == 5
+        assert not (await client.recommend("ann", validate_only=True)).results
         pin = selection_pb2.Constraints(pins=[selection_pb2.Pin(item_id=ITEMS[7], position=1)])
         pinned = await client.recommend("ann", constraints=pin, exclude_item_ids=[similar.results[0].item_id])
         assert pinned.results[1].item_id == ITEMS[7]
