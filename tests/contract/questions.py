@@ -22,7 +22,7 @@ def ask(user_id: str, **fields: object) -> pb.RecommendRequest:
     return pb.RecommendRequest(actor=actor(user_id), **fields)  # type: ignore[arg-type]
 
 
-def causes(answer: pb.RecommendResponse) -> set[str]:
+def causes(answer: pb.RecommendResponse | pb.SimilarItemsResponse) -> set[str]:
     names = (answer_pb2.DegradationCause.Name(c) for c in answer.meta.degradation.causes)
     return {name.removeprefix("DEGRADATION_CAUSE_") for name in names}
 
