@@ -27,6 +27,9 @@ from shortlist_domain.filters import (
 
 MAX_FIELD_BYTES = 256
 MAX_TEXT_BYTES = 1024
+LONGEST_S = 315_576_000_000.0
+"""Longest time that a ``Duration`` can say: 10,000 years."""
+
 MAX_PARAMETER_BYTES = 64
 
 _OPERATORS = {
@@ -151,9 +154,11 @@ def _history(message: selection_pb2.HistoryPredicate, path: str, violations: lis
         _check_parameter(name, f"{path}.parameters[{n}]", violations)
     if not message.HasField("lookback"):
         return History(types, None, names)
-    lookback_s = message.lookback.seconds + message.lookback.nanos / 1e9
-    if not 0.0 < lookback_s < math.inf:
-        violations.append(Violation(f"{path}.lookback", f"is {lookback_s:g} s; it must be above 0"))
+    seconds, nanos = message.lookback.seconds, message.lookback.nanos
+    lookback_s = seconds + nanos / 1e9
+    if abs(nanos) >= 1_000_000_000 or seconds * nanos < 0 or not 0.0 < lookback_s <= LONGEST_S:
+        said = f"is {seconds} s and {nanos} ns; it must be in (0 s, {LONGEST_S:.0f} s]"
+        violations.append(Violation(f"{path}.lookback", said))
     return History(types, lookback_s, names)
 
 

@@ -233,12 +233,12 @@ class FeatureStoreContract:
     @pytest.mark.parametrize(
         ("attributes", "time_s", "field"),
         [
-            ({"": "x"}, NOW_S, "attributes[''].name"),
-            ({"n" * 65: "x"}, NOW_S, f"attributes['{'n' * 65}'].name"),
-            ({"n": "x" * 1025}, NOW_S, "attributes['n'].value"),
-            ({"n": "\ud800"}, NOW_S, "attributes['n'].value"),
-            ({"n": "x"}, math.nan, "time"),
-            ({"n": "x"}, NOW_S + 301, "time"),
+            ({"": "x"}, NOW_S, "attributes[0].name"),
+            ({"n" * 65: "x"}, NOW_S, "attributes[0].name"),
+            ({"m": "y", "n": "x" * 1025}, NOW_S, "attributes[1].text"),
+            ({"n": "\ud800"}, NOW_S, "attributes[0].text"),
+            ({"n": "x"}, math.nan, "event_time"),
+            ({"n": "x"}, NOW_S + 301, "event_time"),
         ],
     )
     async def test_bad_attributes_are_refused_by_name(

@@ -188,7 +188,7 @@ async def test_odd_ids_are_served_like_any_other(
             {"context": actor_pb2.Context(events=[actor_pb2.Event(item_id="a", attribution_token="t")])},
         ),
         (
-            "context.attributes[0].value",
+            "context.attributes[0].time",
             {"context": actor_pb2.Context(attributes=[actor_pb2.Attribute(name="a", time={"seconds": 1})])},
         ),
         ("context.surface", {"context": actor_pb2.Context(surface="home")}),

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shortlist_domain.deadline import Deadline
-from shortlist_domain.errors import InvalidRequest, UpstreamFailed
+from shortlist_domain.errors import UpstreamFailed
 from shortlist_domain.stages import ActorKey, ActorState, AppendResult, Event, ItemDelta, ItemDeltas
 from shortlist_feature_store.additions import additions_of, fresh_events, subtractions_of
 from shortlist_feature_store.memory_documents import MemoryDocuments
@@ -23,13 +23,12 @@ from shortlist_feature_store.memory_slates import MemorySlates
 from shortlist_feature_store.records import (
     Row,
     attribute_text,
-    attribute_violations,
+    check_attributes,
     checked_events,
     history_columns,
     pack_attribute,
     pack_event,
     pack_floor,
-    time_violation,
     unpack_rows,
     wins,
 )
@@ -156,12 +155,7 @@ class MemoryStore:
         self, key: ActorKey, attributes: Mapping[str, str], time_s: float, deadline: Deadline
     ) -> WriteResult:
         """Set attributes as of ``time_s``; see the protocol."""
-        violations = attribute_violations("attributes", attributes)
-        violation = time_violation("time", time_s, self._now())
-        if violation is not None:
-            violations.append(violation)
-        if violations:
-            raise InvalidRequest(*violations)
+        check_attributes(attributes, time_s, self._now())
         self._check("writing attributes", deadline)
         actor = self._actors.get(key, _Actor())
         applied = {name: wins(time_s, text, actor.attributes.get(name)) for name, text in attributes.items()}

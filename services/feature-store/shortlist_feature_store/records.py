@@ -53,21 +53,26 @@ def time_violation(path: str, time_s: float, now_s: float) -> Violation | None:
     return None
 
 
-def attribute_violations(path: str, attributes: Mapping[str, str]) -> list[Violation]:
-    """Return what is wrong with ``attributes``."""
-    found: list[Violation | None] = []
-    for name, text in attributes.items():
-        found.append(_name_violation(f"{path}[{name!r}].name", name, MAX_ATTRIBUTE_NAME_BYTES))
+def check_attributes(attributes: Mapping[str, str], time_s: float, now_s: float) -> None:
+    """Refuse attributes that cannot be stored, as of ``time_s``.
+
+    Raises:
+        InvalidRequest: Names each by its position.
+    """
+    found = [time_violation("event_time", time_s, now_s)]
+    for at, (name, text) in enumerate(attributes.items()):
+        path = f"attributes[{at}]"
+        found.append(_name_violation(f"{path}.name", name, MAX_ATTRIBUTE_NAME_BYTES))
         try:
             size = len(text.encode())
         except UnicodeEncodeError:
-            found.append(Violation(f"{path}[{name!r}].value", "is not valid Unicode"))
+            found.append(Violation(f"{path}.text", "is not valid Unicode"))
             continue
         if size > MAX_ATTRIBUTE_BYTES:
-            found.append(
-                Violation(f"{path}[{name!r}].value", f"is {size} bytes long; at most {MAX_ATTRIBUTE_BYTES} are allowed")
-            )
-    return [violation for violation in found if violation is not None]
+            said = f"is {size} bytes long; at most {MAX_ATTRIBUTE_BYTES} are allowed"
+            found.append(Violation(f"{path}.text", said))
+    if violations := [violation for violation in found if violation is not None]:
+        raise InvalidRequest(*violations)
 
 
 def checked_events(events: Sequence[Event], now_s: float) -> list[Event]:

@@ -13,20 +13,19 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from dataclasses import replace
 
 from shortlist_domain.deadline import Deadline
-from shortlist_domain.errors import BudgetExceeded, InvalidRequest, Overloaded, UpstreamFailed
+from shortlist_domain.errors import BudgetExceeded, Overloaded, UpstreamFailed
 from shortlist_domain.stages import IMPRESSION, ActorKey, ActorState, AppendResult, Event, ItemDelta, ItemDeltas
 from shortlist_feature_store.additions import additions_of, fresh_events, subtractions_of
 from shortlist_feature_store.keys import events_key, state_key
 from shortlist_feature_store.records import (
     Row,
     attribute_text,
-    attribute_violations,
+    check_attributes,
     checked_events,
     history_columns,
     pack_attribute,
     pack_event,
     pack_floor,
-    time_violation,
     unpack_row,
     unpack_rows,
     wins,
@@ -119,12 +118,7 @@ class RedisStore:
         self, key: ActorKey, attributes: Mapping[str, str], time_s: float, deadline: Deadline
     ) -> WriteResult:
         """Set attributes as of ``time_s``; see the protocol."""
-        violations = attribute_violations("attributes", attributes)
-        violation = time_violation("time", time_s, self._now())
-        if violation is not None:
-            violations.append(violation)
-        if violations:
-            raise InvalidRequest(*violations)
+        check_attributes(attributes, time_s, self._now())
         state_name = state_key(key)
         fields = [f"a:{name}" for name in attributes]
         work = "writing attributes"

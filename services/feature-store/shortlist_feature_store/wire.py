@@ -111,9 +111,10 @@ def attributes_of(request: pb.WriteFeaturesRequest, now_s: float) -> tuple[dict[
     attributes: dict[str, str] = {}
     for at, attribute in enumerate(request.attributes):
         kind = attribute.WhichOneof("value")
-        if kind != "text":
-            reason = "is required" if kind is None else f"is of the kind {kind!r}; only text is kept by this version"
-            violations.append(Violation(f"attributes[{at}].value", reason))
+        if kind is None:
+            violations.append(Violation(f"attributes[{at}].value", "is required: a `text`"))
+        elif kind != "text":
+            violations.append(Violation(f"attributes[{at}].{kind}", "is not kept; only text is kept by this version"))
         if attribute.name in attributes:
             violations.append(Violation(f"attributes[{at}].name", f"{attribute.name!r} is there twice"))
         attributes[attribute.name] = attribute.text

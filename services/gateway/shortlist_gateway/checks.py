@@ -117,10 +117,12 @@ class Checks:
                 several[attribute.name] = self._texts(f"{path}.texts.values", attribute.texts.values)
             elif kind == "number" and math.isfinite(attribute.number):
                 found[attribute.name] = number_text(attribute.number)
+            elif kind == "number":
+                self.wrong(f"{path}.number", f"is {attribute.number}; it must be a finite number")
             elif kind == "flag":
                 found[attribute.name] = "true" if attribute.flag else "false"
             else:
-                self.wrong(f"{path}.value", "must be a text, several texts, a finite number or a flag")
+                self.wrong(f"{path}.{kind or 'value'}", "must be a text, several texts, a finite number or a flag")
         return found, several
 
     def _texts(self, field: str, values: Sequence[str]) -> tuple[str, ...]:

@@ -23,9 +23,7 @@ from shortlist_gateway.slate.rules import (
     Rotation,
     Rules,
 )
-
-LONGEST_S = 315_576_000_000.0
-"""Longest time that a ``Duration`` can say: 10,000 years."""
+from shortlist_rpc.filter_message import LONGEST_S
 
 MAX_EVENT_TYPES = 20
 MAX_CAPS = 10

@@ -40,6 +40,8 @@ class EventIntake:
         checks.text("request_id", request.request_id, 256)
         if request.durability == pb.DURABILITY_QUEUED:
             checks.wrong("durability", "DURABILITY_QUEUED is not honoured by this release; use DURABILITY_STORED")
+        elif request.durability not in pb.Durability.values():
+            checks.wrong("durability", f"is {request.durability}; DURABILITY_STORED (1) alone is honoured")
         if len(request.events) > MAX_EVENTS or not (request.events or request.attribution_token):
             checks.wrong("events", f"has {len(request.events)} events; it must have 1 to {MAX_EVENTS}")
         slates = _Slates(self._attribution, key, now_s)

@@ -131,11 +131,11 @@ def rank_violations(request: RankRequest, n_items: int, dim: int) -> list[Violat
             found.append(Violation("retrieval_scores", f"has {len(given)} entries for {len(request.rows)} rows"))
         elif not (np.isfinite(given) & (given > 0.0)).all():
             found.append(Violation("retrieval_scores", "holds a value that is not a finite number above 0"))
-    for head, weight in request.head_weights.items():
+    for at, (head, weight) in enumerate(request.head_weights.items()):
         if head not in HEADS:
-            found.append(Violation("head_weights", f"names the head {head!r}; there are {', '.join(HEADS)}"))
+            found.append(Violation(f"head_weights[{at}].head", f"is {head!r}; there are {', '.join(HEADS)}"))
         elif not 0.0 <= weight < math.inf:
-            found.append(Violation("head_weights", f"gives {head!r} the weight {weight:g}; [0, inf) is needed"))
+            found.append(Violation(f"head_weights[{at}].weight", f"is {weight:g}; [0, inf) is needed"))
     if request.head_weights and not any(weight > 0.0 for weight in request.head_weights.values()):
         found.append(Violation("head_weights", "are all 0; at least one must be above 0"))
     if request.spread is not None:

@@ -25,19 +25,20 @@ def retrieve_violations(request: RetrieveRequest, n_items: int, sources: Sequenc
     found += row_violations("exclude_rows", request.exclude_rows, n_items)
     found += row_violations("allow_rows", request.allow_rows or array("I"), n_items)
     found += row_violations("anchor_rows", request.anchor_rows, n_items)
-    for name, share in request.quotas.items():
+    there_are = f"there are {', '.join(sources)}"
+    for at, (name, share) in enumerate(request.quotas.items()):
         if name not in sources:
-            found.append(Violation("quotas", f"names the source {name!r}; there are {', '.join(sources)}"))
+            found.append(Violation(f"quotas[{at}].source", f"names the source {name!r}; {there_are}"))
         elif not (math.isfinite(share) and 0.0 <= share <= 1.0):
-            found.append(Violation("quotas", f"gives {name!r} the share {share:g}; it must be in [0, 1]"))
-    for name in request.sources:
+            found.append(Violation(f"quotas[{at}].share", f"is {share:g}; it must be in [0, 1]"))
+    for at, name in enumerate(request.sources):
         if name not in sources:
-            found.append(Violation("sources", f"names the source {name!r}; there are {', '.join(sources)}"))
-    for name, weight in request.weights.items():
+            found.append(Violation(f"sources[{at}]", f"names the source {name!r}; {there_are}"))
+    for at, (name, weight) in enumerate(request.weights.items()):
         if name not in sources:
-            found.append(Violation("weights", f"names the source {name!r}; there are {', '.join(sources)}"))
+            found.append(Violation(f"weights[{at}].source", f"names the source {name!r}; {there_are}"))
         elif not 0.0 < weight <= MAX_WEIGHT:
-            found.append(Violation("weights", f"gives {name!r} the weight {weight:g}; (0, {MAX_WEIGHT:g}] is needed"))
+            found.append(Violation(f"weights[{at}].weight", f"is {weight:g}; (0, {MAX_WEIGHT:g}] is needed"))
     if sum(request.quotas.values()) > 1.0 + 1e-6:
         found.append(Violation("quotas", f"add up to {sum(request.quotas.values()):g}; at most 1 is possible"))
     return found

@@ -258,7 +258,7 @@ bad_event = actor_pb2.Event
                     actor_pb2.Attribute(name="c", text="y"),
                 ],
             ),
-            ["attributes[0].value", "attributes[1].value", "attributes[3].name"],
+            ["attributes[0].value", "attributes[1].number", "attributes[3].name"],
         ),
         ("GetFeatures", pb.GetFeaturesRequest(entity_ids=["a"], feature_names=["item_mean"]), ["entity"]),
         (
