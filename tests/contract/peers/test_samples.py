@@ -76,8 +76,9 @@ async def test_feast_2743_a_sample_request_of_every_rpc_is_answered(platform: Pl
         else:
             assert said == "", name
 
-    for name in (*FIRST, *FIRST):
-        await send(name)
+    for fillings["written by ghz"] in ("written once", "written again"):
+        for name in FIRST:
+            await send(name)
     others = [name for name in SAMPLES if name not in FIRST + LAST]
     assert len(others) > 35
     for start in range(0, len(others), 4):
