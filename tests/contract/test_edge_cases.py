@@ -197,13 +197,6 @@ async def test_a_write_changes_the_very_next_answer_through_the_history(
     assert after.meta.degradation.level == NONE
 
 
-async def test_validate_only_touches_no_stage(recommendation: RecommendationServiceAsyncStub, user: str) -> None:
-    answer = await recommendation.Recommend(ask(user, validate_only=True), timeout=5)
-    assert not answer.results
-    assert not answer.meta.stages
-    await refused(recommendation.Recommend(ask(user, validate_only=True, slate_size=-1), timeout=5))
-
-
 async def test_an_unknown_serving_config_is_not_found(
     recommendation: RecommendationServiceAsyncStub, user: str
 ) -> None:
