@@ -18,7 +18,7 @@ from shortlist_domain.errors import ShortlistError
 from shortlist_domain.stages import Source
 from shortlist_gateway.query import Cause, Level, Outcome, ReasonKind
 from shortlist_gateway.retail.messages import SERVICES as RETAIL_SERVICES
-from shortlist_rpc.policy import POLICIES
+from shortlist_rpc.policy import POLICIES, Policy
 from shortlist_rpc.status import STATUSES
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +54,18 @@ def test_every_rpc_has_a_policy_and_every_policy_an_rpc() -> None:
     }
     assert len(rpcs) > 15
     assert rpcs == POLICIES.keys()
+
+
+def test_deadlines_and_retries_in_the_contract_are_those_of_the_policies() -> None:
+    text = (ROOT / "protos/README.md").read_text().split("\n## Deadlines and retries\n")[1].split("\n## ")[0]
+    said = {}
+    for calls, longest, again in re.findall(r"^\| (`.*`) \| (.*) \| (.*) \|$", text, re.MULTILINE):
+        is_long = longest.startswith("no limit")
+        timeout_s = 0.0 if is_long else float(longest.removesuffix(" s"))
+        for name in re.findall(r"`(\w+)`", calls):
+            said[name] = Policy(timeout_s, is_idempotent=not again.startswith("no"), is_long=is_long)
+    public = ("/shortlist.gateway.", "/google.cloud.retail.")
+    assert said == {path.rsplit("/", 1)[1]: policy for path, policy in POLICIES.items() if path.startswith(public)}
 
 
 def test_every_rpc_has_a_paragraph_in_the_contract() -> None:
