@@ -1,4 +1,4 @@
-"""Reasons of results are what the answer was made from: without the event that a reason names there is no such reason."""
+"""Reasons of results are what the answer was made from: without the event that one names, it is not there."""
 
 from __future__ import annotations
 
