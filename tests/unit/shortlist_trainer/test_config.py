@@ -29,7 +29,7 @@ def test_an_override_wins_over_the_file_and_the_file_over_the_preset(tmp_path: P
     ("override", "message"),
     [
         ("two_tower.epoch=5", "two_tower.epoch is not a setting; there are encoder, history_length"),
-        ("towers.epochs=5", "towers is not a setting; there are seed, threads, split"),
+        ("towers.epochs=5", "towers is not a setting; there are seed, threads, refit, split"),
         ("two_tower.dropout=1.5", "two_tower.dropout=1.5: Input should be less than 1"),
         ("two_tower.encoder=lstm", "two_tower.encoder='lstm': Input should be 'mean', 'gru' or 'transformer'"),
         ("two_tower.epochs=many", "two_tower.epochs='many': Input should be a valid integer"),
