@@ -58,15 +58,17 @@ def test_two_workers_on_ray_make_a_bundle_as_good_as_that_of_one_process(tmp_pat
     data = tmp_path / "data"
     save(simulate(users=400, items=80, events=10_000, seed=3), data)
     alone, _ = trained(data, tmp_path / "alone")
-    together, told = trained(data, tmp_path / "together", "--ray", "local", "--ray-workers", "2")
+    on_ray = ("--ray", "local", "--ray-workers", "2", "--set", "refit=true")
+    together, told = trained(data, tmp_path / "together", *on_ray)
     for metric in ("rolling/two_tower/recall@50", "rolling/fusion/recall@50"):
         assert together[metric] == pytest.approx(alone[metric], abs=0.05), metric
     assert together["rolling/two_tower/ndcg@10"] > together["rolling/popular/ndcg@10"]
     assert together["rolling/popular/ndcg@10"] == alone["rolling/popular/ndcg@10"]
     assert "usage" not in told.lower()
     assert "warning" not in told.lower()
-    kept = torch.load(tmp_path / "together" / "run" / "checkpoints" / "two_tower.pt", weights_only=True)
-    assert kept["epochs"] == 6
+    for part in ("two_tower.pt", "refit/two_tower.pt"):
+        kept = torch.load(tmp_path / "together" / "run" / "checkpoints" / part, weights_only=True)
+        assert kept["epochs"] == 6
     assert json.loads((tmp_path / "together" / "run" / "evaluation.json").read_text())["seconds"]["two_tower"] > 0
 
 
