@@ -106,6 +106,7 @@ def tame_values(bundle_id: str) -> Mapping[str, Values]:
         "fallback_config": NAMES,
         "expected_version": maybe(st.integers(0, 3)),
         "ServingConfig.experiment": st.none(),
+        "ServingConfig.ranker": st.integers(0, 1),
         "head": st.sampled_from(["click", "rating"]),
         **dict.fromkeys(("quota", "weight"), st.floats(0.0, 0.25, width=32)),
         "ServingVariant.weight": st.integers(1, 10),

@@ -13,7 +13,9 @@ import pytest
 
 from shortlist.common.v1 import actor_pb2, answer_pb2
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
+from shortlist.gateway.v1 import serving_config_service_pb2 as configs_pb
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
+from shortlist.gateway.v1.serving_config_service_pb2_grpc import ServingConfigServiceStub
 from shortlist_testing.processes import StageProcess, stages
 from shortlist_testing.redis import RunningValkey, running_valkey
 from shortlist_testing.tiny_bundle import tiny_bundle
@@ -155,3 +157,27 @@ def test_a_rolling_restart_fails_no_call(platform: dict[str, StageProcess]) -> N
             platform[stage].start()
         traffic.wait_whole(time.monotonic(), WHOLE_WITHIN_S)
     assert {answer.code for answer in traffic.answers} == {"OK"}
+
+
+@pytest.mark.parametrize("victim", ["paused", "killed"])
+def test_a_config_without_a_ranker_lacks_nothing_where_ranking_is_away(
+    victim: str, platform: dict[str, StageProcess]
+) -> None:
+    ranking = platform["ranking"]
+    with grpc.insecure_channel(platform["gateway"].address) as channel:
+        config = configs_pb.ServingConfig(name="cheap", ranker=configs_pb.RANKER_NONE)
+        ServingConfigServiceStub(channel).PutServingConfig(configs_pb.PutServingConfigRequest(config=config), timeout=5)
+        stub = RecommendationServiceStub(channel)
+        (ranking.pause if victim == "paused" else ranking.kill)()
+        try:
+            for user in range(20):
+                request = pb.RecommendRequest(actor=actor_pb2.Actor(user_id=f"u{user}"))
+                ranked = stub.Recommend(request, timeout=2)
+                assert ranked.meta.degradation.level == answer_pb2.DEGRADATION_LEVEL_FALLBACK
+                request.serving_config = "cheap"
+                answer = stub.Recommend(request, timeout=2)
+                assert (answer.meta.degradation.level, len(answer.results)) == (answer_pb2.DEGRADATION_LEVEL_NONE, 10)
+        finally:
+            ranking.resume()
+            if victim == "killed":
+                ranking.start()

@@ -97,14 +97,21 @@ def message(explanation: Explanation) -> pb.Explanation:
     return found
 
 
-def absent_features(query: Query, explanation: Explanation) -> list[str]:
-    """Return a warning for each feature that was to be dropped and that the actor does not have."""
+def what_if_warnings(query: Query, changed: Query, explanation: Explanation) -> list[str]:
+    """Return what of a what-if does not apply.
+
+    Args:
+        query: As it is.
+        changed: With the what-if; what it leaves out is among its warnings.
+        explanation: Of ``query``; features that are to be dropped may be none of its actor.
+    """
+    left_out = [warning for warning in changed.warnings if warning not in query.warnings]
     trace = explanation.slate.trace
-    if query.what_if is None or trace is None:
-        return []
+    if changed.what_if is None or trace is None:
+        return left_out
     actor = trace.actor.features
-    absent = sorted(query.what_if.dropped_features - {*actor.attributes, *actor.numbers, *actor.chosen})
-    return [f"what_if.dropped_features: the actor has no {name!r}" for name in absent]
+    absent = sorted(changed.what_if.dropped_features - {*actor.attributes, *actor.numbers, *actor.chosen})
+    return [*left_out, *(f"what_if.dropped_features: the actor has no {name!r}" for name in absent)]
 
 
 def _absence(query: Query, slate: Slate, trace: Trace, standing: Standing | None, row: int) -> pb.ItemOutcome:

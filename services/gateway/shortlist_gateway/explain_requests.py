@@ -22,6 +22,7 @@ from shortlist_gateway.promotions import moved_rules
 from shortlist_gateway.query import Query, WhatIf
 from shortlist_gateway.requests import recommend_query
 from shortlist_gateway.seals import BrokenSeal
+from shortlist_gateway.slate.rules import without_ranking
 
 MAX_DROPPED = 50
 
@@ -77,10 +78,28 @@ def explain_queries(
         return query, None
     changed = replace(query, what_if=what_if, bundle_id=request.what_if.bundle_id or query.bundle_id)
     if request.what_if.serving_config:
-        weights = choice.head_weights(request.what_if.serving_config)
-        config = replace(query.serving.config, head_weights=weights)
+        config = choice.reordered(query.serving.config, request.what_if.serving_config)
         changed = replace(changed, serving=replace(query.serving, config=config))
+        if not config.is_ranked:
+            changed = _unranked(changed, request.what_if.serving_config)
     return query, changed
+
+
+def _unranked(query: Query, name: str) -> Query:
+    """Return ``query`` without what needs a ranker, and with a warning of each such thing."""
+    needing = {
+        "minimum_click_probability": query.minimum_click_probability,
+        "diversity": query.rules.diversity,
+        "exploration": query.rules.exploration,
+    }
+    said = f"was not applied in what_if, since serving config {name!r} asks no ranker"
+    warnings = (f"constraints.{field}: {said}" for field, value in needing.items() if value)
+    return replace(
+        query,
+        minimum_click_probability=None,
+        rules=without_ranking(query.rules),
+        warnings=(*query.warnings, *warnings),
+    )
 
 
 def within(path: str, check: Callable[[], T]) -> T:

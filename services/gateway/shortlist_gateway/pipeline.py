@@ -95,7 +95,7 @@ class Pipeline:
         if query.shown_rows:
             unseen = [shown for shown in slate.results if shown.row not in query.shown_rows]
             slate.results = unseen[: query.page_size]
-        declare(slate, query, ranked, allowed)
+        declare(slate, query, ranked, allowed, is_ranked=query.serving.config.is_ranked)
         return slate
 
     async def similar(self, query: Query, deadline: Deadline) -> Slate:
@@ -128,6 +128,8 @@ class Pipeline:
     async def rerank(self, query: Query, deadline: Deadline) -> Slate:
         """Return ``query.item_ids`` in the order that suits the actor; unknown items stay at the end.
 
+        Where the config asks no ranker the order is the caller's.
+
         Raises:
             NotReady: No bundle was ever loaded.
             BundleMismatch: The query pins a bundle that is not held.
@@ -144,6 +146,9 @@ class Pipeline:
             shown.append(Shown(item_id, 0.0, None, None, (place,), None))
         slate.results, slate.candidate_rows = shown, candidates.rows
         slate.ranked_fraction = len(ranked.scores) / len(shown) if ranked and shown else 0.0
+        if not query.serving.config.is_ranked:
+            said = f"{query.serving.config.name!r} asks no ranker; the items keep their order"
+            slate.warnings.append(f"serving_config: {said}")
         return slate
 
     def _begun(self, query: Query) -> tuple[Slate, Query]:
@@ -244,6 +249,13 @@ class Pipeline:
         spread: Spread | None = None,
     ) -> RankResult | None:
         n = len(candidates.rows)
+        config = query.serving.config
+        if not config.is_ranked:
+            reason = f"serving config {config.name!r} asks no ranker"
+            slate.reports.append(Report("rank", Outcome.SKIPPED, 0.0, 0.0, 0.0, 0, 0, reason))
+            if candidates.is_static:  # the causes are retrieval's, and nothing else was to order them for the actor
+                slate.level = Level.STATIC
+            return None
         if n == 0:
             slate.reports.append(Report("rank", Outcome.SKIPPED, 0.0, 0.0, 0.0, 0, 0, "no candidates"))
             return None
@@ -255,7 +267,7 @@ class Pipeline:
             candidates.scores if candidates.is_fused else array("f"),
             query.is_debugged or query.rules.needs_item_numbers,
             spread,
-            query.serving.config.head_weights,
+            config.head_weights,
         )
         run = await run_stage(self._rank, deadline, lambda d: self._ranking.rank(request, d))
         ranked = run.value

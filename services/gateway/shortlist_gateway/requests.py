@@ -107,7 +107,7 @@ def similar_query(request: pb.SimilarItemsRequest, now_s: float, serving: Servin
 
 
 def rerank_query(request: pb.RerankItemsRequest, now_s: float, serving: Serving = PLAIN) -> Query:
-    """Return the checked query of a RerankItems; of the config that answers it, only the heads' weights count.
+    """Return the checked query of a RerankItems; of its config, only the ranker and the heads' weights count.
 
     Raises:
         InvalidRequest: With every field that is wrong or not honoured yet.

@@ -27,7 +27,7 @@ from shortlist_gateway.configs.fitting import fitted
 from shortlist_gateway.continuation import Continuation
 from shortlist_gateway.debug import debug
 from shortlist_gateway.events import EventIntake
-from shortlist_gateway.explain import absent_features, explain, message
+from shortlist_gateway.explain import explain, message, what_if_warnings
 from shortlist_gateway.explain_requests import explain_queries
 from shortlist_gateway.filters.condition import bound_condition
 from shortlist_gateway.pipeline import Pipeline
@@ -117,7 +117,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
             other = await explain(self._pipeline, changed, request.item_id, current_deadline())
             self._bundles.check_made(other.slate)
             response.what_if.CopyFrom(message(other))
-            found.slate.warnings.extend(absent_features(changed, found))
+            found.slate.warnings.extend(what_if_warnings(query, changed, found))
         response.meta.CopyFrom(answers.meta(found.slate, query))
         return response
 

@@ -48,6 +48,8 @@ PUT = Rpc(
         config({"head_weights": [{"head": "luck", "weight": 1}]}, "head_weights[0].head", "it must be one of click"),
         config({"head_weights": [{"head": "click", "weight": -1}]}, "head_weights[0].weight", "it must be in [0,"),
         config({"head_weights": [{"head": "click"}]}, "head_weights", "at least one must be above 0"),
+        config({"ranker": 9}, "ranker", "it must be RANKER_NONE"),
+        config({"ranker": 1, "head_weights": [{"head": "click", "weight": 1}]}, "head_weights", "needs a ranker"),
         config({"slate_size": 1001}, "slate_size", "it must be in [1, 1000], or 0 for no limit"),
         config({"constraints": {"pins": [{}]}}, "constraints.pins[0].item_id", "is required"),
         config({"on_empty": 9}, "on_empty", "it must be"),

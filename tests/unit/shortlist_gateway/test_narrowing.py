@@ -248,3 +248,28 @@ def test_a_config_that_sets_nothing_changes_nothing(request: pb.RecommendRequest
     under, plain = read(Serving(nothing)), read(None)
     is_refused = request.filter.on_empty == selection_pb2.EMPTY_POLICY_FALLBACK_CONFIG
     assert under == plain or (is_refused and plain == [])
+
+
+UNRANKED = read_config(configs_pb.ServingConfig(name="cheap", ranker=configs_pb.RANKER_NONE))
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(request=requests())
+def test_without_a_ranker_what_needs_one_is_refused_or_left_out_with_a_warning(request: pb.RecommendRequest) -> None:
+    needing = {
+        "constraints.minimum_click_probability": request.constraints.minimum_click_probability,
+        "constraints.diversity.strength": request.constraints.diversity.strength,
+        "constraints.exploration.strength": request.constraints.exploration.strength,
+    }
+    expected = {path for path, asked in needing.items() if asked}
+    try:
+        recommend_query(request, NOW_S, Serving(UNRANKED))
+    except InvalidRequest as error:
+        found = {v.field for v in error.violations if "'cheap' asks no ranker" in v.description}
+    else:
+        found = set()
+    assert found == expected
+    query = recommend_query(request, NOW_S, Serving(UNRANKED, is_strict=False))
+    assert {warning.partition(": ")[0] for warning in query.warnings if "asks no ranker" in warning} == expected
+    assert query.minimum_click_probability is None
+    assert (query.rules.diversity, query.rules.exploration) == (None, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from shortlist_domain.errors import (
 from shortlist_domain.spread import DiversityMethod, Spread
 from shortlist_domain.stages import ActorKey, Event
 from shortlist_gateway.bundles import ActiveBundle
+from shortlist_gateway.configs.config import Serving, ServingConfig
 from shortlist_gateway.pipeline import Pipeline
 from shortlist_gateway.query import Cause, Level, Outcome, Query, SeenEvents
 from shortlist_gateway.settings import GatewaySettings
@@ -338,6 +340,46 @@ async def test_reranking_without_the_ranker_keeps_the_callers_order(world: World
     slate = await world.pipeline.rerank(ask(item_ids=given, is_seen_excluded=False), soon())
     assert [shown.item_id for shown in slate.results] == list(given)
     assert slate.level is Level.FALLBACK
+
+
+UNRANKED = Serving(ServingConfig("cheap", is_ranked=False))
+
+
+async def test_a_config_without_a_ranker_shows_retrievals_order_and_lacks_nothing(world: World) -> None:
+    slate = await world.pipeline.recommend(ask(serving=UNRANKED), soon())
+    assert [shown.row for shown in slate.results] == [0, 1, 2]
+    assert world.ranking.requests == []
+    assert (slate.level, slate.causes, slate.warnings, slate.ranked_fraction) == (Level.NONE, {}, [], 0.0)
+    (rank,) = (report for report in slate.reports if report.stage == "rank")
+    assert (rank.outcome, rank.reason) == (Outcome.SKIPPED, "serving config 'cheap' asks no ranker")
+    assert all(shown.click is None and shown.rating is None for shown in slate.results)
+    assert [shown.score for shown in slate.results] == sorted((s.score for s in slate.results), reverse=True)
+
+
+async def test_without_a_ranker_pins_and_caps_hold_and_pages_follow_each_other(world: World) -> None:
+    pinned = ask(serving=UNRANKED, rules=Rules(pins=(Pin(world.item(40), 1),)))
+    slate = await world.pipeline.recommend(pinned, soon())
+    assert [shown.row for shown in slate.results] == [0, 40, 1]
+    following = replace(pinned, slate_size=6, shown_rows=frozenset((0, 40, 1)))
+    slate = await world.pipeline.recommend(following, soon())
+    assert [shown.row for shown in slate.results] == [2, 3, 4]
+
+
+async def test_without_a_ranker_and_without_retrieval_the_answer_is_static(world: World) -> None:
+    world.retrieval.failure = UpstreamFailed("retrieval", "down")
+    slate = await world.pipeline.recommend(ask(serving=UNRANKED), soon())
+    assert len(slate.results) == 3
+    assert (slate.level, list(slate.causes)) == (Level.STATIC, [Cause.RETRIEVAL_DOWN])
+    assert world.ranking.requests == []
+
+
+async def test_without_a_ranker_the_callers_list_keeps_its_order_and_that_is_said(world: World) -> None:
+    given = (world.item(3), "x", world.item(40), world.item(7))
+    slate = await world.pipeline.rerank(ask(item_ids=given, is_seen_excluded=False, serving=UNRANKED), soon())
+    assert [shown.item_id for shown in slate.results] == [world.item(3), world.item(40), world.item(7), "x"]
+    assert (slate.level, slate.ranked_fraction) == (Level.NONE, 0.0)
+    assert slate.warnings == ["serving_config: 'cheap' asks no ranker; the items keep their order"]
+    assert world.ranking.requests == []
 
 
 async def test_reasons_name_the_event_that_led_to_the_item(world: World) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from shortlist.common.v1 import selection_pb2
@@ -79,14 +79,15 @@ class ServingChoice:
             asked_filters=named.filters if named is not None else {},
         )
 
-    def head_weights(self, name: str) -> Mapping[str, float]:
-        """Return what each head weighs under the config ``name``; empty where the bundle says.
+    def reordered(self, config: ServingConfig, name: str) -> ServingConfig:
+        """Return ``config`` with the ranker and the weights of heads of the config ``name``.
 
         Raises:
             NotFound: There is no such config.
             NotReady: It cannot be used, or is not known yet.
         """
-        return self._configs.config(name).head_weights
+        other = self._configs.config(name)
+        return replace(config, head_weights=other.head_weights, is_ranked=other.is_ranked)
 
     async def answer(self, query: Query, read: Read, run: Run) -> tuple[Slate, Query]:
         """Return the slate of ``query`` and the query that it answers.

@@ -65,6 +65,9 @@ class ServingConfig:
 
     candidate_count: int = 0
     head_weights: Mapping[str, float] = field(default_factory=dict)
+    is_ranked: bool = True
+    """Whether the bundle's ranker is asked; else the order of retrieval's fusion stands."""
+
     slate_size: int = 0
     exclude_item_ids: tuple[str, ...] = ()
     include_item_ids: tuple[str, ...] = ()

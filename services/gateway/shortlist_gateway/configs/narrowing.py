@@ -8,7 +8,6 @@ holds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from shortlist.common.v1 import selection_pb2
 from shortlist_domain.stages import Source
@@ -18,7 +17,7 @@ from shortlist_gateway.configs.rule_narrowing import Refuse, narrowed_rules
 from shortlist_gateway.constraint_checks import rules_of, seen_rule
 from shortlist_gateway.filters.condition import Condition, condition_of
 from shortlist_gateway.query import SeenEvents
-from shortlist_gateway.slate.rules import NO_RULES, Rules
+from shortlist_gateway.slate.rules import NO_RULES, Rules, without_ranking
 
 _POLICIES = {
     selection_pb2.EMPTY_POLICY_RETURN_EMPTY: "RETURN_EMPTY",
@@ -85,6 +84,10 @@ class Narrowing:
 
     def minimum_click_probability(self, asked: float | None) -> float | None:
         """Return the least click probability, ``None`` where there is none."""
+        if not self._config.is_ranked:
+            if asked:
+                self._needs_ranker("constraints.minimum_click_probability", asked)
+            return None
         own = self._config.minimum_click_probability
         if own is None or asked is None:
             return asked if own is None else own
@@ -93,7 +96,16 @@ class Narrowing:
         return max(asked, own)
 
     def rules(self, constraints: selection_pb2.Constraints, slate_size: int) -> Rules:
-        """Return what a slate of ``slate_size`` must look like."""
+        """Return what a slate of ``slate_size`` must look like; without what needs a ranker, where none is asked."""
+        rules = self._rules(constraints, slate_size)
+        if self._config.is_ranked or not (rules.diversity or rules.exploration):
+            return rules
+        for name, rule in (("diversity", rules.diversity), ("exploration", rules.exploration)):
+            if rule is not None:
+                self._needs_ranker(f"constraints.{name}.strength", rule.strength)
+        return without_ranking(rules)
+
+    def _rules(self, constraints: selection_pb2.Constraints, slate_size: int) -> Rules:
         # What was right for the slate of another config may not fit this one's: then it is cut, not refused.
         longest = slate_size if self._serving.is_strict else MAX_SLATE
         asked = rules_of(self._checks, constraints, longest, self._serving.filters)
@@ -108,7 +120,7 @@ class Narrowing:
 
     def unranked_rules(self, constraints: selection_pb2.Constraints, slate_size: int) -> Rules:
         """Return what a slate that is not ranked must look like: without what needs ranking."""
-        rules = self.rules(constraints, slate_size)
+        rules = self._rules(constraints, slate_size)
         own = self._config.message.constraints
         needs_ranking = ("minimum_click_probability", "diversity", "exploration")
         if left := [name for name in needs_ranking if own.HasField(name)]:
@@ -117,7 +129,7 @@ class Narrowing:
         if self._config.sources == (Source.POPULAR,):
             said = f"'popular', the only source of {self._config.name!r}, knows nothing that is like another item"
             self.warnings.append(f"serving_config: {said}")
-        return replace(rules, diversity=None, exploration=None) if left else rules
+        return without_ranking(rules) if left else rules
 
     def filter(self, asked: selection_pb2.Filter) -> Condition | None:
         """Return what items must pass; nothing where the config answers as a fallback."""
@@ -144,6 +156,12 @@ class Narrowing:
             self._refuse(path, "is FALLBACK_CONFIG", "names no fallback_config")
             policy = selection_pb2.EMPTY_POLICY_RETURN_EMPTY
         return policy
+
+    def _needs_ranker(self, path: str, asked: float) -> None:
+        self._refuse(path, f"is {asked:g}", "asks no ranker, and nothing else can do that")
+        if not self._serving.is_strict:
+            said = f"serving config {self._config.name!r} asks no ranker"
+            self.warnings.append(f"{path}: was not applied, since {said}")
 
     def _refuse(self, path: str, asked: str, limit: str) -> None:
         if self._serving.is_strict:

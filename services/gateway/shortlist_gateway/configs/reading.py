@@ -60,6 +60,7 @@ def read_config(message: pb.ServingConfig, version: int = 0, path: str = "config
         weights={one.source: one.weight if one.HasField("weight") else 1.0 for one in message.sources},
         candidate_count=message.candidate_count,
         head_weights={one.head: one.weight for one in message.head_weights},
+        is_ranked=message.ranker != pb.RANKER_NONE,
         slate_size=message.slate_size,
         exclude_item_ids=checks.item_ids("constraints.exclude_item_ids", constraints.exclude_item_ids, MAX_LIST_IDS),
         include_item_ids=checks.item_ids("constraints.include_item_ids", constraints.include_item_ids, MAX_LIST_IDS),
@@ -72,6 +73,7 @@ def read_config(message: pb.ServingConfig, version: int = 0, path: str = "config
         filters=filters,
         message=message,
     )
+    _ranker(checks, config)
     if checks.violations:
         raise InvalidRequest(*(Violation(f"{path}.{v.field}", v.description) for v in checks.violations))
     return config
@@ -125,6 +127,22 @@ def _heads(checks: Checks, message: pb.ServingConfig) -> None:
             checks.wrong(f"{path}.weight", f"is {one.weight:g}; it must be in [0, {MAX_WEIGHT:g}]")
     if message.head_weights and not any(one.weight > 0.0 for one in message.head_weights):
         checks.wrong("head_weights", "are all 0; at least one must be above 0")
+
+
+def _ranker(checks: Checks, config: ServingConfig) -> None:
+    if config.message.ranker not in pb.Ranker.values():
+        checks.wrong("ranker", f"is {config.message.ranker}; it must be RANKER_NONE, or unset for the bundle's")
+    if config.is_ranked:
+        return
+    needing = {
+        "head_weights": config.head_weights,
+        "constraints.minimum_click_probability": config.minimum_click_probability,
+        "constraints.diversity": config.rules.diversity,
+        "constraints.exploration": config.rules.exploration,
+    }
+    for path, value in needing.items():
+        if value:
+            checks.wrong(path, "needs a ranker, and `ranker` is RANKER_NONE; leave one of the two unset")
 
 
 def _fallback(checks: Checks, message: pb.ServingConfig) -> None:

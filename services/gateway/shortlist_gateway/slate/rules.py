@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shortlist_domain.spread import DiversityMethod
 from shortlist_gateway.filters.condition import Condition
@@ -96,3 +96,9 @@ class Rules:
 
 
 NO_RULES = Rules()
+
+
+def without_ranking(rules: Rules) -> Rules:
+    """Return ``rules`` without what only ranked candidates can keep to."""
+    left = replace(rules, diversity=None, exploration=None)
+    return NO_RULES if left == NO_RULES else left

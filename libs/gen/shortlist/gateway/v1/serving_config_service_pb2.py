@@ -26,51 +26,53 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from shortlist.common.v1 import selection_pb2 as shortlist_dot_common_dot_v1_dot_selection__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1shortlist/gateway/v1/serving_config_service.proto\x12\x14shortlist.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#shortlist/common/v1/selection.proto\"\xcd\x03\n\rServingConfig\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x37\n\x07sources\x18\x03 \x03(\x0b\x32&.shortlist.gateway.v1.ConfiguredSource\x12\x17\n\x0f\x63\x61ndidate_count\x18\x04 \x01(\x05\x12:\n\x0chead_weights\x18\x05 \x03(\x0b\x32$.shortlist.gateway.v1.ConfiguredHead\x12\x12\n\nslate_size\x18\x06 \x01(\x05\x12\x35\n\x0b\x63onstraints\x18\x07 \x01(\x0b\x32 .shortlist.common.v1.Constraints\x12\x32\n\x08on_empty\x18\x08 \x01(\x0e\x32 .shortlist.common.v1.EmptyPolicy\x12\x17\n\x0f\x66\x61llback_config\x18\t \x01(\t\x12;\n\nexperiment\x18\n \x01(\x0b\x32\'.shortlist.gateway.v1.ServingExperiment\x12\x36\n\x07\x66ilters\x18\x0b \x03(\x0b\x32%.shortlist.common.v1.FilterDefinition\"Q\n\x10\x43onfiguredSource\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\r\n\x05quota\x18\x02 \x01(\x02\x12\x13\n\x06weight\x18\x03 \x01(\x02H\x00\x88\x01\x01\x42\t\n\x07_weight\".\n\x0e\x43onfiguredHead\x12\x0c\n\x04head\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x02\"Y\n\x11ServingExperiment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x36\n\x08variants\x18\x02 \x03(\x0b\x32$.shortlist.gateway.v1.ServingVariant\"F\n\x0eServingVariant\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x05\x12\x16\n\x0eserving_config\x18\x03 \x01(\t\"\xfa\x01\n\x13ServingConfigRecord\x12\x33\n\x06\x63onfig\x18\x01 \x01(\x0b\x32#.shortlist.gateway.v1.ServingConfig\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12.\n\nwrite_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x06origin\x18\x04 \x01(\x0e\x32).shortlist.gateway.v1.ServingConfigOrigin\x12\x0c\n\x04\x66ile\x18\x05 \x01(\t\x12\x10\n\x08problems\x18\x06 \x03(\t\x12\x12\n\nis_deleted\x18\x07 \x01(\x08\"\x1b\n\x19ListServingConfigsRequest\"X\n\x1aListServingConfigsResponse\x12:\n\x07records\x18\x01 \x03(\x0b\x32).shortlist.gateway.v1.ServingConfigRecord\"8\n\x17GetServingConfigRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\"U\n\x18GetServingConfigResponse\x12\x39\n\x06record\x18\x01 \x01(\x0b\x32).shortlist.gateway.v1.ServingConfigRecord\"\x99\x01\n\x17PutServingConfigRequest\x12\x33\n\x06\x63onfig\x18\x01 \x01(\x0b\x32#.shortlist.gateway.v1.ServingConfig\x12\x1d\n\x10\x65xpected_version\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x42\x13\n\x11_expected_version\"U\n\x18PutServingConfigResponse\x12\x39\n\x06record\x18\x01 \x01(\x0b\x32).shortlist.gateway.v1.ServingConfigRecord\"^\n\x1a\x44\x65leteServingConfigRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"\x1d\n\x1b\x44\x65leteServingConfigResponse\"0\n ListServingConfigVersionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"_\n!ListServingConfigVersionsResponse\x12:\n\x07records\x18\x01 \x03(\x0b\x32).shortlist.gateway.v1.ServingConfigRecord\"\x88\x01\n\x1cRollbackServingConfigRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x1d\n\x10\x65xpected_version\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x42\x13\n\x11_expected_version\"Z\n\x1dRollbackServingConfigResponse\x12\x39\n\x06record\x18\x01 \x01(\x0b\x32).shortlist.gateway.v1.ServingConfigRecord*\xa1\x01\n\x13ServingConfigOrigin\x12%\n!SERVING_CONFIG_ORIGIN_UNSPECIFIED\x10\x00\x12\"\n\x1eSERVING_CONFIG_ORIGIN_BUILT_IN\x10\x01\x12\x1f\n\x1bSERVING_CONFIG_ORIGIN_STORE\x10\x02\x12\x1e\n\x1aSERVING_CONFIG_ORIGIN_FILE\x10\x03\x32\x83\x06\n\x14ServingConfigService\x12w\n\x12ListServingConfigs\x12/.shortlist.gateway.v1.ListServingConfigsRequest\x1a\x30.shortlist.gateway.v1.ListServingConfigsResponse\x12q\n\x10GetServingConfig\x12-.shortlist.gateway.v1.GetServingConfigRequest\x1a..shortlist.gateway.v1.GetServingConfigResponse\x12q\n\x10PutServingConfig\x12-.shortlist.gateway.v1.PutServingConfigRequest\x1a..shortlist.gateway.v1.PutServingConfigResponse\x12z\n\x13\x44\x65leteServingConfig\x12\x30.shortlist.gateway.v1.DeleteServingConfigRequest\x1a\x31.shortlist.gateway.v1.DeleteServingConfigResponse\x12\x8c\x01\n\x19ListServingConfigVersions\x12\x36.shortlist.gateway.v1.ListServingConfigVersionsRequest\x1a\x37.shortlist.gateway.v1.ListServingConfigVersionsResponse\x12\x80\x01\n\x15RollbackServingConfig\x12\x32.shortlist.gateway.v1.RollbackServingConfigRequest\x1a\x33.shortlist.gateway.v1.RollbackServingConfigResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1shortlist/gateway/v1/serving_config_service.proto\x12\x14shortlist.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#shortlist/common/v1/selection.proto\"\xfb\x03\n\rServingConfig\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x37\n\x07sources\x18\x03 \x03(\x0b\x32&.shortlist.gateway.v1.ConfiguredSource\x12\x17\n\x0f\x63\x61ndidate_count\x18\x04 \x01(\x05\x12:\n\x0chead_weights\x18\x05 \x03(\x0b\x32$.shortlist.gateway.v1.ConfiguredHead\x12\x12\n\nslate_size\x18\x06 \x01(\x05\x12\x35\n\x0b\x63onstraints\x18\x07 \x01(\x0b\x32 .shortlist.common.v1.Constraints\x12\x32\n\x08on_empty\x18\x08 \x01(\x0e\x32 .shortlist.common.v1.EmptyPolicy\x12\x17\n\x0f\x66\x61llback_config\x18\t \x01(\t\x12;\n\nexperiment\x18\n \x01(\x0b\x32\'.shortlist.gateway.v1.ServingExperiment\x12\x36\n\x07\x66ilters\x18\x0b \x03(\x0b\x32%.shortlist.common.v1.FilterDefinition\x12,\n\x06ranker\x18\x0c \x01(\x0e\x32\x1c.shortlist.gateway.v1.Ranker\"Q\n\x10\x43onfiguredSource\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\r\n\x05quota\x18\x02 \x01(\x02\x12\x13\n\x06weight\x18\x03 \x01(\x02H\x00\x88\x01\x01\x42\t\n\x07_weight\".\n\x0e\x43onfiguredHead\x12\x0c\n\x04head\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x02\"Y\n\x11ServingExperiment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x36\n\x08variants\x18\x02 \x03(\x0b\x32$.shortlist.gateway.v1.ServingVariant\"F\n\x0eServingVariant\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x05\x12\x16\n\x0eserving_config\x18\x03 \x01(\t\"\xfa\x01\n\x13ServingConfigRecord\x12\x33\n\x06\x63onfig\x18\x01 \x01(\x0b\x32#.shortlist.gateway.v1.ServingConfig\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12.\n\nwrite_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x39\n\x06origin\x18\x04 \x01(\x0e\x32).shortlist.gateway.v1.ServingConfigOrigin\x12\x0c\n\x04\x66ile\x18\x05 \x01(\t\x12\x10\n\x08problems\x18\x06 \x03(\t\x12\x12\n\nis_deleted\x18\x07 \x01(\x08\"\x1b\n\x19ListServingConfigsRequest\"X\n\x1aListServingConfigsResponse\x12:\n\x07records\x18\x01 \x03(\x0b\x32).shortlist.gateway.v1.ServingConfigRecord\"8\n\x17GetServingConfigRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\"U\n\x18GetServingConfigResponse\x12\x39\n\x06record\x18\x01 \x01(\x0b\x32).shortlist.gateway.v1.ServingConfigRecord\"\x99\x01\n\x17PutServingConfigRequest\x12\x33\n\x06\x63onfig\x18\x01 \x01(\x0b\x32#.shortlist.gateway.v1.ServingConfig\x12\x1d\n\x10\x65xpected_version\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x42\x13\n\x11_expected_version\"U\n\x18PutServingConfigResponse\x12\x39\n\x06record\x18\x01 \x01(\x0b\x32).shortlist.gateway.v1.ServingConfigRecord\"^\n\x1a\x44\x65leteServingConfigRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"\x1d\n\x1b\x44\x65leteServingConfigResponse\"0\n ListServingConfigVersionsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"_\n!ListServingConfigVersionsResponse\x12:\n\x07records\x18\x01 \x03(\x0b\x32).shortlist.gateway.v1.ServingConfigRecord\"\x88\x01\n\x1cRollbackServingConfigRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x1d\n\x10\x65xpected_version\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x42\x13\n\x11_expected_version\"Z\n\x1dRollbackServingConfigResponse\x12\x39\n\x06record\x18\x01 \x01(\x0b\x32).shortlist.gateway.v1.ServingConfigRecord*1\n\x06Ranker\x12\x16\n\x12RANKER_UNSPECIFIED\x10\x00\x12\x0f\n\x0bRANKER_NONE\x10\x01*\xa1\x01\n\x13ServingConfigOrigin\x12%\n!SERVING_CONFIG_ORIGIN_UNSPECIFIED\x10\x00\x12\"\n\x1eSERVING_CONFIG_ORIGIN_BUILT_IN\x10\x01\x12\x1f\n\x1bSERVING_CONFIG_ORIGIN_STORE\x10\x02\x12\x1e\n\x1aSERVING_CONFIG_ORIGIN_FILE\x10\x03\x32\x83\x06\n\x14ServingConfigService\x12w\n\x12ListServingConfigs\x12/.shortlist.gateway.v1.ListServingConfigsRequest\x1a\x30.shortlist.gateway.v1.ListServingConfigsResponse\x12q\n\x10GetServingConfig\x12-.shortlist.gateway.v1.GetServingConfigRequest\x1a..shortlist.gateway.v1.GetServingConfigResponse\x12q\n\x10PutServingConfig\x12-.shortlist.gateway.v1.PutServingConfigRequest\x1a..shortlist.gateway.v1.PutServingConfigResponse\x12z\n\x13\x44\x65leteServingConfig\x12\x30.shortlist.gateway.v1.DeleteServingConfigRequest\x1a\x31.shortlist.gateway.v1.DeleteServingConfigResponse\x12\x8c\x01\n\x19ListServingConfigVersions\x12\x36.shortlist.gateway.v1.ListServingConfigVersionsRequest\x1a\x37.shortlist.gateway.v1.ListServingConfigVersionsResponse\x12\x80\x01\n\x15RollbackServingConfig\x12\x32.shortlist.gateway.v1.RollbackServingConfigRequest\x1a\x33.shortlist.gateway.v1.RollbackServingConfigResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shortlist.gateway.v1.serving_config_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SERVINGCONFIGORIGIN']._serialized_start=2169
-  _globals['_SERVINGCONFIGORIGIN']._serialized_end=2330
+  _globals['_RANKER']._serialized_start=2214
+  _globals['_RANKER']._serialized_end=2263
+  _globals['_SERVINGCONFIGORIGIN']._serialized_start=2266
+  _globals['_SERVINGCONFIGORIGIN']._serialized_end=2427
   _globals['_SERVINGCONFIG']._serialized_start=146
-  _globals['_SERVINGCONFIG']._serialized_end=607
-  _globals['_CONFIGUREDSOURCE']._serialized_start=609
-  _globals['_CONFIGUREDSOURCE']._serialized_end=690
-  _globals['_CONFIGUREDHEAD']._serialized_start=692
-  _globals['_CONFIGUREDHEAD']._serialized_end=738
-  _globals['_SERVINGEXPERIMENT']._serialized_start=740
-  _globals['_SERVINGEXPERIMENT']._serialized_end=829
-  _globals['_SERVINGVARIANT']._serialized_start=831
-  _globals['_SERVINGVARIANT']._serialized_end=901
-  _globals['_SERVINGCONFIGRECORD']._serialized_start=904
-  _globals['_SERVINGCONFIGRECORD']._serialized_end=1154
-  _globals['_LISTSERVINGCONFIGSREQUEST']._serialized_start=1156
-  _globals['_LISTSERVINGCONFIGSREQUEST']._serialized_end=1183
-  _globals['_LISTSERVINGCONFIGSRESPONSE']._serialized_start=1185
-  _globals['_LISTSERVINGCONFIGSRESPONSE']._serialized_end=1273
-  _globals['_GETSERVINGCONFIGREQUEST']._serialized_start=1275
-  _globals['_GETSERVINGCONFIGREQUEST']._serialized_end=1331
-  _globals['_GETSERVINGCONFIGRESPONSE']._serialized_start=1333
-  _globals['_GETSERVINGCONFIGRESPONSE']._serialized_end=1418
-  _globals['_PUTSERVINGCONFIGREQUEST']._serialized_start=1421
-  _globals['_PUTSERVINGCONFIGREQUEST']._serialized_end=1574
-  _globals['_PUTSERVINGCONFIGRESPONSE']._serialized_start=1576
-  _globals['_PUTSERVINGCONFIGRESPONSE']._serialized_end=1661
-  _globals['_DELETESERVINGCONFIGREQUEST']._serialized_start=1663
-  _globals['_DELETESERVINGCONFIGREQUEST']._serialized_end=1757
-  _globals['_DELETESERVINGCONFIGRESPONSE']._serialized_start=1759
-  _globals['_DELETESERVINGCONFIGRESPONSE']._serialized_end=1788
-  _globals['_LISTSERVINGCONFIGVERSIONSREQUEST']._serialized_start=1790
-  _globals['_LISTSERVINGCONFIGVERSIONSREQUEST']._serialized_end=1838
-  _globals['_LISTSERVINGCONFIGVERSIONSRESPONSE']._serialized_start=1840
-  _globals['_LISTSERVINGCONFIGVERSIONSRESPONSE']._serialized_end=1935
-  _globals['_ROLLBACKSERVINGCONFIGREQUEST']._serialized_start=1938
-  _globals['_ROLLBACKSERVINGCONFIGREQUEST']._serialized_end=2074
-  _globals['_ROLLBACKSERVINGCONFIGRESPONSE']._serialized_start=2076
-  _globals['_ROLLBACKSERVINGCONFIGRESPONSE']._serialized_end=2166
-  _globals['_SERVINGCONFIGSERVICE']._serialized_start=2333
-  _globals['_SERVINGCONFIGSERVICE']._serialized_end=3104
+  _globals['_SERVINGCONFIG']._serialized_end=653
+  _globals['_CONFIGUREDSOURCE']._serialized_start=655
+  _globals['_CONFIGUREDSOURCE']._serialized_end=736
+  _globals['_CONFIGUREDHEAD']._serialized_start=738
+  _globals['_CONFIGUREDHEAD']._serialized_end=784
+  _globals['_SERVINGEXPERIMENT']._serialized_start=786
+  _globals['_SERVINGEXPERIMENT']._serialized_end=875
+  _globals['_SERVINGVARIANT']._serialized_start=877
+  _globals['_SERVINGVARIANT']._serialized_end=947
+  _globals['_SERVINGCONFIGRECORD']._serialized_start=950
+  _globals['_SERVINGCONFIGRECORD']._serialized_end=1200
+  _globals['_LISTSERVINGCONFIGSREQUEST']._serialized_start=1202
+  _globals['_LISTSERVINGCONFIGSREQUEST']._serialized_end=1229
+  _globals['_LISTSERVINGCONFIGSRESPONSE']._serialized_start=1231
+  _globals['_LISTSERVINGCONFIGSRESPONSE']._serialized_end=1319
+  _globals['_GETSERVINGCONFIGREQUEST']._serialized_start=1321
+  _globals['_GETSERVINGCONFIGREQUEST']._serialized_end=1377
+  _globals['_GETSERVINGCONFIGRESPONSE']._serialized_start=1379
+  _globals['_GETSERVINGCONFIGRESPONSE']._serialized_end=1464
+  _globals['_PUTSERVINGCONFIGREQUEST']._serialized_start=1467
+  _globals['_PUTSERVINGCONFIGREQUEST']._serialized_end=1620
+  _globals['_PUTSERVINGCONFIGRESPONSE']._serialized_start=1622
+  _globals['_PUTSERVINGCONFIGRESPONSE']._serialized_end=1707
+  _globals['_DELETESERVINGCONFIGREQUEST']._serialized_start=1709
+  _globals['_DELETESERVINGCONFIGREQUEST']._serialized_end=1803
+  _globals['_DELETESERVINGCONFIGRESPONSE']._serialized_start=1805
+  _globals['_DELETESERVINGCONFIGRESPONSE']._serialized_end=1834
+  _globals['_LISTSERVINGCONFIGVERSIONSREQUEST']._serialized_start=1836
+  _globals['_LISTSERVINGCONFIGVERSIONSREQUEST']._serialized_end=1884
+  _globals['_LISTSERVINGCONFIGVERSIONSRESPONSE']._serialized_start=1886
+  _globals['_LISTSERVINGCONFIGVERSIONSRESPONSE']._serialized_end=1981
+  _globals['_ROLLBACKSERVINGCONFIGREQUEST']._serialized_start=1984
+  _globals['_ROLLBACKSERVINGCONFIGREQUEST']._serialized_end=2120
+  _globals['_ROLLBACKSERVINGCONFIGRESPONSE']._serialized_start=2122
+  _globals['_ROLLBACKSERVINGCONFIGRESPONSE']._serialized_end=2212
+  _globals['_SERVINGCONFIGSERVICE']._serialized_start=2430
+  _globals['_SERVINGCONFIGSERVICE']._serialized_end=3201
 # @@protoc_insertion_point(module_scope)

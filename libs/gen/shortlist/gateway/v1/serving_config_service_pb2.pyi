@@ -11,19 +11,26 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class Ranker(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RANKER_UNSPECIFIED: _ClassVar[Ranker]
+    RANKER_NONE: _ClassVar[Ranker]
+
 class ServingConfigOrigin(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SERVING_CONFIG_ORIGIN_UNSPECIFIED: _ClassVar[ServingConfigOrigin]
     SERVING_CONFIG_ORIGIN_BUILT_IN: _ClassVar[ServingConfigOrigin]
     SERVING_CONFIG_ORIGIN_STORE: _ClassVar[ServingConfigOrigin]
     SERVING_CONFIG_ORIGIN_FILE: _ClassVar[ServingConfigOrigin]
+RANKER_UNSPECIFIED: Ranker
+RANKER_NONE: Ranker
 SERVING_CONFIG_ORIGIN_UNSPECIFIED: ServingConfigOrigin
 SERVING_CONFIG_ORIGIN_BUILT_IN: ServingConfigOrigin
 SERVING_CONFIG_ORIGIN_STORE: ServingConfigOrigin
 SERVING_CONFIG_ORIGIN_FILE: ServingConfigOrigin
 
 class ServingConfig(_message.Message):
-    __slots__ = ("name", "description", "sources", "candidate_count", "head_weights", "slate_size", "constraints", "on_empty", "fallback_config", "experiment", "filters")
+    __slots__ = ("name", "description", "sources", "candidate_count", "head_weights", "slate_size", "constraints", "on_empty", "fallback_config", "experiment", "filters", "ranker")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
@@ -35,6 +42,7 @@ class ServingConfig(_message.Message):
     FALLBACK_CONFIG_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
     FILTERS_FIELD_NUMBER: _ClassVar[int]
+    RANKER_FIELD_NUMBER: _ClassVar[int]
     name: str
     description: str
     sources: _containers.RepeatedCompositeFieldContainer[ConfiguredSource]
@@ -46,7 +54,8 @@ class ServingConfig(_message.Message):
     fallback_config: str
     experiment: ServingExperiment
     filters: _containers.RepeatedCompositeFieldContainer[_selection_pb2.FilterDefinition]
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., sources: _Optional[_Iterable[_Union[ConfiguredSource, _Mapping]]] = ..., candidate_count: _Optional[int] = ..., head_weights: _Optional[_Iterable[_Union[ConfiguredHead, _Mapping]]] = ..., slate_size: _Optional[int] = ..., constraints: _Optional[_Union[_selection_pb2.Constraints, _Mapping]] = ..., on_empty: _Optional[_Union[_selection_pb2.EmptyPolicy, str]] = ..., fallback_config: _Optional[str] = ..., experiment: _Optional[_Union[ServingExperiment, _Mapping]] = ..., filters: _Optional[_Iterable[_Union[_selection_pb2.FilterDefinition, _Mapping]]] = ...) -> None: ...
+    ranker: Ranker
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., sources: _Optional[_Iterable[_Union[ConfiguredSource, _Mapping]]] = ..., candidate_count: _Optional[int] = ..., head_weights: _Optional[_Iterable[_Union[ConfiguredHead, _Mapping]]] = ..., slate_size: _Optional[int] = ..., constraints: _Optional[_Union[_selection_pb2.Constraints, _Mapping]] = ..., on_empty: _Optional[_Union[_selection_pb2.EmptyPolicy, str]] = ..., fallback_config: _Optional[str] = ..., experiment: _Optional[_Union[ServingExperiment, _Mapping]] = ..., filters: _Optional[_Iterable[_Union[_selection_pb2.FilterDefinition, _Mapping]]] = ..., ranker: _Optional[_Union[Ranker, str]] = ...) -> None: ...
 
 class ConfiguredSource(_message.Message):
     __slots__ = ("source", "quota", "weight")
