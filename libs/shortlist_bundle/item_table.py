@@ -1,7 +1,6 @@
 """Live item counters over those of a bundle, and the feed that keeps them fresh."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -199,5 +198,5 @@ class ItemFeedReader:
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    # To await the task itself would not tell its end from a cancel of whoever waits, which must go through.
+    await asyncio.wait((task,))

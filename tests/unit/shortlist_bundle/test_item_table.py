@@ -116,3 +116,29 @@ async def test_a_defect_of_a_feed_does_not_end_the_reader() -> None:
     reader.start()
     await until(lambda: table.counts[0] == 12.0)
     await reader.close()
+
+
+class SlowToLeave:
+    """Takes its time to let go of a stream, as a socket does."""
+
+    def __init__(self) -> None:
+        self.is_leaving = asyncio.Event()
+
+    async def watch_items(self, tenant: str, cursor: str) -> AsyncIterator[ItemDeltas]:
+        try:
+            yield step("a", 11.0, "1")
+            await asyncio.sleep(60.0)
+        finally:
+            self.is_leaving.set()
+            await asyncio.sleep(0.05)
+
+
+async def test_a_reader_that_is_closed_while_it_leaves_a_feed_ends() -> None:
+    feed, tables = SlowToLeave(), [counters()]
+    reader = ItemFeedReader(feed, lambda: tables, look_s=0.01)
+    reader.start()
+    await until(lambda: tables[0].version == 1)
+    tables.append(counters())  # makes it start over, and so leave the feed first
+    await feed.is_leaving.wait()
+    done, _ = await asyncio.wait((asyncio.create_task(reader.close()),), timeout=2.0)
+    assert done
