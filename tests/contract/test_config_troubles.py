@@ -117,7 +117,7 @@ async def _put_works(configs: Configs) -> bool:
 
 
 async def test_before_the_store_was_ever_read_a_named_config_is_unavailable_and_the_default_answers(
-    tmp_path: Path,
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tiny_bundle(tmp_path)
     with running_valkey() as valkey:
@@ -130,6 +130,9 @@ async def test_before_the_store_was_ever_read_a_named_config_is_unavailable_and_
             assert "serving_config: configs were not read yet; the built-in default answered" in answer.meta.warnings
             await refused(configs.get("home"), grpc.StatusCode.UNAVAILABLE)
             assert "the store was not read yet" in (await configs.all())["default"].problems[0]
+            said = capsys.readouterr().out
+            assert "configs_away" in said
+            assert "config_refused" not in said, "nothing is wrong with a config"
             valkey.restart()
             await becomes(lambda: _put_works(configs))
             answer = await stub.Recommend(ask("u1", serving_config="other"))

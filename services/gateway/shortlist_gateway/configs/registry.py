@@ -116,9 +116,13 @@ class ServingConfigs:
 
     def problems(self, held: Held) -> list[str]:
         """Return what is wrong with a config now: with itself, with what it refers to, with the active bundle."""
+        is_unread = held.origin is Origin.BUILT_IN and not self._is_read
+        unread = ["the store was not read yet: whether there is another is not known"] if is_unread else []
+        return unread + self._defects(held)
+
+    def _defects(self, held: Held) -> list[str]:
+        """Return what somebody has to mend; that nothing was read yet mends itself."""
         found = [held.problem] if held.problem else []
-        if held.origin is Origin.BUILT_IN and not self._is_read:
-            found.append("the store was not read yet: whether there is another is not known")
         if held.config is not None:
             references = reference_violations(held.config, self.usable())
             found += [f"{violation.field} {violation.description}" for violation in references]
@@ -225,7 +229,7 @@ class ServingConfigs:
         usable = sum(held.config is not None for held in self._held.values())
         troubled = 0
         for held in self.all_held():
-            problems = self.problems(held)
+            problems = self._defects(held)
             troubled += bool(problems)
             self._tell(held.name, "; ".join(problems))
         self._metrics.serving_configs.labels("usable").set(usable)
