@@ -48,12 +48,16 @@ def actor_inputs(actor: ActorFeatures, features: FeatureList, wanted: Collection
         inputs["has_history"] = np.array([bool(actor.history_rows)])
         inputs["age_s"] = np.array([age_s if age_s <= _LARGEST else 0.0], np.float32)
     if not PROFILE_INPUTS.isdisjoint(wanted):
-        names = features.user_categories
-        categories = [vocabulary.index(actor.attributes.get(vocabulary.name)) for vocabulary in names]
-        inputs["user_categories"] = np.array([categories], np.int64)
+        inputs["user_categories"] = category_indices(actor, features)
         inputs["user_numbers"] = _numbers(actor.numbers, features.user_numbers)
         inputs["context"] = _numbers(context_numbers(actor.now_s), features.context_numbers)
     return inputs
+
+
+def category_indices(actor: ActorFeatures, features: FeatureList) -> NDArray[np.int64]:
+    """Return the index of the actor's value of each categorical attribute, ``(1, c)``; 0 is unknown."""
+    vocabularies = features.user_categories
+    return np.array([[v.index(actor.attributes.get(v.name)) for v in vocabularies]], np.int64)
 
 
 def history_embeddings(rows: NDArray[Any], embeddings: NDArray[Any]) -> NDArray[np.float32]:

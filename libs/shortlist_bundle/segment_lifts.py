@@ -46,15 +46,14 @@ class SegmentLifts:
         return lifts
 
 
-def load_segment_lifts(bundle: Bundle, features: FeatureList) -> SegmentLifts | None:
-    """Return the lifts of ``bundle``, ``None`` where it has none.
+def load_segment_lifts(bundle: Bundle, features: FeatureList, n_items: int) -> SegmentLifts | None:
+    """Return the lifts of ``bundle`` for its ``n_items``, ``None`` where it has none.
 
     Raises:
         BundleInvalid: They do not fit the feature list or the catalogue, or are not finite.
     """
     if layout.SEGMENT_LIFTS not in bundle.manifest.files:
         return None
-    n_items = map_array(bundle, layout.ITEM_EMBEDDINGS, np.dtype("<f4")).shape[0]
     table = np.asarray(map_array(bundle, layout.SEGMENT_LIFTS, np.dtype("<f2"), n_items), np.float16)
     sizes = [len(vocabulary.values) for vocabulary in features.user_categories]
     if len(table) != sum(sizes):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist_bundle import golden, layout
-from shortlist_bundle.actor_inputs import ACTOR_INPUTS, ModelInputs, actor_inputs, history_embeddings
+from shortlist_bundle.actor_inputs import ACTOR_INPUTS, ModelInputs, actor_inputs, category_indices, history_embeddings
 from shortlist_bundle.arrays import map_array
 from shortlist_bundle.bundle import Bundle
 from shortlist_bundle.chosen_values import load_chosen_values
@@ -51,7 +51,7 @@ class LoadedRanker:
             raise BundleInvalid(f"features of {len(self.item_features)} items, embeddings of {self.n_items}")
         self.neighbour_rows, self.neighbour_scores = load_neighbours(bundle, self.n_items)
         self._chosen = load_chosen_values(bundle, self.features, self.dim)
-        self._lifts = load_segment_lifts(bundle, self.features)
+        self._lifts = load_segment_lifts(bundle, self.features, self.n_items)
         self.counters = load_counters(bundle, self.n_items)
         self.calibration = load_calibration(bundle.read(layout.CALIBRATION))
         weights = self.features.head_weights
@@ -105,8 +105,7 @@ class LoadedRanker:
         """Return how much more popular ``rows`` are among users with the actor's attributes, ``(r,)``, where known."""
         if self._lifts is None:
             return None
-        categories = actor_inputs(actor, self.features, ("user_categories",))["user_categories"].astype(np.int64)
-        lifts: NDArray[np.float32] = self._lifts.of(categories, rows[None])[0]
+        lifts: NDArray[np.float32] = self._lifts.of(category_indices(actor, self.features), rows[None])[0]
         return lifts
 
     def heads(

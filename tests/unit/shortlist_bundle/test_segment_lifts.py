@@ -30,7 +30,7 @@ def bundle_with(folder: Path, table: np.ndarray | None) -> None:
     if table is not None:
         files[layout.SEGMENT_LIFTS] = array_bytes(table)
     bundle = BundleStore(folder).add(files, MANIFEST)
-    lifts = load_segment_lifts(bundle, FEATURES)
+    lifts = load_segment_lifts(bundle, FEATURES, 60)
     assert (lifts is None) == (table is None)
 
 
