@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shortlist.gateway.v1.event_service_pb2_grpc import EventServiceAsyncStub
     from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceAsyncStub
 
+from .config_calls import Configs
 from .slates import N
 
 
@@ -39,3 +40,13 @@ def event(platform: Platform) -> EventServiceAsyncStub:
 @pytest.fixture
 def user() -> str:
     return f"user-{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def configs(platform: Platform) -> Configs:
+    return Configs(platform.channel)
+
+
+@pytest.fixture
+def name() -> str:
+    return f"c-{uuid.uuid4().hex[:12]}"

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import grpc
 import pytest
 
 from shortlist.common.v1 import actor_pb2, answer_pb2
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
-
-if TYPE_CHECKING:
-    pass
 
 
 def actor(user_id: str) -> actor_pb2.Actor:
@@ -29,6 +26,10 @@ def causes(answer: pb.RecommendResponse | pb.SimilarItemsResponse) -> set[str]:
 
 def ratings(*items: str, value: float = 5.0) -> list[actor_pb2.Event]:
     return [actor_pb2.Event(item_id=item, value=value) for item in items]
+
+
+def shown(answer: Any) -> list[str]:
+    return [result.item_id for result in answer.results]
 
 
 async def refused(call: object, code: grpc.StatusCode = grpc.StatusCode.INVALID_ARGUMENT) -> str:

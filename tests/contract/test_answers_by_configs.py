@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -18,7 +17,7 @@ from shortlist_testing.platform import Platform
 from shortlist_testing.tiny_bundle import GENRES, item_ids
 
 from .config_calls import Configs
-from .questions import actor, ask, causes, refused
+from .questions import actor, ask, causes, refused, shown
 from .slates import N
 
 if TYPE_CHECKING:
@@ -27,20 +26,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ITEMS = item_ids(N)
-
-
-@pytest.fixture
-def configs(platform: Platform) -> Configs:
-    return Configs(platform.channel)
-
-
-@pytest.fixture
-def name() -> str:
-    return f"c-{uuid.uuid4().hex[:12]}"
-
-
-def shown(answer: Any) -> list[str]:
-    return [result.item_id for result in answer.results]
 
 
 def cap(maximum: int) -> selection_pb2.Constraints:

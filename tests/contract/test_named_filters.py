@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,16 +43,6 @@ TEXT, NUMBER, FLAG, TIME, TEXTS = (
 CONTRACT = Path(__file__).parents[2] / "protos" / "README.md"
 N = 60
 IDS = [item["id"] for item in ITEMS]
-
-
-@pytest.fixture
-def configs(platform: Platform) -> Configs:
-    return Configs(platform.channel)
-
-
-@pytest.fixture
-def name() -> str:
-    return f"c-{uuid.uuid4().hex[:12]}"
 
 
 def kept(name: str, expression: str, **kinds: selection_pb2.ParameterKind) -> selection_pb2.FilterDefinition:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from typing import Any
 
 import grpc
@@ -18,16 +17,6 @@ from .config_calls import Configs
 from .questions import refused
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest.fixture
-def configs(platform: Platform) -> Configs:
-    return Configs(platform.channel)
-
-
-@pytest.fixture
-def name() -> str:
-    return f"c-{uuid.uuid4().hex[:12]}"
 
 
 async def test_a_config_that_is_put_is_read_and_listed(configs: Configs, name: str) -> None:

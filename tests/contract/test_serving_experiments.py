@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -40,18 +39,8 @@ async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pl
 
 
 @pytest.fixture
-def configs(platform: Platform) -> Configs:
-    return Configs(platform.channel)
-
-
-@pytest.fixture
 def stub(platform: Platform) -> Any:
     return RecommendationServiceStub(platform.channel)
-
-
-@pytest.fixture
-def name() -> str:
-    return f"c-{uuid.uuid4().hex[:12]}"
 
 
 def experiment(name: str, **variants: tuple[int, str]) -> configs_pb.ServingExperiment:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +13,7 @@ from shortlist_testing.platform import Platform
 from shortlist_testing.tiny_bundle import item_ids
 
 from .config_calls import Configs
-from .questions import actor, ask, causes, refused
+from .questions import actor, ask, causes, refused, shown
 from .slates import N
 
 if TYPE_CHECKING:
@@ -24,20 +23,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ITEMS = item_ids(N)
 NONE = configs_pb.RANKER_NONE
-
-
-@pytest.fixture
-def configs(platform: Platform) -> Configs:
-    return Configs(platform.channel)
-
-
-@pytest.fixture
-def name() -> str:
-    return f"c-{uuid.uuid4().hex[:12]}"
-
-
-def shown(answer: Any) -> list[str]:
-    return [result.item_id for result in answer.results]
 
 
 def check_unranked(answer: Any, name: str) -> None:
