@@ -1,10 +1,9 @@
-"""Filters that serving configs keep: checked when the config is put, asked for by name and value, over the platform."""
+"""Filters that serving configs keep, asked for by name and value over the platform."""
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +15,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shortlist.common.v1 import actor_pb2, answer_pb2, selection_pb2
+from shortlist.common.v1 import answer_pb2, selection_pb2
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
-from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
-from shortlist_bundle import layout
-from shortlist_testing.filter_trees import ITEMS
-from shortlist_testing.platform import Platform, running_platform
-from shortlist_testing.tiny_bundle import publish, tiny_files
+from shortlist_testing.platform import Platform
 
 from .config_calls import Configs
 from .questions import actor, refused
@@ -30,66 +25,12 @@ from .slates import event, write
 
 if TYPE_CHECKING:
     from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceAsyncStub
+from .named_filters import COMEDIES, FLAG, IDS, NUMBER, RECENT, TEXT, TEXTS, TIME, N, ask, ids, kept, named, passing
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TEXT, NUMBER, FLAG, TIME, TEXTS = (
-    selection_pb2.PARAMETER_KIND_TEXT,
-    selection_pb2.PARAMETER_KIND_NUMBER,
-    selection_pb2.PARAMETER_KIND_FLAG,
-    selection_pb2.PARAMETER_KIND_TIME,
-    selection_pb2.PARAMETER_KIND_TEXTS,
-)
+
 CONTRACT = Path(__file__).parents[2] / "protos" / "README.md"
-N = 60
-IDS = [item["id"] for item in ITEMS]
-
-
-def kept(name: str, expression: str, **kinds: selection_pb2.ParameterKind) -> selection_pb2.FilterDefinition:
-    parameters = [selection_pb2.FilterParameter(name=n, kind=kind) for n, kind in kinds.items()]
-    return selection_pb2.FilterDefinition(name=name, expression=expression, parameters=parameters)
-
-
-RECENT = kept("recent", "year >= $since AND genres:$liked", since=NUMBER, liked=TEXTS)
-
-
-async def test_filters_are_kept_with_the_config(configs: Configs, name: str) -> None:
-    record = await configs.put(name, filters=[RECENT, kept("fixed", "year > 1990")])
-    assert list(record.problems) == []
-    assert list((await configs.get(name)).config.filters) == [RECENT, kept("fixed", "year > 1990")]
-
-
-async def test_what_is_wrong_with_a_kept_filter_is_named_when_the_config_is_put(configs: Configs, name: str) -> None:
-    cases: list[tuple[selection_pb2.FilterDefinition, str]] = [
-        (kept("Wrong", "year > 1"), "config.filters[0].name: is 'Wrong'; it must be 1 to 64 lower-case letters"),
-        (kept("f", "year >"), "config.filters[0].expression: has the end at character 7"),
-        (kept("f", "year > $y"), "config.filters[0].expression: names the parameter $y, which is not among"),
-        (kept("f", "year > 1", y=NUMBER), "config.filters[0].parameters[0].name: is 'y', which the condition does not"),
-        (kept("f", "colour = red"), "config.filters[0].expression: there is no attribute 'colour' to filter by"),
-        (kept("f", "year > $y", y=TEXT), "config.filters[0].expression: 'year' is a number"),
-        (kept("f", "year > $y", y=selection_pb2.PARAMETER_KIND_UNSPECIFIED), "config.filters[0].parameters[0].kind"),
-    ]
-    for definition, expected in cases:
-        for is_dry in (False, True):
-            said = await refused(configs.put(name, filters=[definition], validate_only=is_dry))
-            assert said.startswith(expected), said
-    assert name not in await configs.all()
-    said = await refused(configs.put(name, filters=[RECENT, RECENT]))
-    assert said.startswith("config.filters[1].name: is 'recent' a second time")
-
-
-async def test_promotions_of_a_config_may_name_its_filters(configs: Configs, name: str) -> None:
-    def promoting(filter_name: str, **values: Any) -> selection_pb2.Constraints:
-        named = {"name": filter_name, "parameters": [{"name": n, "number": value} for n, value in values.items()]}
-        return selection_pb2.Constraints(promotions=[{"filter": {"named": named}, "slots": 1}])
-
-    since = kept("since", "year >= $y", y=NUMBER)
-    record = await configs.put(name, filters=[since], constraints=promoting("since", y=2000.0))
-    assert list(record.problems) == []
-    said = await refused(configs.put(name, filters=[since], constraints=promoting("other", y=2000.0)))
-    assert said.startswith("config.constraints.promotions[0].filter.named.name: is 'other'")
-    said = await refused(configs.put(name, filters=[since], constraints=promoting("since")))
-    assert said.startswith("config.constraints.promotions[0].filter.named.parameters: lacks 'y', a finite number")
 
 
 KEPT = [
@@ -102,44 +43,11 @@ KEPT = [
 ]
 
 
-def values(**given_values: Any) -> list[actor_pb2.Attribute]:
-    """Return parameters, each in the form of its Python type."""
-    forms: dict[type, Callable[[Any], dict[str, Any]]] = {
-        bool: lambda value: {"flag": value},
-        float: lambda value: {"number": value},
-        str: lambda value: {"text": value},
-        list: lambda value: {"texts": {"values": value}},
-        Timestamp: lambda value: {"time": value},
-    }
-    return [actor_pb2.Attribute(name=name, **forms[type(value)](value)) for name, value in given_values.items()]
-
-
-def named(name: str, **fields: Any) -> selection_pb2.Filter:
-    own = {key: fields.pop(key) for key in ("expression", "ast", "on_empty") if key in fields}
-    return selection_pb2.Filter(named={"name": name, "parameters": values(**fields)}, **own)
-
-
-def passing(passes: Callable[[Mapping[str, Any]], Any]) -> set[str]:
-    return {item["id"] for item in ITEMS if passes(item)}
-
-
-def ids(answer: pb.RecommendResponse | pb.RecommendNextResponse | pb.SimilarItemsResponse) -> set[str]:
-    return {result.item_id for result in answer.results}
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def home(platform: Platform) -> str:
     """Name of a config that keeps some filters."""
     await Configs(platform.channel).put("home", filters=KEPT)
     return "home"
-
-
-def ask(config: str, filter_: selection_pb2.Filter, user: str = "u", **fields: Any) -> pb.RecommendRequest:
-    usual: dict[str, Any] = {"actor": actor(user), "slate_size": N}
-    return pb.RecommendRequest(serving_config=config, filter=filter_, **{**usual, **fields})
-
-
-COMEDIES = named("recent", since=1990.0, liked=["Comedy", "Drama"])
 
 
 def is_recent(item: Mapping[str, Any]) -> bool:
@@ -362,45 +270,3 @@ async def test_the_example_of_the_contract_works_as_pasted(
     request.serving_config += "-contract"
     answer = await recommendation.Recommend(request, timeout=5)
     assert ids(answer) == passing(is_recent)
-
-
-async def test_a_filter_from_a_file_is_one_like_any_other(tmp_path: Path) -> None:
-    folder = tmp_path / "configs"
-    folder.mkdir()
-    content = """
-filters:
-- name: recent
-  expression: year >= $since AND NOT title = "it's"
-  parameters:
-  - {name: since, kind: PARAMETER_KIND_NUMBER}
-"""
-    (folder / "home.yaml").write_text(content)
-    async with running_platform(tmp_path, config_folder=folder) as platform:
-        stub: RecommendationServiceAsyncStub = RecommendationServiceStub(platform.channel)
-        answer = await stub.Recommend(ask("home", named("recent", since=2000.0)), timeout=5)
-        assert ids(answer) == passing(lambda item: (item["year"] or 0) >= 2000)
-
-
-async def test_a_filter_that_does_not_fit_a_new_bundle_is_said_of_the_config_and_to_who_names_it(
-    tmp_path: Path,
-) -> None:
-    async with running_platform(tmp_path) as platform:
-        configs = Configs(platform.channel)
-        stub: RecommendationServiceAsyncStub = RecommendationServiceStub(platform.channel)
-        await configs.put("home", filters=[RECENT, kept("by-id", "id:$ids", ids=TEXTS)])
-        bare = tiny_files(seed=1)
-        del bare[layout.ITEM_ATTRIBUTES]
-        release = publish(tmp_path / "bundles", bare)
-        async with asyncio.timeout(10):
-            while (await stub.Recommend(ask("home", named("by-id", ids=IDS[:3])), timeout=5)).meta.bundle.bundle_id != (
-                release.bundle_id
-            ):
-                await asyncio.sleep(0.05)
-        record = await configs.get("home")
-        assert len(record.problems) == 2, "an attribute each"
-        assert all(problem.startswith("filters[0].expression there is no attribute") for problem in record.problems)
-        said = await refused(stub.Recommend(ask("home", COMEDIES), timeout=5))
-        assert said.startswith("filter.named: there is no attribute")
-        answer = await stub.Recommend(ask("home", named("by-id", ids=IDS[:3])), timeout=5)
-        assert ids(answer) == set(IDS[:3])
-        assert answer_pb2.DEGRADATION_CAUSE_CONFIG_UNFIT not in answer.meta.degradation.causes

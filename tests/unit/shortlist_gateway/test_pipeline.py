@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,64 +11,19 @@ from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import (
     BudgetExceeded,
     BundleMismatch,
-    NotFound,
     NotReady,
     Overloaded,
     UpstreamFailed,
 )
-from shortlist_domain.spread import DiversityMethod, Spread
 from shortlist_domain.stages import ActorKey, Event
 from shortlist_gateway.bundles import ActiveBundle
-from shortlist_gateway.configs.config import Serving, ServingConfig
 from shortlist_gateway.pipeline import Pipeline
-from shortlist_gateway.query import Cause, Level, Outcome, Query, SeenEvents
+from shortlist_gateway.query import Cause, Level, Outcome
 from shortlist_gateway.settings import GatewaySettings
-from shortlist_gateway.slate.rules import Diversity, Pin, Rotation, Rules
 from shortlist_testing.fakes import FakeFeatures, FakeRanking, FakeRetrieval
 from shortlist_testing.running import own_metrics
-from shortlist_testing.tiny_bundle import tiny_bundle
 
-N = 60
-ALICE = ActorKey("", "u/alice")
-NOW_S = 1_700_000_000.0
-
-
-class World:
-    """A pipeline over fakes and a real bundle. Ranking prefers high rows, retrieval low ones."""
-
-    def __init__(self, store: Path) -> None:
-        release = tiny_bundle(store, n_items=N)
-        self.bundle_id = release.bundle_id
-        self.features = FakeFeatures()
-        self.retrieval = FakeRetrieval(range(N), (release.bundle_id,))
-        self.ranking = FakeRanking(lambda row: row / N, (release.bundle_id,))
-        # Fakes answer at once; what a busy machine takes is not what is tested.
-        settings = GatewaySettings(
-            bundle_store=store, read_actor_budget_s=2.0, retrieve_budget_s=2.0, rank_budget_s=2.0
-        )
-        self.bundles = ActiveBundle(BundleStore(store), self.retrieval, self.ranking, own_metrics(), 1.0)
-        self.pipeline = Pipeline(self.features, self.retrieval, self.ranking, self.bundles, settings)
-
-    def item(self, row: int) -> str:
-        return self.bundles.pinned().item_id(row)
-
-    def seen(self, *rows: int) -> None:
-        self.features.events[ALICE] = [Event(self.item(row), 4.0, NOW_S - 60 + i) for i, row in enumerate(rows)]
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
-    await world.bundles.refresh()
-    return world
-
-
-def ask(**changes: object) -> Query:
-    return Query(**{"request_id": "r", "now_s": NOW_S, "actor": ALICE, "slate_size": 3, **changes})  # type: ignore[arg-type]
-
-
-def soon() -> Deadline:
-    return Deadline.after(10.0)
+from .world import ALICE, NOW_S, N, World, ask, soon
 
 
 async def test_a_full_answer_is_in_the_rankers_order_and_says_nothing_is_missing(world: World) -> None:
@@ -260,31 +213,6 @@ async def test_with_everything_seen_the_slate_is_empty_and_says_so(world: World)
     assert slate.reports[-1].outcome is Outcome.SKIPPED
 
 
-async def test_an_allow_list_of_unknown_items_gives_nothing_and_reports_them(world: World) -> None:
-    slate = await world.pipeline.recommend(ask(include_item_ids=("nowhere",)), soon())
-    assert slate.results == []
-    assert Cause.EMPTY_SELECTION in slate.causes
-    assert list(slate.missing_ids) == ["nowhere"]
-
-
-async def test_an_allow_list_holds_even_when_retrieval_is_down(world: World) -> None:
-    world.retrieval.failure = UpstreamFailed("retrieval", "down")
-    chosen = (world.item(4), world.item(8))
-    slate = await world.pipeline.recommend(ask(include_item_ids=chosen), soon())
-    assert {shown.item_id for shown in slate.results} == set(chosen)
-
-
-async def test_exclusion_wins_over_the_allow_list(world: World) -> None:
-    chosen = (world.item(4), world.item(8))
-    slate = await world.pipeline.recommend(ask(include_item_ids=chosen, exclude_item_ids=chosen[:1]), soon())
-    assert [shown.row for shown in slate.results] == [8]
-
-
-async def test_items_below_the_minimum_click_probability_are_left_out(world: World) -> None:
-    slate = await world.pipeline.recommend(ask(minimum_click_probability=57.5 / N), soon())
-    assert [shown.row for shown in slate.results] == [59, 58]
-
-
 async def test_an_unknown_actor_is_answered_in_full(world: World) -> None:
     slate = await world.pipeline.recommend(ask(actor=ActorKey("", "u/nobody")), soon())
     assert len(slate.results) == 3
@@ -312,149 +240,7 @@ async def test_before_any_bundle_nothing_can_be_answered(tmp_path: Path) -> None
         await Pipeline(FakeFeatures(), retrieval, ranking, bundles, settings).recommend(ask(), soon())
 
 
-async def test_similar_items_leave_the_anchors_out_and_are_not_ranked(world: World) -> None:
-    slate = await world.pipeline.similar(ask(item_ids=(world.item(0), "nowhere")), soon())
-    assert [shown.row for shown in slate.results] == [1, 2, 3]
-    assert list(world.retrieval.requests[0].anchor_rows) == [0]
-    assert list(slate.missing_ids) == ["nowhere"]
-    assert world.ranking.requests == []
-    assert slate.level is Level.NONE
-
-
-async def test_similar_items_of_nothing_known_is_not_found(world: World) -> None:
-    with pytest.raises(NotFound, match="nowhere"):
-        await world.pipeline.similar(ask(item_ids=("nowhere",)), soon())
-
-
-async def test_reranking_orders_the_callers_list_and_keeps_unknown_items_last(world: World) -> None:
-    given = (world.item(3), "x", world.item(40), "y", world.item(3))
-    slate = await world.pipeline.rerank(ask(item_ids=given, is_seen_excluded=False), soon())
-    assert [shown.item_id for shown in slate.results] == [world.item(40), world.item(3), "x", "y"]
-    assert list(slate.missing_ids) == ["x", "y"]
-    assert world.retrieval.requests == []
-
-
-async def test_reranking_without_the_ranker_keeps_the_callers_order(world: World) -> None:
-    world.ranking.failure = UpstreamFailed("ranking", "down")
-    given = (world.item(3), world.item(40))
-    slate = await world.pipeline.rerank(ask(item_ids=given, is_seen_excluded=False), soon())
-    assert [shown.item_id for shown in slate.results] == list(given)
-    assert slate.level is Level.FALLBACK
-
-
-UNRANKED = Serving(ServingConfig("cheap", is_ranked=False))
-
-
-async def test_a_config_without_a_ranker_shows_retrievals_order_and_lacks_nothing(world: World) -> None:
-    slate = await world.pipeline.recommend(ask(serving=UNRANKED), soon())
-    assert [shown.row for shown in slate.results] == [0, 1, 2]
-    assert world.ranking.requests == []
-    assert (slate.level, slate.causes, slate.warnings, slate.ranked_fraction) == (Level.NONE, {}, [], 0.0)
-    (rank,) = (report for report in slate.reports if report.stage == "rank")
-    assert (rank.outcome, rank.reason) == (Outcome.SKIPPED, "serving config 'cheap' asks no ranker")
-    assert all(shown.click is None and shown.rating is None for shown in slate.results)
-    assert [shown.score for shown in slate.results] == sorted((s.score for s in slate.results), reverse=True)
-
-
-async def test_without_a_ranker_pins_and_caps_hold_and_pages_follow_each_other(world: World) -> None:
-    pinned = ask(serving=UNRANKED, rules=Rules(pins=(Pin(world.item(40), 1),)))
-    slate = await world.pipeline.recommend(pinned, soon())
-    assert [shown.row for shown in slate.results] == [0, 40, 1]
-    following = replace(pinned, slate_size=6, shown_rows=frozenset((0, 40, 1)))
-    slate = await world.pipeline.recommend(following, soon())
-    assert [shown.row for shown in slate.results] == [2, 3, 4]
-
-
-async def test_without_a_ranker_and_without_retrieval_the_answer_is_static(world: World) -> None:
-    world.retrieval.failure = UpstreamFailed("retrieval", "down")
-    slate = await world.pipeline.recommend(ask(serving=UNRANKED), soon())
-    assert len(slate.results) == 3
-    assert (slate.level, list(slate.causes)) == (Level.STATIC, [Cause.RETRIEVAL_DOWN])
-    assert world.ranking.requests == []
-
-
-async def test_without_a_ranker_the_callers_list_keeps_its_order_and_that_is_said(world: World) -> None:
-    given = (world.item(3), "x", world.item(40), world.item(7))
-    slate = await world.pipeline.rerank(ask(item_ids=given, is_seen_excluded=False, serving=UNRANKED), soon())
-    assert [shown.item_id for shown in slate.results] == [world.item(3), world.item(40), world.item(7), "x"]
-    assert (slate.level, slate.ranked_fraction) == (Level.NONE, 0.0)
-    assert slate.warnings == ["serving_config: 'cheap' asks no ranker; the items keep their order"]
-    assert world.ranking.requests == []
-
-
 async def test_reasons_name_the_event_that_led_to_the_item(world: World) -> None:
     world.seen(7)
     slate = await world.pipeline.recommend(ask(), soon())
     assert slate.results[0].origins[0].anchor_item_id == world.item(7)
-
-
-DIVERSE = Rules(diversity=Diversity(DiversityMethod.DPP, 0.5))
-
-
-async def test_diversity_is_part_of_the_one_call_to_ranking(world: World) -> None:
-    rules = Rules(diversity=DIVERSE.diversity, pins=(Pin(world.item(3), 1),))
-    slate = await world.pipeline.recommend(ask(rules=rules, minimum_click_probability=0.25), soon())
-    (request,) = world.ranking.requests
-    assert request.spread == Spread(DiversityMethod.DPP, 0.5, 2, array("I", [3]), minimum_click_probability=0.25)
-    assert [shown.row for shown in slate.results] == [59, 3, 58]
-    assert slate.level is Level.NONE
-
-
-async def test_without_ranking_there_is_no_diversity_and_the_answer_says_so(world: World) -> None:
-    world.ranking.failure = UpstreamFailed("ranking", "down")
-    slate = await world.pipeline.recommend(ask(rules=DIVERSE), soon())
-    assert [shown.row for shown in slate.results] == [0, 1, 2]
-    assert slate.warnings == ["constraints.diversity: was not applied, since candidates could not be ranked"]
-    assert slate.level is Level.FALLBACK
-
-
-async def test_where_time_is_short_diversity_gives_way_and_the_answer_says_so(world: World) -> None:
-    world.ranking.has_time_to_spread = False
-    slate = await world.pipeline.recommend(ask(rules=DIVERSE), soon())
-    assert [shown.row for shown in slate.results] == [59, 58, 57]
-    assert slate.warnings == ["constraints.diversity: was not applied, since time ran out"]
-
-
-async def test_a_pin_that_retrieval_does_not_propose_is_ranked_and_counts_as_its_last(world: World) -> None:
-    world.retrieval.order = range(10)
-    slate = await world.pipeline.recommend(ask(rules=Rules(pins=(Pin(world.item(40), 2),))), soon())
-    assert [shown.row for shown in slate.results] == [9, 8, 40]
-    (request,) = world.ranking.requests
-    assert list(request.rows) == [*range(10), 40]
-    assert request.retrieval_scores[-1] == request.retrieval_scores[-2]
-    assert slate.results[2].click == pytest.approx(40 / N)
-
-
-async def test_pins_hold_where_every_stage_is_down(world: World) -> None:
-    for stage, name in ((world.features, "f"), (world.retrieval, "r"), (world.ranking, "k")):
-        stage.failure = UpstreamFailed(name, "down")
-    slate = await world.pipeline.recommend(ask(rules=Rules(pins=(Pin(world.item(40), 1),))), soon())
-    assert slate.results[1].row == 40
-    assert slate.level is Level.STATIC
-
-
-async def test_pins_leave_room_among_the_candidates_that_ranking_takes(world: World) -> None:
-    rules = Rules(pins=(Pin(world.item(40), 1), Pin(world.item(41), 2)))
-    await world.pipeline.recommend(ask(rules=rules, candidate_count=2000), soon())
-    assert world.retrieval.requests[0].candidate_count == 1998
-
-
-async def test_without_features_there_is_no_rotation_and_the_answer_says_so(world: World) -> None:
-    world.features.failure = UpstreamFailed("feature-store", "down")
-    slate = await world.pipeline.recommend(ask(rules=Rules(rotation=Rotation(1.0, 60.0))), soon())
-    assert [shown.row for shown in slate.results] == [59, 58, 57]
-    assert slate.warnings[-1] == "constraints.rotation: was not applied, since what was shown is not known"
-
-
-async def test_impressions_are_read_only_where_something_depends_on_them(world: World) -> None:
-    world.features.events[ALICE] = [Event(world.item(59), 1.0, NOW_S, "impression"), Event(world.item(7), 4.0, NOW_S)]
-    plain = await world.pipeline.recommend(ask(), soon())
-    rotated = await world.pipeline.recommend(ask(rules=Rules(rotation=Rotation(1.0, 60.0))), soon())
-    named = await world.pipeline.recommend(ask(seen_by=(SeenEvents(frozenset({"impression"})),)), soon())
-    assert [[shown.row for shown in slate.results] for slate in (plain, rotated, named)] == [
-        [59, 58, 57],
-        [58, 57, 56],
-        [58, 57, 56],
-    ]
-    assert all(list(request.actor.history_rows) == [7] for request in world.retrieval.requests)
-    assert all(request.actor.numbers["user_count"] == 1.0 for request in world.retrieval.requests)

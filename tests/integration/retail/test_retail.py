@@ -1,4 +1,4 @@
-"""Google Retail's own client, pointed at a gateway."""
+"""Predict of Google Retail, by its own client, and what goes beside answers."""
 
 from __future__ import annotations
 
@@ -8,104 +8,23 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
-import pytest_asyncio
 from google.api_core import exceptions
-from google.cloud import retail_v2
-from google.cloud.retail_v2.services.prediction_service.transports import PredictionServiceGrpcTransport
-from google.cloud.retail_v2.services.user_event_service.transports import UserEventServiceGrpcTransport
-from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from shortlist.common.v1.selection_pb2 import Constraints, Diversity
 from shortlist.gateway.v1 import serving_config_service_pb2 as configs_pb
 from shortlist.gateway.v1.serving_config_service_pb2_grpc import ServingConfigServiceStub
 from shortlist_client import AsyncClient, rating
-from shortlist_domain.deadline import Deadline
-from shortlist_domain.stages import ActorKey, ActorState
-from shortlist_gateway.retail.events import EVENT_TYPES
 from shortlist_gateway.retail.messages import SERVICES, PredictRequest, UserEvent, WriteUserEventRequest
-from shortlist_testing.platform import Platform, running_platform
-from shortlist_testing.tiny_bundle import item_ids
+from shortlist_testing.platform import Platform
+
+from .calls import CATALOG, CONFIG, CONFIG_FORM, ITEMS, README, SIMILAR, Retail, home, ids, seen
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-ITEMS = item_ids(60)
-README = Path(__file__).parents[2] / "protos/README.md"
-CATALOG = "projects/shop/locations/global/catalogs/default_catalog"
-CONFIG = f"{CATALOG}/servingConfigs/default"
-CONFIG_FORM = "projects/*/locations/*/catalogs/*/servingConfigs/*"
-SIMILAR = f"{CATALOG}/servingConfigs/similar-items"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("SHORTLIST_GATEWAY_IS_RETAIL_SERVED", "true")
-        environment.setenv("SHORTLIST_GATEWAY_RETAIL_EVENT_VALUES", '{"purchase-complete": 5}')
-        async with running_platform(tmp_path_factory.mktemp("platform")) as platform:
-            yield platform
-
-
-class Retail:
-    """The clients of one channel, called from another thread: they block."""
-
-    def __init__(self, channel: grpc.Channel) -> None:
-        self._channel = channel
-        self._prediction = retail_v2.PredictionServiceClient(transport=PredictionServiceGrpcTransport(channel=channel))
-        self._events = retail_v2.UserEventServiceClient(transport=UserEventServiceGrpcTransport(channel=channel))
-
-    async def predict(self, event: dict[str, Any], placement: str = CONFIG, **fields: Any) -> Any:
-        request = {"placement": placement, "user_event": event, **fields}
-        return await asyncio.to_thread(self._prediction.predict, request=request)
-
-    async def write(self, event: dict[str, Any], parent: str = CATALOG, **fields: Any) -> Any:
-        request = {"parent": parent, "user_event": event, **fields}
-        return await asyncio.to_thread(self._events.write_user_event, request=request)
-
-    async def trailing(self, method: str, request: Any) -> dict[str, Any]:
-        """Call as the client does, and return what its answers have no field for."""
-
-        def call() -> dict[str, Any]:
-            stub: grpc.UnaryUnaryMultiCallable[Any, bytes] = self._channel.unary_unary(
-                method, request_serializer=type(request).SerializeToString
-            )
-            _, done = stub.with_call(request, timeout=5)
-            return {key: json.loads(value) for key, value in done.trailing_metadata() if key != TOKEN}
-
-        return await asyncio.to_thread(call)
-
-
-TOKEN = "shortlist-consistency-token"
-
-
-@pytest.fixture(scope="module")
-def retail(platform: Platform) -> Iterator[Retail]:
-    with grpc.insecure_channel(platform.address) as channel:
-        yield Retail(channel)
-
-
-def seen(*item_ids: str, event_type: str = "detail-page-view", **fields: Any) -> dict[str, Any]:
-    details = [{"product": {"id": item_id}} for item_id in item_ids]
-    return {"event_type": event_type, "visitor_id": "v1", "product_details": details, **fields}
-
-
-def home(**fields: Any) -> dict[str, Any]:
-    return {"event_type": "home-page-view", "visitor_id": "v1", **fields}
-
-
-async def stored(platform: Platform, visitor_id: str, tenant: str = "") -> ActorState:
-    key = ActorKey(tenant, f"v/{visitor_id}")
-    return await platform.service.features.store().read_actor(key, 0, Deadline.after(2.0))
-
-
-def ids(answer: Any) -> list[str]:
-    return [result.id for result in answer.results]
 
 
 async def test_predict_is_recommend(platform: Platform, retail: Retail) -> None:
@@ -233,60 +152,6 @@ async def test_a_placement_names_a_serving_config(retail: Retail) -> None:
         await retail.predict(home(), placement=f"{CATALOG}/servingConfigs/other")
 
 
-async def test_a_written_event_is_in_the_next_answer(platform: Platform, retail: Retail) -> None:
-    first = ids(await retail.predict(home(visitor_id="w1")))
-    kept = await retail.write(seen(first[0], visitor_id="w1"))
-    assert kept.product_details[0].product.id == first[0]
-    assert first[0] not in ids(await retail.predict(home(visitor_id="w1")))
-    async with AsyncClient(platform.address) as client:
-        ours = await client.recommend(visitor_id="w1")
-    assert ours.meta.actor_known
-
-
-@pytest.mark.parametrize("event_type", ["detail-page-view", "add-to-cart", "purchase-complete"])
-async def test_event_types_become_ours(platform: Platform, retail: Retail, event_type: str) -> None:
-    await retail.write(seen(ITEMS[0], ITEMS[1], event_type=event_type, visitor_id=event_type))
-    actor = await stored(platform, event_type)
-    assert set(actor.item_ids) == {ITEMS[0], ITEMS[1]}
-    assert set(actor.event_types) == {EVENT_TYPES[event_type]}
-    assert actor.values.tolist() == [5.0 if event_type == "purchase-complete" else 1.0] * 2
-
-
-async def test_repeating_an_event_with_its_time_is_harmless(platform: Platform, retail: Retail) -> None:
-    event = seen(ITEMS[0], visitor_id="twice", event_time=Timestamp(seconds=1_700_000_000))
-    for _ in range(2):
-        await retail.write(event)
-    async with AsyncClient(platform.address) as client:
-        written = await client.write_events([rating(ITEMS[1], 1.0)], visitor_id="twice")
-        assert written.written == 1
-    actor = await stored(platform, "twice")
-    assert list(actor.item_ids) == [ITEMS[0], ITEMS[1]]
-
-
-async def test_a_catalogue_is_a_tenant(platform: Platform, retail: Retail) -> None:
-    other = CATALOG.replace("default_catalog", "music")
-    await retail.write(seen(ITEMS[3], visitor_id="t1"), parent=other)
-    assert (await stored(platform, "t1", tenant="music")).known
-    assert not (await stored(platform, "t1")).known
-    answer = await retail.predict(home(visitor_id="t1"), placement=f"{other}/servingConfigs/default")
-    assert ITEMS[3] not in ids(answer)
-
-
-async def test_the_attribution_token_comes_back_with_an_event(platform: Platform, retail: Retail) -> None:
-    answer = await retail.predict(home(visitor_id="a1"))
-    assert answer.attribution_token
-    shown = seen(answer.results[0].id, visitor_id="a1", attribution_token=answer.attribution_token)
-    kept = await retail.write(shown)
-    assert kept.attribution_token == answer.attribution_token
-    assert list((await stored(platform, "a1")).item_ids) == [answer.results[0].id]
-    for broken in ({"attribution_token": "forged"}, {"visitor_id": "another"}):
-        with pytest.raises(exceptions.InvalidArgument, match=r"user_event\.attribution_token"):
-            await retail.write(shown | broken)
-        with pytest.raises(exceptions.InvalidArgument, match=r"user_event\.attribution_token"):
-            await retail.predict(shown | broken)
-    assert (await retail.predict(shown)).results, "one that is right is context like the rest of the event"
-
-
 async def test_what_retails_answers_have_no_field_for_is_in_trailing_metadata(
     platform: Platform, retail: Retail
 ) -> None:
@@ -358,28 +223,6 @@ async def test_what_is_wrong_with_predict_is_named_in_retails_words(
     with pytest.raises(exceptions.InvalidArgument) as caught:
         await retail.predict(event, **fields)
     assert said in caught.value.message
-
-
-@pytest.mark.parametrize(
-    ("event", "fields", "said"),
-    [
-        (seen(ITEMS[0]), {"parent": CONFIG}, "parent: is"),
-        (seen(ITEMS[0]), {"parent": ""}, "parent: is ''; it must be projects/*/locations/*/catalogs/*"),
-        (seen(ITEMS[0], event_type="home-page-view"), {}, "user_event.event_type: is 'home-page-view'"),
-        (seen(ITEMS[0]), {"write_async": True}, "write_async: DURABILITY_QUEUED is not honoured"),
-        (seen(), {}, "user_event.product_details: is required"),
-        (seen(ITEMS[0], "a\x00"), {}, "user_event.product_details[1].product.id: has the control character"),
-        (seen(ITEMS[0], attributes={"a": {"text": ["x"]}}), {}, "user_event.attributes: are not kept"),
-        (seen(ITEMS[0], event_time=Timestamp(seconds=9_999_999_999)), {}, "user_event.event_time: lies"),
-    ],
-)
-async def test_what_is_wrong_with_an_event_is_named_and_nothing_is_written(
-    platform: Platform, retail: Retail, event: dict[str, Any], fields: dict[str, Any], said: str
-) -> None:
-    with pytest.raises(exceptions.InvalidArgument) as caught:
-        await retail.write(event | {"visitor_id": "bad"}, **fields)
-    assert said in caught.value.message
-    assert not (await stored(platform, "bad")).known
 
 
 async def test_health_and_reflection_know_both_services(platform: Platform) -> None:
