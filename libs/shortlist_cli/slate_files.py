@@ -41,6 +41,7 @@ COLUMNS: dict[str, Any] = {
     "degradation_causes": pl.List(pl.String),
     "logged_share": pl.Float64,
     "serving_config_version": pl.Int64,
+    "is_variant_forced": pl.Boolean,
 }
 """The columns of schema version 1; the four lists of a slate are as long as each other. See ``slate_record.proto``."""
 
@@ -150,6 +151,7 @@ def _row(record: SlateRecord) -> tuple[object, ...]:
         [_name(DegradationCause, cause, "DEGRADATION_CAUSE_") for cause in record.degradation_causes],
         record.logged_share,
         record.serving_config_version,
+        record.is_variant_forced,
     )
 
 

@@ -107,6 +107,9 @@ class RecommendFields(Selected, Surrounded, total=False):
     validate_only: bool
     """Whether the request is only checked: the answer has no results."""
 
+    experiment_override: str
+    """Variant that answers, as ``experiment:variant``, instead of the one that the actor falls to."""
+
 
 class RerankFields(Shown, Surrounded, total=False):
     """Arguments of ``rerank_items`` beside the items and the user."""
@@ -164,6 +167,7 @@ def recommend_request(tenant: str, user_id: str, fields: RecommendFields) -> Rec
         item_fields=fields.get("item_fields", ()),
         consistency_token=fields.get("consistency_token", ""),
         validate_only=fields.get("validate_only", False),
+        experiment_override=fields.get("experiment_override", ""),
         debug_level=DEBUG_LEVEL_FULL if fields.get("debug", False) else DEBUG_LEVEL_UNSPECIFIED,
     )
 

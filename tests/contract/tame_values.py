@@ -60,7 +60,8 @@ def tame_values(bundle_id: str) -> Mapping[str, Values]:
         **dict.fromkeys(("item_id", "Pin.item_id"), IDS),
         **dict.fromkeys(("item_ids", "exclude_item_ids"), ids),
         "include_item_ids": st.just([]) | ids,
-        **dict.fromkeys(("session_id", "surface", "experiment_override", "named", "debug_level"), st.none()),
+        **dict.fromkeys(("session_id", "surface", "named", "debug_level"), st.none()),
+        "experiment_override": seldom("e:a"),
         **dict.fromkeys(("item_ids_in_view", "heads", "variants"), st.just([])),
         **dict.fromkeys(
             ("consistency_token", "attribution_token", "resume_token"), st.sampled_from([None] * 9 + ["t"])

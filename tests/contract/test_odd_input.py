@@ -180,7 +180,6 @@ async def test_odd_ids_are_served_like_any_other(
             "filter.on_empty",
             {"filter": selection_pb2.Filter(expression="", on_empty=selection_pb2.EMPTY_POLICY_FALLBACK_CONFIG)},
         ),
-        ("experiment_override", {"experiment_override": "a:b"}),
         ("debug_level", {"debug_level": 2}),
         ("context.item_ids_in_view", {"context": actor_pb2.Context(item_ids_in_view=["a"])}),
         (

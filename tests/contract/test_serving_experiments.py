@@ -13,22 +13,17 @@ import pytest
 import pytest_asyncio
 
 from shortlist.common.v1 import actor_pb2
-from shortlist.common.v1.slate_record_pb2 import SlateRecord
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
-from shortlist.gateway.v1 import serving_config_service_pb2 as configs_pb
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
-from shortlist.gateway.v1.token_claims_pb2 import AttributionClaims
 from shortlist_domain.deadline import Deadline
-from shortlist_gateway.seals import Keyring, Purpose
 from shortlist_testing.platform import Platform, running_platform
 from shortlist_testing.tiny_bundle import item_ids
 
 from .config_calls import Configs
+from .experiments import KEY, claims_of, experiment, record_of
 from .questions import actor, ask, causes, refused
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-KEY = "a key that this test knows of"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -41,16 +36,6 @@ async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pl
 @pytest.fixture
 def stub(platform: Platform) -> Any:
     return RecommendationServiceStub(platform.channel)
-
-
-def experiment(name: str, **variants: tuple[int, str]) -> configs_pb.ServingExperiment:
-    return configs_pb.ServingExperiment(
-        name=name,
-        variants=[
-            configs_pb.ServingVariant(name=variant, weight=weight, serving_config=config)
-            for variant, (weight, config) in variants.items()
-        ],
-    )
 
 
 async def variants_of(stub: Any, name: str, users: range) -> dict[int, tuple[str, str]]:
@@ -119,23 +104,14 @@ async def test_the_variant_stands_in_the_answer_its_token_and_its_record(
     await configs.put(f"{name}-b", slate_size=2)
     record = await configs.get(f"{name}-b")
     await configs.put(name, experiment=experiment("said", b=(1, f"{name}-b")))
-    store = platform.service.features.store()
-    for entry in await store.take_slates("test", 10_000, Deadline.after(5.0)):
-        await store.confirm_slates([entry.entry_id], Deadline.after(5.0))
     answer = await stub.Recommend(ask("u1", serving_config=name))
-    assert list(answer.meta.variants) == ["said:b"]
+    assert (list(answer.meta.variants), answer.meta.is_variant_forced) == (["said:b"], False)
     assert (answer.meta.serving_config, answer.meta.serving_config_version) == (f"{name}-b", record.version)
     assert len(answer.results) == 2
-    raw = Keyring([KEY]).open(Purpose.ATTRIBUTION, answer.meta.attribution_token)
-    claims = AttributionClaims.FromString(raw)
+    claims = claims_of(answer)
     said = (claims.serving_config, claims.serving_config_version, list(claims.variants))
     assert said == (f"{name}-b", record.version, ["said:b"])
-    logged = None
-    async with asyncio.timeout(10):
-        while logged is None or logged.slate_id != answer.meta.slate_id:
-            for entry in await store.take_slates("test", 1, Deadline.after(5.0)):
-                await store.confirm_slates([entry.entry_id], Deadline.after(5.0))
-                logged = SlateRecord.FromString(entry.record or b"")
+    logged = await record_of(platform, answer)
     said = (logged.serving_config, logged.serving_config_version, list(logged.variants))
     assert said == (f"{name}-b", record.version, ["said:b"])
     following = await stub.RecommendNext(pb.RecommendNextRequest(next_token=answer.meta.next_token))
@@ -196,12 +172,6 @@ async def test_visitors_tenants_and_requests_without_an_actor_are_divided_too(
     assert {variants[0] for variants in first} == {"all:a", "all:b"}
     reranked = pb.RerankItemsRequest(actor=actor("u1"), item_ids=items, serving_config=name)
     assert list((await stub.RerankItems(reranked)).meta.variants) == [await variant(actor=actor("u1"))]
-
-
-async def test_forcing_a_variant_is_not_honoured_yet(configs: Configs, stub: Any, name: str) -> None:
-    await configs.put(name, experiment=experiment("e", a=(1, "")))
-    said = await refused(stub.Recommend(ask("u1", serving_config=name, experiment_override="e:a")))
-    assert "experiment_override: is not honoured" in said
 
 
 async def test_a_variant_that_cannot_answer_is_replaced_and_that_is_declared(

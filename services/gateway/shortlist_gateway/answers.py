@@ -61,6 +61,7 @@ def meta(slate: Slate, query: Query) -> answer_pb2.AnswerMeta:
         serving_config=query.serving.config.name,
         serving_config_version=query.serving.config.version,
         variants=query.serving.variants,
+        is_variant_forced=query.serving.is_forced,
         bundle=bundle(slate.catalogue),
         missing_ids=list(slate.missing_ids),
         warnings=slate.warnings,

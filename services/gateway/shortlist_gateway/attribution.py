@@ -45,6 +45,7 @@ class Attribution:
             actor_id=actor.actor_id if actor else "",
             serving_config=meta.serving_config,
             variants=meta.variants,
+            is_variant_forced=meta.is_variant_forced,
             bundle_id=meta.bundle.bundle_id,
             item_ids=[result.item_id for result in results],
             first_rank=results[0].rank if results else 0,

@@ -33,7 +33,8 @@ def compare_queries(request: pb.CompareBundlesRequest, now_s: float, choice: Ser
     checks.unsupported(request.request, "request.", ("validate_only", "bundle_id", "request_id"))
     checks.done()
     read = partial(recommend_query, request.request, now_s)
-    query = within("request", lambda: choice.query(request.request.serving_config, read))
+    name, forced = request.request.serving_config, request.request.experiment_override
+    query = within("request", lambda: choice.query(name, read, forced))
     base = replace(
         query,
         bundle_id=request.base_bundle_id,

@@ -72,6 +72,7 @@ class Continuation:
             serving_config_version=query.serving.config.version,
             variants=query.serving.variants,
             is_fallback=query.serving.is_fallback,
+            is_variant_forced=query.serving.is_forced,
         )
         meta.next_token = self._keyring.seal(Purpose.CONTINUATION, claims.SerializeToString())
         meta.next_token_expire_time.CopyFrom(Timestamp(seconds=int(query.now_s + self._ttl_s)))
@@ -101,7 +102,9 @@ class Continuation:
         self._check_time(claims, now_s)
         # As of the first page, so that hours and ages are those that the first page was made with.
         name = claims.serving_config or base.serving_config
-        answered = Answered(name, claims.serving_config_version, claims.variants, claims.is_fallback)
+        answered = Answered(
+            name, claims.serving_config_version, claims.variants, claims.is_fallback, claims.is_variant_forced
+        )
         serving = resumed(answered, base.serving_config)
         try:
             query = self._read(base, claims.started_s, serving)

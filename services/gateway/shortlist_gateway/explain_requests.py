@@ -56,7 +56,11 @@ def explain_queries(
             moment_s, chance_id = claims.made_ms / 1000, claims.request_id
             _take_over(checks, base, claims)
             answered = Answered(
-                claims.serving_config, claims.serving_config_version, claims.variants, claims.is_fallback
+                claims.serving_config,
+                claims.serving_config_version,
+                claims.variants,
+                claims.is_fallback,
+                claims.is_variant_forced,
             )
             serving = choice.resumed(answered)
     elif not request.HasField("request"):
@@ -64,7 +68,8 @@ def explain_queries(
     what_if = _what_if(checks, request)
     checks.done()
     read = partial(recommend_query, base, moment_s)
-    query = within("request", lambda: read(serving) if serving else choice.query(base.serving_config, read))
+    forced = base.experiment_override
+    query = within("request", lambda: read(serving) if serving else choice.query(base.serving_config, read, forced))
     query = replace(
         query,
         filter=moved(query.filter, "request"),
@@ -130,6 +135,9 @@ def _take_over(checks: Checks, base: pb.RecommendRequest, claims: AttributionCla
         checks.wrong("request.actor", "is not the token's; leave it unset")
     if base.serving_config not in ("", claims.serving_config):
         checks.wrong("request.serving_config", f"is not the token's, {claims.serving_config}; leave it unset")
+    if base.experiment_override not in ("", *claims.variants):
+        said = ", ".join(claims.variants) or "none"
+        checks.wrong("request.experiment_override", f"is not the token's variant, {said}; leave it unset")
     if base.bundle_id not in ("", claims.bundle_id):
         checks.wrong("request.bundle_id", f"is not the token's, {claims.bundle_id}; leave it unset")
     kind, _, name = claims.actor_id.partition("/")

@@ -30,7 +30,6 @@ def recommend_query(request: pb.RecommendRequest, now_s: float, serving: Serving
     """
     checks = Checks()
     narrowing = Narrowing(serving, checks)
-    checks.unsupported(request, "", ("experiment_override",))
     if not 0 <= request.candidate_count <= MAX_CANDIDATES:
         checks.wrong("candidate_count", f"is {request.candidate_count}; it must be in [0, {MAX_CANDIDATES}]")
     if request.debug_level not in (pb.DEBUG_LEVEL_UNSPECIFIED, pb.DEBUG_LEVEL_FULL):

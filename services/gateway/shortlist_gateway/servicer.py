@@ -84,7 +84,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         self, request: pb.RecommendRequest, deadline: Deadline, logged_as: str
     ) -> pb.RecommendResponse:
         read = functools.partial(recommend_query, request, self._clock())
-        query = self._choice.query(request.serving_config, read)
+        query = self._choice.query(request.serving_config, read, request.experiment_override)
         if request.validate_only:
             return pb.RecommendResponse(meta=self._dry(query))
         slate, query = await self._choice.answer(query, read, lambda q: self._pipeline.recommend(q, deadline))

@@ -94,6 +94,7 @@ class SlateLog:
             serving_config=meta.serving_config,
             serving_config_version=meta.serving_config_version,
             variants=meta.variants,
+            is_variant_forced=meta.is_variant_forced,
             candidate_digest=hashlib.sha256(array("I", candidate_rows).tobytes()).digest(),
             candidate_count=len(candidate_rows),
             items=[

@@ -168,7 +168,7 @@ RECOMMEND = Rpc(
         FIELDS,
         Case({"debug_level": 2}, "debug_level", "DEBUG_LEVEL_FULL (1) is the only one"),
         Case({"candidate_count": 2001}, "candidate_count", "it must be in [0, 2000]"),
-        Case({"experiment_override": "a:b"}, "experiment_override", UNHONOURED),
+        Case({"experiment_override": "a:b"}, "experiment_override", "has no experiment"),
     ],
 )
 WITHOUT_RANKING = {"minimum_click_probability": 0.5, "diversity": {}, "exploration": {"slots": 1}}

@@ -107,6 +107,7 @@ def test_a_slate_is_a_row_with_everything_that_was_logged(tmp_path: Path, log: L
         bundle_id="b",
         serving_config="default",
         serving_config_version=7,
+        is_variant_forced=True,
         variants=["blue"],
         candidate_digest=bytes(range(32)),
         candidate_count=500,
@@ -144,6 +145,7 @@ def test_a_slate_is_a_row_with_everything_that_was_logged(tmp_path: Path, log: L
         "degradation_causes": ["RANKING_PARTIAL"],
         "logged_share": 0.1,
         "serving_config_version": 7,
+        "is_variant_forced": True,
     }
     assert table["item_ids"].to_list()[1] == []
 

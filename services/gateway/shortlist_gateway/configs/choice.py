@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from shortlist.common.v1 import selection_pb2
-from shortlist_domain.errors import Expired, NotFound, NotReady
+from shortlist_domain.errors import Expired, InvalidRequest, NotFound, NotReady, Violation
 from shortlist_domain.stages import ActorKey
 from shortlist_gateway.configs.config import Answered, Experiment, Serving, ServingConfig, Variant
 from shortlist_gateway.configs.held import Origin
@@ -27,15 +27,23 @@ class ServingChoice:
     def __init__(self, configs: ServingConfigs) -> None:
         self._configs = configs
 
-    def query(self, name: str, read: Read) -> Query:
+    def query(self, name: str, read: Read, forced: str = "") -> Query:
         """Return the query of a request that names the config ``name``.
+
+        Args:
+            name: Config by name.
+            read: Reads the request.
+            forced: Variant that answers, as ``experiment:variant``; empty: the one that the actor falls to.
 
         Raises:
             NotFound: There is no such config.
             NotReady: It cannot be used, or is not known yet.
-            InvalidRequest: What ``read`` finds, under any variant that has a weight.
+            InvalidRequest: What ``read`` finds, under any variant that has a weight, or under the forced one; there is
+                no variant ``forced``.
         """
         config = self._configs.config(name)
+        if forced:
+            return self._forced(config, read, forced)
         if config.experiment is None:
             return read(Serving(config, warnings=self._unread(config)))
         experiment = config.experiment
@@ -75,6 +83,7 @@ class ServingChoice:
             tuple(answered.variants),
             is_strict=False,
             is_fallback=answered.is_fallback,
+            is_forced=answered.is_forced,
             warnings=warnings,
             asked_filters=named.filters if named is not None else {},
         )
@@ -123,6 +132,19 @@ class ServingChoice:
             query = replace(read(serving), request_id=query.request_id)
             slate = await run(query)
         return slate, query
+
+    def _forced(self, config: ServingConfig, read: Read, forced: str) -> Query:
+        experiment = config.experiment
+        variants = {f"{experiment.name}:{one.name}": one for one in experiment.variants} if experiment else {}
+        if experiment is not None and forced in variants:
+            return read(replace(self._variant(config, experiment, variants[forced]), is_forced=True))
+        there_are = f"has {', '.join(map(repr, variants))}" if variants else "has no experiment"
+        wrong = Violation("experiment_override", f"is {forced[:140]!r}; serving config {config.name!r} {there_are}")
+        try:
+            read(Serving(config))  # what else is wrong is named with it
+        except InvalidRequest as error:
+            raise InvalidRequest(wrong, *error.violations) from error
+        raise InvalidRequest(wrong)
 
     def _variant(self, config: ServingConfig, experiment: Experiment, variant: Variant) -> Serving:
         applied = (f"{experiment.name}:{variant.name}",)

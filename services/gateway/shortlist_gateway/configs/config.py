@@ -107,6 +107,9 @@ class Serving:
     is_fallback: bool = False
     """Whether it answers where another config left nothing to show: without the request's filter."""
 
+    is_forced: bool = False
+    """Whether the request itself named the variant."""
+
     warnings: tuple[str, ...] = ()
     """What there is to say of the choice."""
 
@@ -133,6 +136,8 @@ class Answered(NamedTuple):
     """Experiment variants that applied."""
 
     is_fallback: bool
+    is_forced: bool
+    """Whether the request itself named the variant."""
 
 
 BUILT_IN = ServingConfig(DEFAULT, message=pb.ServingConfig(name=DEFAULT))

@@ -189,7 +189,7 @@ class StageReport(_message.Message):
     def __init__(self, stage: _Optional[str] = ..., outcome: _Optional[_Union[StageOutcome, str]] = ..., reason: _Optional[str] = ..., budget: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., spent: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., items_in: _Optional[int] = ..., items_out: _Optional[int] = ...) -> None: ...
 
 class AnswerMeta(_message.Message):
-    __slots__ = ("request_id", "slate_id", "attribution_token", "serving_config", "variants", "bundle", "missing_ids", "warnings", "degradation", "stages", "next_token", "actor_known", "next_token_expire_time", "serving_config_version")
+    __slots__ = ("request_id", "slate_id", "attribution_token", "serving_config", "variants", "bundle", "missing_ids", "warnings", "degradation", "stages", "next_token", "actor_known", "next_token_expire_time", "serving_config_version", "is_variant_forced")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     SLATE_ID_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTION_TOKEN_FIELD_NUMBER: _ClassVar[int]
@@ -204,6 +204,7 @@ class AnswerMeta(_message.Message):
     ACTOR_KNOWN_FIELD_NUMBER: _ClassVar[int]
     NEXT_TOKEN_EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     SERVING_CONFIG_VERSION_FIELD_NUMBER: _ClassVar[int]
+    IS_VARIANT_FORCED_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     slate_id: str
     attribution_token: str
@@ -218,4 +219,5 @@ class AnswerMeta(_message.Message):
     actor_known: bool
     next_token_expire_time: _timestamp_pb2.Timestamp
     serving_config_version: int
-    def __init__(self, request_id: _Optional[str] = ..., slate_id: _Optional[str] = ..., attribution_token: _Optional[str] = ..., serving_config: _Optional[str] = ..., variants: _Optional[_Iterable[str]] = ..., bundle: _Optional[_Union[Bundle, _Mapping]] = ..., missing_ids: _Optional[_Iterable[str]] = ..., warnings: _Optional[_Iterable[str]] = ..., degradation: _Optional[_Union[Degradation, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[StageReport, _Mapping]]] = ..., next_token: _Optional[str] = ..., actor_known: _Optional[bool] = ..., next_token_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., serving_config_version: _Optional[int] = ...) -> None: ...
+    is_variant_forced: bool
+    def __init__(self, request_id: _Optional[str] = ..., slate_id: _Optional[str] = ..., attribution_token: _Optional[str] = ..., serving_config: _Optional[str] = ..., variants: _Optional[_Iterable[str]] = ..., bundle: _Optional[_Union[Bundle, _Mapping]] = ..., missing_ids: _Optional[_Iterable[str]] = ..., warnings: _Optional[_Iterable[str]] = ..., degradation: _Optional[_Union[Degradation, _Mapping]] = ..., stages: _Optional[_Iterable[_Union[StageReport, _Mapping]]] = ..., next_token: _Optional[str] = ..., actor_known: _Optional[bool] = ..., next_token_expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., serving_config_version: _Optional[int] = ..., is_variant_forced: _Optional[bool] = ...) -> None: ...
