@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from shortlist.gateway.v1 import serving_config_service_pb2 as pb
+    from shortlist_client.configs import ServingConfigs
 
 app = typer.Typer(no_args_is_help=True, help="Look at serving configs, put them, roll them back.")
 
@@ -24,7 +25,6 @@ Expected = Annotated[
     typer.Option(help="Version that is to be replaced; 0: there must be none. Another one there: nothing is changed."),
 ]
 _ADDRESS = "127.0.0.1:50051"
-_CALL_S = 5.0
 
 
 class Form(StrEnum):
@@ -42,10 +42,8 @@ def list_configs(address: Address = _ADDRESS) -> None:
     """
     from rich.console import Console
 
-    from shortlist.gateway.v1 import serving_config_service_pb2 as pb
-
-    with _configs(address) as stub:
-        found = stub.ListServingConfigs(pb.ListServingConfigsRequest(), timeout=_CALL_S)
+    with _configs(address) as configs:
+        found = configs.list()
     console = Console()
     console.print(_table(found.records))
     for record in found.records:
@@ -73,11 +71,8 @@ def get(
     import yaml
     from google.protobuf.json_format import MessageToDict
 
-    from shortlist.gateway.v1 import serving_config_service_pb2 as pb
-
-    with _configs(address) as stub:
-        request = pb.GetServingConfigRequest(name=name, version=version)
-        record = stub.GetServingConfig(request, timeout=_CALL_S).record
+    with _configs(address) as configs:
+        record = configs.get(name, version=version).record
     content = MessageToDict(record.config, preserving_proto_field_name=True)
     if form is Form.JSON:
         typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
@@ -102,16 +97,14 @@ def put(
     """
     from google.protobuf.json_format import ParseError
 
-    from shortlist.gateway.v1 import serving_config_service_pb2 as pb
     from shortlist_gateway.configs.files import read_message
 
     try:
         config = read_message(file)
     except (OSError, ValueError, TypeError, ParseError) as error:
         _fail(f"{file}: {error}")
-    request = pb.PutServingConfigRequest(config=config, expected_version=expected_version, validate_only=validate_only)
-    with _configs(address) as stub:
-        record = stub.PutServingConfig(request, timeout=_CALL_S).record
+    with _configs(address) as configs:
+        record = configs.put(config, expected_version=expected_version, validate_only=validate_only).record
     _say(record, is_dry=validate_only)
 
 
@@ -121,11 +114,8 @@ def delete(name: Name, expected_version: Expected = None, address: Address = _AD
 
     Example: shortlist configs delete home
     """
-    from shortlist.gateway.v1 import serving_config_service_pb2 as pb
-
-    with _configs(address) as stub:
-        request = pb.DeleteServingConfigRequest(name=name, expected_version=expected_version)
-        stub.DeleteServingConfig(request, timeout=_CALL_S)
+    with _configs(address) as configs:
+        configs.delete(name, expected_version=expected_version)
     typer.echo(f"{name} is deleted")
 
 
@@ -137,11 +127,8 @@ def history(name: Name, address: Address = _ADDRESS) -> None:
     """
     from rich.console import Console
 
-    from shortlist.gateway.v1 import serving_config_service_pb2 as pb
-
-    with _configs(address) as stub:
-        request = pb.ListServingConfigVersionsRequest(name=name)
-        found = stub.ListServingConfigVersions(request, timeout=_CALL_S)
+    with _configs(address) as configs:
+        found = configs.versions(name)
     Console().print(_table(found.records, is_history=True))
 
 
@@ -160,26 +147,21 @@ def rollback(
 
       shortlist configs rollback home --version 7
     """
-    from shortlist.gateway.v1 import serving_config_service_pb2 as pb
-
-    request = pb.RollbackServingConfigRequest(
-        name=name, version=version, expected_version=expected_version, validate_only=validate_only
-    )
-    with _configs(address) as stub:
-        record = stub.RollbackServingConfig(request, timeout=_CALL_S).record
-    _say(record, is_dry=validate_only)
+    with _configs(address) as configs:
+        back = configs.rollback(name, version=version, expected_version=expected_version, validate_only=validate_only)
+    _say(back.record, is_dry=validate_only)
 
 
 @contextmanager
-def _configs(address: str) -> Iterator[Any]:
-    """Lend a stub; what the gateway refuses ends the command with its words."""
+def _configs(address: str) -> Iterator[ServingConfigs]:
+    """Lend the configs of a gateway; what it refuses ends the command with its words."""
     import grpc
 
-    from shortlist.gateway.v1.serving_config_service_pb2_grpc import ServingConfigServiceStub
+    from shortlist_client import Client
 
-    with grpc.insecure_channel(address) as channel:
+    with Client(address) as client:
         try:
-            yield ServingConfigServiceStub(channel)
+            yield client.serving_configs
         except grpc.RpcError as error:
             _fail(f"{address} answered {error.code().name}: {error.details()}")
 

@@ -24,31 +24,31 @@ from shortlist.gateway.v1.recommendation_service_pb2 import (
     SimilarUsersResponse,
 )
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
+from shortlist.gateway.v1.serving_config_service_pb2_grpc import ServingConfigServiceStub
 from shortlist_client import messages
-from shortlist_client.bearer import async_bearer
-from shortlist_client.connection import Retries, Token, check_token
-from shortlist_client.messages import (
-    BATCH_TIMEOUT_S,
-    DEFAULT_TIMEOUT_S,
-    RESUME_PAUSE_S,
-    RESUMES,
+from shortlist_client.arguments import (
     BatchFields,
     CompareFields,
     ExplainFields,
     RecommendFields,
     RerankFields,
     SimilarFields,
-    Surrounded,
+    SimilarUsersFields,
     WriteFields,
 )
+from shortlist_client.bearer import async_bearer
+from shortlist_client.configs import AsyncServingConfigs
+from shortlist_client.connection import Retries, Token, check_token
+from shortlist_client.timeouts import BATCH_TIMEOUT_S, DEFAULT_TIMEOUT_S, RESUME_PAUSE_S, RESUMES
 
 
 class AsyncClient:
     """Calls a Shortlist gateway. One object serves many tasks; make it once and keep it.
 
-    Every call has a deadline, and is repeated once after UNAVAILABLE, which is harmless. Errors are
+    Every call has a deadline, and is repeated once after UNAVAILABLE where that is harmless: all are but changes of
+    serving configs. Errors are
     :class:`grpc.aio.AioRpcError`; ``error.code()`` and ``error.details()`` say what is wrong. Arguments that are not
-    listed here are fields of the types in :mod:`shortlist_client.messages`.
+    listed here are fields of the types in :mod:`shortlist_client.arguments`.
     """
 
     def __init__(
@@ -84,6 +84,7 @@ class AsyncClient:
         self._tenant = tenant
         self._recommendation = RecommendationServiceStub(self._channel)
         self._event = EventServiceStub(self._channel)
+        self.serving_configs = AsyncServingConfigs(ServingConfigServiceStub(self._channel))
 
     async def __aenter__(self) -> Self:
         return self
@@ -108,13 +109,14 @@ class AsyncClient:
         *,
         slate_size: int = 0,
         request: RecommendRequest | None = None,
+        request_id: str = "",
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> RecommendNextResponse:
         """Return the next page of a slate, from the ``meta.next_token`` of the page before.
 
         A first page whose request has more than 4,096 bytes needs that request again.
         """
-        message = messages.next_request(next_token, slate_size, request)
+        message = messages.next_request(next_token, slate_size, request, request_id)
         return await self._recommendation.RecommendNext(message, timeout=timeout_s)
 
     async def explain_recommendation(
@@ -143,16 +145,17 @@ class AsyncClient:
 
     async def batch_recommend(
         self,
-        user_ids: Iterable[str],
+        actors: Iterable[str | actor_pb2.Actor],
         *,
         timeout_s: float = BATCH_TIMEOUT_S,
         **fields: Unpack[BatchFields],
     ) -> AsyncIterator[BatchRecommendResponse]:
-        """Yield an answer or an error for each of ``user_ids``, in their order, resuming where the stream breaks.
+        """Yield an answer or an error for each of ``actors``, in their order, resuming where the stream breaks.
 
+        An actor is a user's id, or a message: a visitor, or somebody of another tenant than the client's.
         The server works out no more than is asked for; who stops asking stops the work.
         """
-        request = messages.batch_request(self._tenant, user_ids, fields)
+        request = messages.batch_request(self._tenant, actors, fields)
         ends_s = time.monotonic() + timeout_s
         failures = 0
         while True:
@@ -182,12 +185,11 @@ class AsyncClient:
         self,
         user_id: str = "",
         *,
-        user_count: int = 0,
         timeout_s: float = DEFAULT_TIMEOUT_S,
-        **fields: Unpack[Surrounded],
+        **fields: Unpack[SimilarUsersFields],
     ) -> SimilarUsersResponse:
         """Return users whose taste is like that of a user, or of what the fields say of nobody in particular."""
-        request = messages.similar_users_request(self._tenant, user_id, user_count, fields)
+        request = messages.similar_users_request(self._tenant, user_id, fields)
         return await self._recommendation.SimilarUsers(request, timeout=timeout_s)
 
     async def rerank_items(

@@ -47,7 +47,7 @@ def event(
     return made
 
 
-def named_filter(name: str, **values: str | float | bool | datetime | Sequence[str]) -> selection_pb2.NamedFilter:
+def named_filter(name: str, /, **values: str | float | bool | datetime | Sequence[str]) -> selection_pb2.NamedFilter:
     """Return a filter that the serving config keeps, with a value for each of its parameters.
 
     Args:
@@ -57,10 +57,15 @@ def named_filter(name: str, **values: str | float | bool | datetime | Sequence[s
     Raises:
         ValueError: A number is not finite, or a moment has no offset.
     """
-    return selection_pb2.NamedFilter(name=name, parameters=[_attribute(n, value) for n, value in values.items()])
+    return selection_pb2.NamedFilter(name=name, parameters=[attribute(n, value) for n, value in values.items()])
 
 
-def _attribute(name: str, value: str | float | bool | datetime | Sequence[str]) -> actor_pb2.Attribute:
+def attribute(name: str, value: str | float | bool | datetime | Sequence[str]) -> actor_pb2.Attribute:
+    """Return a named value of the kind that ``value`` is.
+
+    Raises:
+        ValueError: A number is not finite, or a moment has no offset.
+    """
     if isinstance(value, str):
         return actor_pb2.Attribute(name=name, text=value)
     if isinstance(value, bool):  # before numbers: it is one to Python

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -12,8 +11,7 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 
-from shortlist.common.v1 import selection_pb2
-from shortlist.gateway.v1 import event_service_pb2, recommendation_service_pb2
+from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist.gateway.v1.recommendation_service_pb2 import BatchRecommendRequest, BatchRecommendResponse
 from shortlist_client import AsyncClient, Client, named_filter, rating
 from shortlist_testing.platform import running_platform
@@ -23,25 +21,6 @@ if TYPE_CHECKING:
     from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceAsyncStub
 
 ITEMS = item_ids(60)
-
-
-def test_every_rpc_of_the_gateway_has_a_method_in_both_clients() -> None:
-    rpcs = {
-        method.name
-        for descriptor in (recommendation_service_pb2.DESCRIPTOR, event_service_pb2.DESCRIPTOR)
-        for service in descriptor.services_by_name.values()
-        for method in service.methods
-    }
-    for client in (Client, AsyncClient):
-        methods = {name.replace("_", "") for name, _ in inspect.getmembers(client, inspect.isfunction)}
-        assert {rpc.lower() for rpc in rpcs} <= methods
-
-
-def test_both_clients_take_the_same_arguments() -> None:
-    for name, method in inspect.getmembers(Client, inspect.isfunction):
-        if not name.startswith("_"):
-            other = inspect.signature(getattr(AsyncClient, name))
-            assert inspect.signature(method).parameters == other.parameters, name
 
 
 async def test_the_async_client_writes_and_sees_what_it_wrote(tmp_path: Path) -> None:
@@ -61,6 +40,11 @@ async def test_the_async_client_writes_and_sees_what_it_wrote(tmp_path: Path) ->
         )
         assert len(relaxed.results) == 5
         assert not (await client.recommend("ann", validate_only=True)).results
+        late = selection_pb2.Comparison(field="year", operator=selection_pb2.COMPARISON_OPERATOR_GREATER, number=3000)
+        tree = selection_pb2.FilterNode(negation=selection_pb2.FilterNode(comparison=late))
+        few = await client.recommend("ann", filter=tree, slate_size=3, candidate_count=4, debug=True, request_id="r-1")
+        assert (len(few.results), few.meta.request_id) == (3, "r-1")
+        assert len(few.debug.results) == 3
         pin = selection_pb2.Constraints(pins=[selection_pb2.Pin(item_id=ITEMS[7], position=1)])
         pinned = await client.recommend("ann", constraints=pin, exclude_item_ids=[similar.results[0].item_id])
         assert pinned.results[1].item_id == ITEMS[7]
@@ -149,6 +133,10 @@ async def test_a_batch_goes_on_where_it_broke(tmp_path: Path, monkeypatch: pytes
                 return [one.index for one in other.batch_recommend(users)]
 
         assert await asyncio.to_thread(ordinary) == [0, 1, 2, 3, 4]
+        visitor = actor_pb2.Actor(visitor_id="v")
+        mixed = [one async for one in client.batch_recommend(["u0", visitor], bundle_id=platform.bundle_id)]
+        assert mixed[1].actor == visitor
+        assert all(one.answer.meta.bundle.bundle_id == platform.bundle_id for one in mixed)
 
 
 async def test_no_call_waits_for_ever() -> None:

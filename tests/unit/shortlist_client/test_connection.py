@@ -16,8 +16,10 @@ import grpc
 import pytest
 
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
+from shortlist.gateway.v1.serving_config_service_pb2 import ServingConfig
 from shortlist_client import AsyncClient, Client, Retries, rating, retry_after_s, tls, violations
 from shortlist_domain.errors import Overloaded
+from shortlist_rpc.policy import POLICIES
 from shortlist_rpc.status import abort
 from shortlist_testing.certificates import Certificate, self_made
 from shortlist_testing.platform import running_platform
@@ -131,6 +133,31 @@ async def test_when_the_budget_is_spent_nothing_is_repeated(clients: Clients) ->
     assert len(recorder.methods) == 2 + 9
 
 
+async def test_what_is_not_harmless_is_sent_once() -> None:
+    recorder = Recorder(failures=99)
+    calls: dict[str, int] = {}
+    async with (
+        listening(recorder) as address,
+        AsyncClient(address, retries=Retries(attempts=3, budget=1000)) as client,
+    ):
+        configs = client.serving_configs
+        name = "home"
+        for call in (
+            configs.list(),
+            configs.get(),
+            configs.versions(name),
+            configs.put(ServingConfig(name=name)),
+            configs.delete(name, expected_version=3),
+            configs.rollback(name),
+        ):
+            recorder.methods.clear()
+            with pytest.raises(grpc.aio.AioRpcError, match="as the test wants it"):
+                await call
+            calls[recorder.methods[0]] = len(recorder.methods)
+    assert calls == {method: 3 if POLICIES[method].is_idempotent else 1 for method in calls}
+    assert sorted(calls.values()) == [1, 1, 1, 3, 3, 3]
+
+
 @both
 @pytest.mark.parametrize(
     "code",
@@ -156,13 +183,14 @@ async def test_a_call_without_a_deadline_gets_one(clients: Clients) -> None:
 
 async def test_no_method_goes_out_without_a_deadline_or_without_its_token(tmp_path: Path) -> None:
     certificate, recorder = self_made(tmp_path, "server"), Recorder()
-    arguments: dict[str, Any] = {"item_ids": ["a"], "user_ids": ["a"], "events": [rating("a", 1.0)]}
+    arguments: dict[str, Any] = {"item_ids": ["a"], "actors": ["a"], "events": [rating("a", 1.0)], "config": None}
     called: list[str] = []
     async with (
         listening(recorder, certificate) as address,
         AsyncClient(address, credentials=tls(certificate.certificate), token=numbered()) as client,
     ):
-        for name, method in inspect.getmembers(client, inspect.ismethod):
+        of_configs = inspect.getmembers(client.serving_configs, inspect.ismethod)
+        for name, method in (*inspect.getmembers(client, inspect.ismethod), *of_configs):
             if name.startswith("_") or name == "close":
                 continue
             wanted = inspect.signature(method).parameters.values()
@@ -172,8 +200,10 @@ async def test_no_method_goes_out_without_a_deadline_or_without_its_token(tmp_pa
             else:
                 await call
             called.append(name)
-    assert {"recommend", "write_events", "batch_recommend"} <= set(called)
-    assert [method.rsplit("/")[-1].lower() for method in recorder.methods] == [n.replace("_", "") for n in called]
+    assert {"recommend", "write_events", "batch_recommend", "rollback"} <= set(called)
+    own = len(called) - sum(not name.startswith("_") for name, _ in of_configs)
+    assert [m.rsplit("/")[-1].lower() for m in recorder.methods[:own]] == [n.replace("_", "") for n in called[:own]]
+    assert len(set(recorder.methods)) == len(called)
     assert all(0.0 < remaining_s <= 3600.0 for remaining_s in recorder.remaining_s)
     assert recorder.tokens == [f"Bearer token-{n}" for n in range(len(called))]
 
@@ -232,7 +262,7 @@ async def test_the_secure_example_of_the_readme_runs(tmp_path: Path, monkeypatch
 
 async def test_the_plain_examples_of_the_readme_run(tmp_path: Path) -> None:
     plain = [block for block in examples() if "127.0.0.1:50051" in block]
-    assert len(plain) == 2
+    assert len(plain) == 3
     assert len([line for line in plain[0].splitlines() if line]) <= 10
     async with running_platform(tmp_path) as platform:
         for block in plain:
