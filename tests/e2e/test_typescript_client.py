@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from shortlist.gateway.v1 import event_service_pb2, recommendation_service_pb2
+from shortlist.gateway.v1 import serving_config_service_pb2
+from shortlist_rpc.policy import POLICIES
 from shortlist_testing.certificates import self_made
 from shortlist_testing.platform import Platform, running_platform
 from shortlist_testing.tiny_bundle import item_ids
@@ -45,7 +46,7 @@ async def run(*command: str, cwd: Path, environment: Mapping[str, str] | None = 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
-    async with running_platform(tmp_path_factory.mktemp("platform")) as platform:
+    async with running_platform(tmp_path_factory.mktemp("platform"), users=True) as platform:
         yield platform
 
 
@@ -83,7 +84,7 @@ async def test_its_own_tests_pass_against_the_platform(built: Path, platform: Pl
     }
     status, said = await run("npm", "test", cwd=built, environment=environment)
     assert status == 0, said
-    assert re.search(r"pass 7\b", said), said
+    assert re.search(r"pass 8\b", said), said
     assert re.search(r"skipped 0\b", said), said
 
 
@@ -99,9 +100,23 @@ async def test_its_readme_shows_the_example_in_ten_lines() -> None:
     assert len([line for line in example.splitlines() if line]) <= 10
 
 
-async def test_it_has_a_method_for_every_rpc_of_the_gateway() -> None:
-    methods = set(re.findall(r"^  (\w+)\(", (SOURCE / "src/client.ts").read_text(), re.MULTILINE))
-    for descriptor in (recommendation_service_pb2.DESCRIPTOR, event_service_pb2.DESCRIPTOR):
-        for service in descriptor.services_by_name.values():
-            for rpc in service.methods:
-                assert rpc.name[0].lower() + rpc.name[1:] in methods, f"clients/typescript lacks {rpc.name}"
+async def test_it_has_a_method_for_every_rpc_of_the_gateway_with_its_deadline_and_retries() -> None:
+    source = (SOURCE / "src/client.ts").read_text()
+    constants = re.findall(r"^const (\w+_MS) = ([\d_]+);", source, re.MULTILINE)
+    lengths = {name: int(ms.replace("_", "")) / 1000 for name, ms in constants}
+    methods = dict(re.findall(r"^  (\w+)\(\s*(.*?)^  \}", source, re.MULTILINE | re.DOTALL))
+    gateway = {
+        path.rsplit("/")[-1]: policy for path, policy in POLICIES.items() if path.startswith("/shortlist.gateway.")
+    }
+    assert len(gateway) > 10
+    for rpc, policy in gateway.items():
+        body = methods[rpc[0].lower() + rpc[1:]]
+        assert body.startswith(f"request: {rpc}Request"), "a message of the protos: every field is there"
+        assert f"{rpc}Response__Output" in body
+        (length,) = re.findall(r"options\.timeoutMs \?\? (\w+)", body)
+        assert policy.is_long or lengths[length] == policy.timeout_s, rpc
+    repeated = re.findall(r'"(\w+)"', re.findall(r"^const READ_ONLY = \[(.*?)\];", source, re.MULTILINE)[0])
+    service = serving_config_service_pb2.DESCRIPTOR.services_by_name["ServingConfigService"]
+    of_configs = {rpc.name for rpc in service.methods}
+    assert set(repeated) == {rpc for rpc in of_configs if gateway[rpc].is_idempotent}
+    assert all(gateway[rpc].is_idempotent for rpc in gateway.keys() - of_configs), "repeated by the service"

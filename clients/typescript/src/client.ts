@@ -25,6 +25,20 @@ import type { SimilarUsersRequest } from "./generated/shortlist/gateway/v1/Simil
 import type { SimilarUsersResponse__Output } from "./generated/shortlist/gateway/v1/SimilarUsersResponse.js";
 import type { WriteEventsRequest } from "./generated/shortlist/gateway/v1/WriteEventsRequest.js";
 import type { WriteEventsResponse__Output } from "./generated/shortlist/gateway/v1/WriteEventsResponse.js";
+import type { DeleteServingConfigRequest } from "./generated/shortlist/gateway/v1/DeleteServingConfigRequest.js";
+import type { DeleteServingConfigResponse__Output } from "./generated/shortlist/gateway/v1/DeleteServingConfigResponse.js";
+import type { GetServingConfigRequest } from "./generated/shortlist/gateway/v1/GetServingConfigRequest.js";
+import type { GetServingConfigResponse__Output } from "./generated/shortlist/gateway/v1/GetServingConfigResponse.js";
+import type { ListServingConfigVersionsRequest } from "./generated/shortlist/gateway/v1/ListServingConfigVersionsRequest.js";
+import type { ListServingConfigVersionsResponse__Output } from "./generated/shortlist/gateway/v1/ListServingConfigVersionsResponse.js";
+import type { ListServingConfigsRequest } from "./generated/shortlist/gateway/v1/ListServingConfigsRequest.js";
+import type { ListServingConfigsResponse__Output } from "./generated/shortlist/gateway/v1/ListServingConfigsResponse.js";
+import type { PutServingConfigRequest } from "./generated/shortlist/gateway/v1/PutServingConfigRequest.js";
+import type { PutServingConfigResponse__Output } from "./generated/shortlist/gateway/v1/PutServingConfigResponse.js";
+import type { RollbackServingConfigRequest } from "./generated/shortlist/gateway/v1/RollbackServingConfigRequest.js";
+import type { RollbackServingConfigResponse__Output } from "./generated/shortlist/gateway/v1/RollbackServingConfigResponse.js";
+import type { ServingConfigServiceClient } from "./generated/shortlist/gateway/v1/ServingConfigService.js";
+import type { ProtoGrpcType as ServingConfigTypes } from "./generated/serving_config_service.js";
 
 /** How a client reaches a gateway. */
 export interface ClientOptions {
@@ -46,16 +60,19 @@ export interface CallOptions {
 
 const READ_MS = 1000;
 const WRITE_MS = 2000;
+const COMPARE_MS = 2000;
 const EXPLAIN_MS = 3000;
+const CHANGE_MS = 3000;
 const BATCH_MS = 600_000;
 
 // The code runs from dist/src, two folders below the package.
 const PROTOS = fileURLToPath(new URL("../../protos", import.meta.url));
-const FILES = ["shortlist/gateway/v1/recommendation_service.proto", "shortlist/gateway/v1/event_service.proto"];
+const FILES = ["recommendation", "event", "serving_config"].map((name) => `shortlist/gateway/v1/${name}_service.proto`);
 const loaded = grpc.loadPackageDefinition(
   loadSync(FILES, { includeDirs: [PROTOS], longs: Number, enums: String, defaults: true, oneofs: true }),
 );
 const { EventService } = (loaded as unknown as EventTypes).shortlist.gateway.v1;
+const { ServingConfigService } = (loaded as unknown as ServingConfigTypes).shortlist.gateway.v1;
 const { RecommendationService } = (loaded as unknown as RecommendationTypes).shortlist.gateway.v1;
 
 type Unary<Request, Response> = (
@@ -67,12 +84,14 @@ type Unary<Request, Response> = (
 /**
  * Calls a Shortlist gateway. Make it once and keep it.
  *
- * Every call has a deadline, and is repeated after UNAVAILABLE, which is harmless. Calls reject with a
+ * Every call has a deadline, and is repeated after UNAVAILABLE where that is harmless: all are but changes of serving configs.
+ * Calls reject with a
  * `grpc.ServiceError`: `code` and `details` say what is wrong, field by field where the request is.
  */
 export class Client {
   private readonly recommendation: RecommendationServiceClient;
   private readonly event: EventServiceClient;
+  private readonly servingConfig: ServingConfigServiceClient;
 
   /** @param address `host:port`, or a gRPC name, as in `dns:///gateway:50051`; calls take turns among its addresses. */
   constructor(address: string, options: ClientOptions = {}) {
@@ -80,6 +99,7 @@ export class Client {
     const channel = { "grpc.service_config": serviceConfig(options.attempts ?? 2, options.budget ?? 10) };
     this.recommendation = new RecommendationService(address, credentials, channel);
     this.event = new EventService(address, credentials, channel);
+    this.servingConfig = new ServingConfigService(address, credentials, channel);
   }
 
   /** Recommends items for an actor. */
@@ -118,7 +138,7 @@ export class Client {
 
   /** Asks two bundles the same. */
   compareBundles(request: CompareBundlesRequest, options: CallOptions = {}): Promise<CompareBundlesResponse__Output> {
-    return call(this.recommendation.CompareBundles.bind(this.recommendation), request, options.timeoutMs ?? EXPLAIN_MS);
+    return call(this.recommendation.CompareBundles.bind(this.recommendation), request, options.timeoutMs ?? COMPARE_MS);
   }
 
   /** Recommends for many actors; the server works out no more than is asked for. */
@@ -134,10 +154,59 @@ export class Client {
     return call(this.event.WriteEvents.bind(this.event), request, options.timeoutMs ?? WRITE_MS);
   }
 
+  /** Lists serving configs, and what is wrong with them. */
+  listServingConfigs(
+    request: ListServingConfigsRequest = {},
+    options: CallOptions = {},
+  ): Promise<ListServingConfigsResponse__Output> {
+    return call(this.servingConfig.ListServingConfigs.bind(this.servingConfig), request, options.timeoutMs ?? READ_MS);
+  }
+
+  /** Returns a serving config, also as it was at a version. */
+  getServingConfig(
+    request: GetServingConfigRequest = {},
+    options: CallOptions = {},
+  ): Promise<GetServingConfigResponse__Output> {
+    return call(this.servingConfig.GetServingConfig.bind(this.servingConfig), request, options.timeoutMs ?? READ_MS);
+  }
+
+  /** Lists the versions of a serving config, newest first. */
+  listServingConfigVersions(
+    request: ListServingConfigVersionsRequest,
+    options: CallOptions = {},
+  ): Promise<ListServingConfigVersionsResponse__Output> {
+    return call(this.servingConfig.ListServingConfigVersions.bind(this.servingConfig), request, options.timeoutMs ?? CHANGE_MS);
+  }
+
+  /** Creates or replaces a serving config. Never repeated: read first whether it was done. */
+  putServingConfig(
+    request: PutServingConfigRequest,
+    options: CallOptions = {},
+  ): Promise<PutServingConfigResponse__Output> {
+    return call(this.servingConfig.PutServingConfig.bind(this.servingConfig), request, options.timeoutMs ?? CHANGE_MS);
+  }
+
+  /** Deletes a serving config. Never repeated. */
+  deleteServingConfig(
+    request: DeleteServingConfigRequest,
+    options: CallOptions = {},
+  ): Promise<DeleteServingConfigResponse__Output> {
+    return call(this.servingConfig.DeleteServingConfig.bind(this.servingConfig), request, options.timeoutMs ?? CHANGE_MS);
+  }
+
+  /** Writes what a serving config was before as its new version. Never repeated. */
+  rollbackServingConfig(
+    request: RollbackServingConfigRequest,
+    options: CallOptions = {},
+  ): Promise<RollbackServingConfigResponse__Output> {
+    return call(this.servingConfig.RollbackServingConfig.bind(this.servingConfig), request, options.timeoutMs ?? CHANGE_MS);
+  }
+
   /** Closes the connections. */
   close(): void {
     this.recommendation.close();
     this.event.close();
+    this.servingConfig.close();
   }
 }
 
@@ -168,10 +237,17 @@ function withToken({ credentials, token }: ClientOptions): grpc.ChannelCredentia
   return grpc.credentials.combineChannelCredentials(credentials, bearer);
 }
 
+/** Of ServingConfigService, what is harmless to repeat. */
+const READ_ONLY = ["ListServingConfigs", "GetServingConfig", "ListServingConfigVersions"];
+
 function serviceConfig(attempts: number, budget: number): string {
   if (!(attempts >= 1 && attempts <= 5)) throw new RangeError(`attempts is ${attempts}; it must be in [1, 5]`);
   if (!(budget >= 1 && budget <= 1000)) throw new RangeError(`budget is ${budget}; it must be in [1, 1000]`);
-  const name = ["RecommendationService", "EventService"].map((each) => ({ service: `shortlist.gateway.v1.${each}` }));
+  const name = [
+    { service: "shortlist.gateway.v1.RecommendationService" },
+    { service: "shortlist.gateway.v1.EventService" },
+    ...READ_ONLY.map((method) => ({ service: "shortlist.gateway.v1.ServingConfigService", method })),
+  ];
   const retryPolicy = {
     maxAttempts: attempts,
     initialBackoff: "0.005s",

@@ -11,6 +11,8 @@ import { Client } from "../src/client.js";
 const address = process.env.SHORTLIST_ADDRESS;
 const items = (process.env.SHORTLIST_ITEMS ?? "").split(",");
 const RECOMMEND = "/shortlist.gateway.v1.RecommendationService/Recommend";
+const LIST = "/shortlist.gateway.v1.ServingConfigService/ListServingConfigs";
+const PUT = "/shortlist.gateway.v1.ServingConfigService/PutServingConfig";
 const actor = { userId: "ann" };
 
 interface Seen {
@@ -19,16 +21,21 @@ interface Seen {
   tokens: string[];
 }
 
-/** Serves Recommend with an empty answer, after `failures` of UNAVAILABLE; hands `use` its port. */
-async function serving(failures: number, use: (port: number, seen: Seen) => Promise<void>, isSecure = false) {
+/** Serves the RPC `path` with an empty answer, after `failures` of UNAVAILABLE; hands `use` its port. */
+async function serving(
+  failures: number,
+  use: (port: number, seen: Seen) => Promise<void>,
+  isSecure = false,
+  path = RECOMMEND,
+) {
   const seen: Seen = { calls: 0, deadlines: [], tokens: [] };
   const server = new grpc.Server();
   const empty = { requestDeserialize: (raw: Buffer) => raw, responseSerialize: (raw: Buffer) => raw };
-  const method = { path: RECOMMEND, requestStream: false, responseStream: false, ...empty };
+  const method = { path, requestStream: false, responseStream: false, ...empty };
   server.addService(
-    { Recommend: { ...method, requestSerialize: empty.responseSerialize, responseDeserialize: empty.requestDeserialize } },
+    { served: { ...method, requestSerialize: empty.responseSerialize, responseDeserialize: empty.requestDeserialize } },
     {
-      Recommend: (asked: grpc.ServerUnaryCall<Buffer, Buffer>, answer: grpc.sendUnaryData<Buffer>) => {
+      served: (asked: grpc.ServerUnaryCall<Buffer, Buffer>, answer: grpc.sendUnaryData<Buffer>) => {
         seen.calls += 1;
         seen.deadlines.push(Number(asked.getDeadline()) - Date.now());
         seen.tokens.push(String(asked.metadata.get("authorization")[0] ?? ""));
@@ -70,6 +77,23 @@ test("a call is sent twice at most, unless told otherwise", async () => {
     assert.equal(seen.calls, 2);
     client.close();
   });
+});
+
+test("a change of a serving config is sent once, a read as often as any", async () => {
+  for (const [path, calls] of [[PUT, 1], [LIST, 3]] as const) {
+    await serving(
+      99,
+      async (port, seen) => {
+        const client = new Client(`127.0.0.1:${port}`, { attempts: 3 });
+        const asked = path === PUT ? client.putServingConfig({ config: { name: "home" } }) : client.listServingConfigs();
+        await assert.rejects(asked, { code: grpc.status.UNAVAILABLE });
+        assert.equal(seen.calls, calls);
+        client.close();
+      },
+      false,
+      path,
+    );
+  }
 });
 
 test("when the budget is spent nothing is repeated", async () => {
@@ -148,6 +172,22 @@ test("a gateway answers every call", { skip: address ? false : "SHORTLIST_ADDRES
   const answers = [];
   for await (const answer of client.batchRecommend({ actors: [who, { userId: "nobody" }], request: { slateSize: 3 } })) answers.push(answer);
   assert.equal(answers.length, 2);
+
+  const alike = await client.similarUsers({ actor: who, userCount: 3 });
+  assert.equal(alike.results.length, 3);
+
+  const put = await client.putServingConfig({ config: { name: "home", slateSize: 3 }, expectedVersion: 0 });
+  const version = put.record!.version as number;
+  await assert.rejects(client.putServingConfig({ config: { name: "home" }, expectedVersion: 0 }), {
+    code: grpc.status.ABORTED,
+  });
+  assert.equal((await client.recommend({ actor: who, servingConfig: "home" })).results.length, 3);
+  assert.equal((await client.getServingConfig({ name: "home" })).record?.config?.slateSize, 3);
+  const names = (await client.listServingConfigs()).records.map((record) => record.config?.name);
+  assert.deepEqual(names, ["default", "home"]);
+  await client.deleteServingConfig({ name: "home", expectedVersion: version });
+  assert.equal((await client.listServingConfigVersions({ name: "home" })).records[0]?.isDeleted, true);
+  assert.equal((await client.rollbackServingConfig({ name: "home" })).record?.config?.slateSize, 3);
 
   await assert.rejects(client.recommend({ actor: who, slateSize: 1001 }), (error: grpc.ServiceError) => {
     assert.equal(error.code, grpc.status.INVALID_ARGUMENT);
