@@ -81,35 +81,33 @@ SAMPLES: Mapping[str, tuple[Any, ...]] = {
 }
 """For each argument of each method but ``timeout_s``, the values that it is called with, one after the other."""
 
-NOT_YET = {
-    "actor.session_id": "not honoured yet",
+NO_SESSION = {"actor.session_id": "not honoured yet"}
+AROUND = {
+    "context.attributes.time": "for parameters of filters alone: `named_filter` has it",
     "context.item_ids_in_view": "not honoured yet",
     "context.surface": "not honoured yet",
 }
-NO_ATTRIBUTE = {"context.attributes.time": "for parameters of filters alone: `named_filter` has it"}
+
+
+def within_request(unreached: Mapping[str, str]) -> dict[str, str]:
+    return {f"request.{path}": why for path, why in unreached.items()}
+
+
 UNREACHED: Mapping[str, Mapping[str, str]] = {
-    "Recommend": NOT_YET | NO_ATTRIBUTE,
-    "ExplainRecommendation": {f"request.{path}": why for path, why in (NOT_YET | NO_ATTRIBUTE).items()}
-    | {
-        f"request.{path}": "refused: an explanation shows more"
-        for path in ("item_fields", "debug_level", "validate_only", "request_id")
-    },
-    "CompareBundles": {f"request.{path}": why for path, why in (NOT_YET | NO_ATTRIBUTE).items()}
-    | {f"request.{path}": "refused" for path in ("bundle_id", "validate_only", "request_id")},
-    "BatchRecommend": {
-        f"request.{path}": why for path, why in (NOT_YET | NO_ATTRIBUTE).items() if not path.startswith("actor")
-    }
-    | {
-        f"request.{path}": "refused: each actor's own"
-        for path in ("actor", "consistency_token", "validate_only", "request_id")
-    },
-    "SimilarItems": {"actor.session_id": "not honoured yet"},
-    "SimilarUsers": {path: why for path, why in (NOT_YET | NO_ATTRIBUTE).items()},
-    "RerankItems": {path: why for path, why in (NOT_YET | NO_ATTRIBUTE).items()},
-    "WriteEvents": {
-        "actor.session_id": "not honoured yet",
-        "durability": "there is one, which is the default; the other is not honoured yet",
-    },
+    "Recommend": NO_SESSION | AROUND,
+    "ExplainRecommendation": within_request(
+        NO_SESSION | AROUND | dict.fromkeys(("item_fields", "debug_level", "validate_only", "request_id"), "refused")
+    ),
+    "CompareBundles": within_request(
+        NO_SESSION | AROUND | dict.fromkeys(("bundle_id", "validate_only", "request_id"), "refused")
+    ),
+    "BatchRecommend": within_request(
+        AROUND | dict.fromkeys(("actor", "consistency_token", "validate_only", "request_id"), "refused")
+    ),
+    "SimilarItems": NO_SESSION,
+    "SimilarUsers": NO_SESSION | AROUND,
+    "RerankItems": NO_SESSION | AROUND,
+    "WriteEvents": NO_SESSION | {"durability": "there is one, which is the default; the other is not honoured yet"},
 }
 """By RPC, the fields of its request that no argument leads to, and why."""
 
