@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from shortlist_bundle import layout
 from shortlist_bundle.arrays import map_array
-from shortlist_bundle.blob_table import BlobTable
 from shortlist_bundle.bundle import Bundle
+from shortlist_bundle.item_ids import ItemIds, load_item_ids
 from shortlist_domain.errors import BundleInvalid, ShortlistError
 from shortlist_domain.features import item_numbers
 from shortlist_domain.item_feed import ItemFeed
@@ -29,12 +29,12 @@ class ItemCounters:
     the bundle was made from, and would make the best known items look unknown.
     """
 
-    def __init__(self, counters: NDArray[np.float64], ids: BlobTable) -> None:
+    def __init__(self, counters: NDArray[np.float64], ids: ItemIds) -> None:
         """Start from a bundle.
 
         Args:
             counters: Shape ``(n, 2)``: events and the sum of their values.
-            ids: External id of each row, ascending.
+            ids: External id of each row.
         """
         counts = counters[:, 0]
         self._floor = counts
@@ -87,16 +87,11 @@ def load_counters(bundle: Bundle, n_items: int) -> ItemCounters:
     Raises:
         BundleInvalid: Not as many ids or counters as embeddings, or ids that are not ascending.
     """
-    ids = BlobTable(bundle.map(layout.ITEM_IDS))
+    ids = load_item_ids(bundle)
     counters = map_array(bundle, layout.ITEM_COUNTERS, np.dtype("<f8"), 2)
     if len(ids) != n_items or len(counters) != n_items:
         raise BundleInvalid(f"{len(ids)} ids and {len(counters)} counters, embeddings of {n_items} items")
-    before = b""
-    for row in range(n_items):
-        one = ids[row]
-        if one <= before:
-            raise BundleInvalid(f"the ids of rows {row - 1} and {row} are not ascending")
-        before = one
+    ids.check_order()
     return ItemCounters(counters.view(np.float64), ids)
 
 

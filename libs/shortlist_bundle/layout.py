@@ -5,7 +5,8 @@ SIGNATURE = "manifest.sig"
 """Detached signature of the manifest. Its place is kept; nothing writes it yet."""
 
 ITEM_IDS = "item_ids.blobs"
-"""Row to external id, UTF-8, in ascending byte order, so that id to row is a binary search. Gateway."""
+"""Row to external id, UTF-8; in ascending byte order, so that id to row is a binary search, where ``item_order.rows``
+says no other one. Gateway, retrieval and ranking."""
 
 ITEM_DISPLAY = "item_display.blobs"
 """Row to what a caller may show: JSON object with ``title`` and attributes. Gateway."""
@@ -70,6 +71,10 @@ Gateway and retrieval."""
 CHOSEN_VALUES = "chosen_values.npy"
 """``float32 (f, d)``: what choosing a value of an item attribute adds to the embedding of an actor without events; rows
 are the columns of the item features. Optional. Retrieval and ranking."""
+
+ITEM_ORDER = "item_order.rows"
+"""``uint32 (n)``: rows in ascending order of their ids. Optional: of bundles to which items were added (the last rows).
+Gateway, retrieval and ranking."""
 
 USERS = "users.json"
 """Whose users the next three are about, as :func:`shortlist_bundle.user_ids.users_file` writes it. Optional, all four

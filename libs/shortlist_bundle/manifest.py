@@ -64,6 +64,12 @@ class Manifest:
     """Offline metrics, ``<protocol>/<list>/<metric>@<k>``."""
 
     files: Mapping[str, FileEntry] = field(default_factory=dict)
+    added_items: int = 0
+    """Items that were added after the training, in the last rows: no model knows these rows."""
+
+    added_to: str = ""
+    """Id of the bundle that the last of them were added to; empty where there are none."""
+
     schema_version: int = SCHEMA_VERSION
 
     def to_json(self) -> bytes:
@@ -92,6 +98,9 @@ class Manifest:
                 models={str(k): str(v) for k, v in raw["models"].items()},
                 metrics={str(k): float(v) for k, v in raw["metrics"].items()},
                 files={str(k): FileEntry(int(v["size_bytes"]), str(v["sha256"])) for k, v in raw["files"].items()},
+                # Bundles of before do without these two.
+                added_items=int(raw.get("added_items", 0)),
+                added_to=str(raw.get("added_to", "")),
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise BundleInvalid(f"manifest cannot be read: {error!r}") from error

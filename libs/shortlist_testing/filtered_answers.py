@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from shortlist_bundle.blob_table import BlobTable, encode
 from shortlist_bundle.item_attributes import ItemAttributes, item_attributes_file
+from shortlist_bundle.item_ids import ItemIds
 from shortlist_domain.filters import All, Any, AttributeKind, Comparison, Node, Not, Operator
 from shortlist_retrieval import index as index_module
 from shortlist_retrieval.filter_masks import FilterMasks
@@ -58,7 +59,7 @@ def world_of(n: int, d: int, seed: int, queries: int = 1000) -> World:
         "together": (AttributeKind.NUMBER, together.tolist()),
         "parity": (AttributeKind.TEXTS, [["even"] if row % 2 == 0 else ["odd"] for row in range(n)]),
     }
-    ids = BlobTable(encode(f"{row:09d}".encode() for row in range(n)))
+    ids = ItemIds(BlobTable(encode(f"{row:09d}".encode() for row in range(n))))
     masks = FilterMasks(ItemAttributes(item_attributes_file(n, columns), n), ids)
     return World(embeddings, tastes, anywhere, together, masks)
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist_bundle import layout
-from shortlist_bundle.blob_table import BlobTable
 from shortlist_bundle.bundle import Bundle
+from shortlist_bundle.item_ids import load_item_ids
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.features import user_numbers
 from shortlist_domain.stages import ActorFeatures, RankRequest, RetrieveRequest
@@ -79,7 +78,7 @@ class StageEngines:
         self.candidates = candidates
         self._shelf: Shelf = load_shelf(bundle)
         self._ranker = LoadedRanker(bundle)
-        ids = BlobTable(bundle.map(layout.ITEM_IDS))
+        ids = load_item_ids(bundle)
         self._row_here = np.full(len(ids), -1, np.int32)
         self._row_there = np.full(len(item_ids), -1, np.int64)
         for row, item_id in enumerate(item_ids):

@@ -8,6 +8,7 @@ from shortlist_bundle import layout
 from shortlist_bundle.blob_table import BlobTable
 from shortlist_bundle.bundle import Bundle
 from shortlist_bundle.item_attributes import load_item_attributes
+from shortlist_bundle.item_ids import load_item_ids
 from shortlist_bundle.user_ids import load_user_ids
 from shortlist_domain.errors import BundleInvalid
 
@@ -26,7 +27,7 @@ class Catalogue:
         """
         self.manifest = bundle.manifest
         self.bundle_id = bundle.bundle_id
-        self._ids = BlobTable(bundle.map(layout.ITEM_IDS))
+        self._ids = load_item_ids(bundle)
         self._display = BlobTable(bundle.map(layout.ITEM_DISPLAY))
         self.attributes = load_item_attributes(bundle, len(self._ids))
         """What filters compare."""

@@ -15,6 +15,7 @@ from shortlist_bundle.bundle import Bundle
 from shortlist_bundle.chosen_values import load_chosen_values
 from shortlist_bundle.feature_list import FeatureList
 from shortlist_bundle.item_table import load_counters
+from shortlist_bundle.model_rows import ModelRows
 from shortlist_bundle.neighbours import actor_neighbour_scores, load_neighbours
 from shortlist_bundle.request_checks import check_golden_actor, row_violations
 from shortlist_bundle.segment_lifts import load_segment_lifts
@@ -62,6 +63,12 @@ class LoadedRanker:
         self.inputs = self._ranker.inputs
         """Inputs that the ranker reads."""
 
+        self._model_rows = ModelRows(bundle.manifest, self.n_items)
+        if self._model_rows.added and "item_rows" in self.inputs:
+            raise BundleInvalid(
+                f"the ranker goes by item_rows, and knows none of the {self._model_rows.added} items that were added "
+                "after its training; train with these items"
+            )
         self._reads_history = HISTORY_EMBEDDINGS in self.inputs
         # The embeddings are found by the rows, which a graph that masks nothing might not read.
         self._actor_inputs = (*self.inputs, "history_rows") if self._reads_history else self.inputs
@@ -72,12 +79,13 @@ class LoadedRanker:
         """Return the ranker's inputs that are the same for all candidates.
 
         Args:
-            actor: Whose they are.
+            actor: Whose they are; events on items that the models do not know are left out.
             embedding: The actor's embedding ``(d,)``; ``None`` runs the user tower.
 
         Raises:
             UpstreamFailed: The tower's output is not finite.
         """
+        actor = self._model_rows.of(actor)
         runs_tower = embedding is None and "user_embedding" in self.inputs
         inputs = actor_inputs(actor, self.features, ACTOR_INPUTS if runs_tower else self._actor_inputs)
         if runs_tower:
@@ -92,6 +100,7 @@ class LoadedRanker:
 
     def number_columns(self, actor: ActorFeatures) -> list[NDArray[np.float32]]:
         """Return the columns of ``item_numbers`` for every item, ``(n,)`` each, live counters included."""
+        actor = self._model_rows.of(actor)
         columns = []
         for name in self.features.item_numbers:
             if name == NEIGHBOUR_SCORE:

@@ -155,7 +155,7 @@ def _similar(bundle: LoadedBundle, users: UserSpace, request: UsersRequest) -> U
     if request.user_row is not None:
         vector = users.vectors[request.user_row]
     else:
-        found, points = directions(bundle.embed(as_of_last_event(request.actor))[None, :])
+        found, points = directions(bundle.embed(as_of_last_event(bundle.model_rows.of(request.actor)))[None, :])
         if not points[0]:
             return UsersResult(request.bundle_id, array("I"), array("f"))
         vector = found[0]

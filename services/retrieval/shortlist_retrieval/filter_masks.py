@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist_bundle.blob_table import BlobTable
 from shortlist_bundle.item_attributes import Column, ItemAttributes
+from shortlist_bundle.item_ids import ItemIds
 from shortlist_domain.errors import InvalidRequest, Violation
 from shortlist_domain.filters import (
     ACTOR_PREFIX,
@@ -66,7 +66,7 @@ _DTYPES: Mapping[AttributeKind, np.dtype[Any]] = {
 class FilterMasks:
     """Masks over the items of one bundle, the last ones kept. Used by several threads at once."""
 
-    def __init__(self, attributes: ItemAttributes, ids: BlobTable) -> None:
+    def __init__(self, attributes: ItemAttributes, ids: ItemIds) -> None:
         self._attributes = attributes
         self._ids = ids
         self._n = attributes.n_items

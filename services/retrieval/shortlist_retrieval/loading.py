@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from shortlist_bundle import golden, layout
 from shortlist_bundle.actor_inputs import actor_inputs
 from shortlist_bundle.arrays import map_array
-from shortlist_bundle.blob_table import BlobTable
 from shortlist_bundle.bundle import Bundle
 from shortlist_bundle.chosen_values import load_chosen_values
 from shortlist_bundle.content import load_content
 from shortlist_bundle.feature_list import FeatureList
 from shortlist_bundle.item_attributes import load_item_attributes
+from shortlist_bundle.item_ids import load_item_ids
 from shortlist_bundle.item_table import load_counters
+from shortlist_bundle.model_rows import ModelRows
 from shortlist_bundle.neighbours import load_neighbours
 from shortlist_bundle.request_checks import check_golden_actor
 from shortlist_bundle.session import Session
@@ -62,7 +63,8 @@ class LoadedBundle:
         self.content = load_content(bundle, self.n_items)
         """``None`` where the bundle has none; the content source then proposes nothing."""
 
-        ids = BlobTable(bundle.map(layout.ITEM_IDS))
+        self.model_rows = ModelRows(bundle.manifest, self.n_items)
+        ids = load_item_ids(bundle)
         if len(ids) != self.n_items:
             raise BundleInvalid(f"{layout.ITEM_IDS} has {len(ids)} ids for {self.n_items} items")
         self.filters = FilterMasks(load_item_attributes(bundle, self.n_items), ids)
@@ -78,11 +80,12 @@ class LoadedBundle:
         self._check_golden(golden.from_json(bundle.read(layout.GOLDEN)))
 
     def embed(self, actor: ActorFeatures) -> NDArray[np.float32]:
-        """Return the actor's embedding, shape ``(d,)``.
+        """Return the actor's embedding, shape ``(d,)``; events on items that the models do not know change nothing.
 
         Raises:
             UpstreamFailed: The tower's output is not finite.
         """
+        actor = self.model_rows.of(actor)
         (embedding,) = self._tower.run(actor_inputs(actor, self.features))
         if not np.isfinite(embedding).all():
             raise UpstreamFailed(layout.USER_TOWER, "the output is not finite")

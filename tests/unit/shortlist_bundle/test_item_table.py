@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import numpy as np
 
 from shortlist_bundle import blob_table
+from shortlist_bundle.item_ids import ItemIds
 from shortlist_bundle.item_table import ItemCounters, ItemFeedReader
 from shortlist_domain.errors import UpstreamFailed
 from shortlist_domain.features import item_numbers
@@ -17,7 +18,7 @@ IDS = ("a", "b", "c")
 
 
 def counters() -> ItemCounters:
-    table = blob_table.BlobTable(blob_table.encode(i.encode() for i in IDS))
+    table = ItemIds(blob_table.BlobTable(blob_table.encode(i.encode() for i in IDS)))
     return ItemCounters(np.array([[10.0, 40.0], [0.0, 0.0], [5.0, 10.0]]), table)
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 
 from shortlist_bundle import blob_table
 from shortlist_bundle.item_attributes import ItemAttributes, item_attributes_file
+from shortlist_bundle.item_ids import ItemIds
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import InvalidRequest
 from shortlist_domain.filters import ID, All, Comparison, History, Node, Not, Operator, Word
@@ -25,7 +26,7 @@ from shortlist_retrieval.sources.base import Query
 from shortlist_testing.filter_trees import ITEMS, N_ITEMS, trees, truth
 from shortlist_testing.tiny_bundle import NOW_S, actors, item_ids, tiny_attributes
 
-IDS = blob_table.BlobTable(blob_table.encode(i.encode() for i in item_ids(N_ITEMS)))
+IDS = ItemIds(blob_table.BlobTable(blob_table.encode(i.encode() for i in item_ids(N_ITEMS))))
 ATTRIBUTES = ItemAttributes(item_attributes_file(N_ITEMS, tiny_attributes(N_ITEMS)), N_ITEMS)
 MASKS = FilterMasks(ATTRIBUTES, IDS)
 COMEDY = Comparison("genres", Operator.HAS, "Comedy")

@@ -24,7 +24,10 @@ class ItemNeighboursSource:
         The anchor of a candidate is the event whose item contributed most to its score, the latest where several did.
         """
         anchored = len(query.anchors) > 0
-        seeds, weights = (query.anchors, None) if anchored else recent_events(query.actor, self._bundle.features)
+        if anchored:
+            seeds, weights = query.anchors, None
+        else:
+            seeds, weights = recent_events(self._bundle.model_rows.of(query.actor), self._bundle.features)
         if not len(seeds):
             return Proposals(np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.uint32))
         lists, similarities = self._bundle.neighbour_rows, self._bundle.neighbour_scores
