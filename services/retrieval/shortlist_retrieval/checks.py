@@ -6,6 +6,8 @@ import math
 from array import array
 from collections.abc import Sequence
 
+import numpy as np
+
 from shortlist_bundle.request_checks import actor_violations, row_violations
 from shortlist_domain.errors import Violation
 from shortlist_domain.stages import RetrieveRequest
@@ -15,6 +17,9 @@ MAX_WEIGHT = 1000.0
 
 MAX_CANDIDATES = 2000
 """Most candidates of one request."""
+
+MAX_ITEMS = 1000
+"""Most items that one request has embedded."""
 
 
 def retrieve_violations(request: RetrieveRequest, n_items: int, sources: Sequence[str]) -> list[Violation]:
@@ -42,3 +47,15 @@ def retrieve_violations(request: RetrieveRequest, n_items: int, sources: Sequenc
     if sum(request.quotas.values()) > 1.0 + 1e-6:
         found.append(Violation("quotas", f"add up to {sum(request.quotas.values()):g}; at most 1 is possible"))
     return found
+
+
+def embed_items_violations(columns: array[float], n_columns: int) -> list[Violation]:
+    """Return what is wrong with static columns of items, row-major, for a bundle with ``n_columns`` of them."""
+    items, left = divmod(len(columns), n_columns)
+    if left:
+        return [Violation("item_features", f"has {len(columns)} numbers; an item takes {n_columns}, one a column")]
+    if not 1 <= items <= MAX_ITEMS:
+        return [Violation("item_features", f"has {items} items; it must be in [1, {MAX_ITEMS}]")]
+    if not np.isfinite(np.frombuffer(columns, np.float32)).all():
+        return [Violation("item_features", "holds a value that is not finite")]
+    return []

@@ -20,7 +20,7 @@ from shortlist_domain.errors import BundleLacks, InvalidRequest, UpstreamFailed
 from shortlist_domain.filters import Node
 from shortlist_domain.stages import NO_ANCHOR, ActorFeatures, Provenance, RetrieveRequest, RetrieveResult
 from shortlist_domain.user_search import UsersRequest, UsersResult
-from shortlist_retrieval.checks import retrieve_violations
+from shortlist_retrieval.checks import embed_items_violations, retrieve_violations
 from shortlist_retrieval.loading import LoadedBundle
 from shortlist_retrieval.selection import Selection
 from shortlist_retrieval.sources.base import CandidateSource, Proposals, Query
@@ -90,6 +90,16 @@ class RetrievalEngine:
             raise InvalidRequest(*violations)
         embedding = await self._executor.run(partial(bundle.embed, actor), deadline, "embedding")
         return _column("f", embedding)
+
+    async def embed_items(self, bundle_id: str, columns: array[float], deadline: Deadline) -> array[float]:
+        """Return what the item tower makes of items' static columns, row-major as these; raises as :meth:`retrieve`."""
+        bundle = self._host.get(bundle_id).bundle
+        violations = embed_items_violations(columns, len(bundle.features.item_columns))
+        if violations:
+            raise InvalidRequest(*violations)
+        rows = np.frombuffer(columns, np.float32).reshape(-1, len(bundle.features.item_columns))
+        embeddings = await self._executor.run(partial(bundle.embed_items, rows), deadline, "embedding")
+        return _column("f", embeddings)
 
     async def retrieve_users(self, request: UsersRequest, deadline: Deadline) -> UsersResult:
         """Return at most ``user_count`` users; none where the actor's vector points nowhere.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from typing import Any, NoReturn
+from typing import Any
 
 import grpc
 
@@ -17,7 +17,7 @@ from shortlist_domain.filters import Node, parameters_of
 from shortlist_domain.stages import RetrieveRequest, RetrieveResult
 from shortlist_domain.user_search import UsersRequest
 from shortlist_retrieval.engine import RetrievalEngine, Shelf
-from shortlist_rpc.actor_message import actor_of, rows_of
+from shortlist_rpc.actor_message import actor_of, filled, rows_of
 from shortlist_rpc.filter_message import node_of
 from shortlist_rpc.interceptor import current_deadline
 
@@ -28,7 +28,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class RetrievalServicer(RetrievalServiceServicer):
-    """Serves what is there; what the contract keeps a place for answers UNIMPLEMENTED."""
+    """Serves the whole contract."""
 
     def __init__(self, engine: RetrievalEngine, host: BundleHost[Shelf], feed: ItemFeedReader | None) -> None:
         self._engine = engine
@@ -72,19 +72,10 @@ class RetrievalServicer(RetrievalServiceServicer):
 
     async def EmbedItems(self, request: pb.EmbedItemsRequest, context: Context) -> pb.EmbedItemsResponse:  # noqa: N802
         """See the proto."""
-        return await _unimplemented("EmbedItems", context)
-
-    async def UpsertVectors(  # noqa: N802
-        self, request: pb.UpsertVectorsRequest, context: Context
-    ) -> pb.UpsertVectorsResponse:
-        """See the proto."""
-        return await _unimplemented("UpsertVectors", context)
-
-    async def DeleteVectors(  # noqa: N802
-        self, request: pb.DeleteVectorsRequest, context: Context
-    ) -> pb.DeleteVectorsResponse:
-        """See the proto."""
-        return await _unimplemented("DeleteVectors", context)
+        _require_bundle(request.bundle_id)
+        columns = filled(array("f"), request.item_features, "item_features")
+        embeddings = await self._engine.embed_items(request.bundle_id, columns, current_deadline())
+        return pb.EmbedItemsResponse(bundle_id=request.bundle_id, embeddings=embeddings.tobytes())
 
     def _described(self, held: Held[Shelf]) -> pb.IndexDescription:
         bundle = held.value.bundle
@@ -97,6 +88,8 @@ class RetrievalServicer(RetrievalServiceServicer):
             measured_recall=bundle.manifest.metrics.get("index/recall", 1.0 if bundle.index.kind == "flat" else 0.0),
             sources=[source.name for source in held.value.sources],
             users=len(bundle.users) if bundle.users is not None else 0,
+            added_items=bundle.model_rows.added,
+            item_columns=bundle.features.item_columns,
         )
         description.ready_since.FromMicroseconds(round(held.ready_since_s * 1e6))
         age_s = self._feed.age_s() if self._feed else None
@@ -166,7 +159,3 @@ def _response(result: RetrieveResult) -> pb.RetrieveCandidatesResponse:
 def _require_bundle(bundle_id: str) -> None:
     if not bundle_id:
         raise InvalidRequest(Violation("bundle_id", "is required and empty"))
-
-
-async def _unimplemented(rpc: str, context: Context) -> NoReturn:
-    await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{rpc} is not served yet")

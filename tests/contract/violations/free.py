@@ -8,9 +8,6 @@ _KEPT = "a record of what was served, kept as it is"
 _ABSENT = "what the models do not know counts as absent"
 _LOGS = "for logs alone"
 
-UNSERVED = {"RetrievalService.EmbedItems", "RetrievalService.UpsertVectors", "RetrievalService.DeleteVectors"}
-"""Declared, and not served yet: UNIMPLEMENTED, whatever arrives."""
-
 ANY_VALUE: Mapping[str, str] = {
     **dict.fromkeys(("ActorFeatures.attributes", "ActorFeatures.numbers", "ActorFeatures.chosen"), _ABSENT),
     **dict.fromkeys(("TextFeature.name", "TextFeature.value", "NumberFeature.name", "NumberFeature.value"), _ABSENT),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import grpc
@@ -93,6 +94,18 @@ RPCS: Mapping[str, Rpc] = {
         ],
     ),
     "RetrievalService.EmbedActor": Rpc(BUNDLE, COMMON),
+    "RetrievalService.EmbedItems": Rpc(
+        {**BUNDLE, "item_features": packed("f", 0, 1, 0, 0)},
+        [
+            Case({"bundle_id": ""}, "bundle_id", "is required"),
+            Case({"bundle_id": "tiny-0"}, "bundle_id", "held: tiny-", HELD),
+            Case({"item_features": ODD}, "item_features", COLUMN),
+            Case({"item_features": packed("f", 1, 2, 3)}, "item_features", "an item takes 4"),
+            Case({"item_features": ""}, "item_features", "it must be in [1, 1000]"),
+            Case({"item_features": packed("f", *[0] * 4004)}, "item_features", "it must be in [1, 1000]"),
+            Case({"item_features": packed("f", 0, 0, 0, math.inf)}, "item_features", "not finite"),
+        ],
+    ),
     "RankingService.RankCandidates": Rpc(
         BUNDLE,
         [

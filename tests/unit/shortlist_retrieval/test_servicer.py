@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
+import numpy as np
 import pytest
 
 from shortlist.common.v1 import selection_pb2
@@ -16,7 +17,7 @@ from shortlist.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceSt
 from shortlist_retrieval.settings import RetrievalSettings
 from shortlist_retrieval.wiring import RetrievalService
 from shortlist_testing.running import channel_to, running
-from shortlist_testing.tiny_bundle import NOW_S, tiny_bundle
+from shortlist_testing.tiny_bundle import GENRES, NOW_S, tiny_bundle
 
 if TYPE_CHECKING:
     from shortlist.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceAsyncStub
@@ -124,15 +125,15 @@ async def test_an_actors_embedding_is_the_one_that_candidates_come_with(
         assert caught.value.code() is code
 
 
-async def test_what_is_not_served_yet_says_so(stub: RetrievalServiceAsyncStub) -> None:
-    for call in (
-        stub.EmbedItems(pb.EmbedItemsRequest()),
-        stub.UpsertVectors(pb.UpsertVectorsRequest()),
-        stub.DeleteVectors(pb.DeleteVectorsRequest()),
-    ):
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call
-        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+async def test_items_are_embedded_as_the_item_tower_says(stub: RetrievalServiceAsyncStub, bundle_id: str) -> None:
+    """The tiny item tower is ``item_features @ weights``: one-hot rows give its rows, their sum the sum."""
+    columns = np.concatenate((np.eye(4), [[1.0, 0.0, 1.0, 0.0]])).astype(np.float32)
+    request = pb.EmbedItemsRequest(bundle_id=bundle_id, item_features=columns.tobytes())
+    answer = await stub.EmbedItems(request)
+    embeddings = np.frombuffer(answer.embeddings, np.float32).reshape(5, 9)
+    assert answer.bundle_id == bundle_id
+    assert np.ptp(embeddings[:4], axis=0).min() > 0.0
+    np.testing.assert_allclose(embeddings[4], embeddings[0] + embeddings[2], rtol=1e-5)
 
 
 async def test_the_index_describes_itself(stub: RetrievalServiceAsyncStub) -> None:
@@ -140,6 +141,8 @@ async def test_the_index_describes_itself(stub: RetrievalServiceAsyncStub) -> No
     assert (index.kind, index.size, index.dimension, index.measured_recall) == ("flat", 60, 9, 1.0)
     assert list(index.sources) == ["two_tower", "item_neighbours", "popular", "content"]
     assert not index.HasField("item_feed_age")
+    assert list(index.item_columns) == [f"genres={genre}" for genre in GENRES]
+    assert index.added_items == 0
 
 
 async def test_without_a_bundle_the_service_is_unavailable(tmp_path: Path) -> None:

@@ -144,36 +144,6 @@ class EmbedItemsResponse(_message.Message):
     embeddings: bytes
     def __init__(self, bundle_id: _Optional[str] = ..., embeddings: _Optional[bytes] = ...) -> None: ...
 
-class UpsertVectorsRequest(_message.Message):
-    __slots__ = ("bundle_id", "item_ids", "vectors")
-    BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
-    ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
-    VECTORS_FIELD_NUMBER: _ClassVar[int]
-    bundle_id: str
-    item_ids: _containers.RepeatedScalarFieldContainer[str]
-    vectors: bytes
-    def __init__(self, bundle_id: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., vectors: _Optional[bytes] = ...) -> None: ...
-
-class UpsertVectorsResponse(_message.Message):
-    __slots__ = ("upserted",)
-    UPSERTED_FIELD_NUMBER: _ClassVar[int]
-    upserted: int
-    def __init__(self, upserted: _Optional[int] = ...) -> None: ...
-
-class DeleteVectorsRequest(_message.Message):
-    __slots__ = ("item_ids",)
-    ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
-    item_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, item_ids: _Optional[_Iterable[str]] = ...) -> None: ...
-
-class DeleteVectorsResponse(_message.Message):
-    __slots__ = ("deleted", "missing_ids")
-    DELETED_FIELD_NUMBER: _ClassVar[int]
-    MISSING_IDS_FIELD_NUMBER: _ClassVar[int]
-    deleted: int
-    missing_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, deleted: _Optional[int] = ..., missing_ids: _Optional[_Iterable[str]] = ...) -> None: ...
-
 class DescribeIndexRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
@@ -185,7 +155,7 @@ class DescribeIndexResponse(_message.Message):
     def __init__(self, indexes: _Optional[_Iterable[_Union[IndexDescription, _Mapping]]] = ...) -> None: ...
 
 class IndexDescription(_message.Message):
-    __slots__ = ("bundle_id", "generation", "kind", "size", "dimension", "measured_recall", "sources", "ready_since", "item_feed_age", "users")
+    __slots__ = ("bundle_id", "generation", "kind", "size", "dimension", "measured_recall", "sources", "ready_since", "item_feed_age", "users", "added_items", "item_columns")
     BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -196,6 +166,8 @@ class IndexDescription(_message.Message):
     READY_SINCE_FIELD_NUMBER: _ClassVar[int]
     ITEM_FEED_AGE_FIELD_NUMBER: _ClassVar[int]
     USERS_FIELD_NUMBER: _ClassVar[int]
+    ADDED_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    ITEM_COLUMNS_FIELD_NUMBER: _ClassVar[int]
     bundle_id: str
     generation: int
     kind: str
@@ -206,4 +178,6 @@ class IndexDescription(_message.Message):
     ready_since: _timestamp_pb2.Timestamp
     item_feed_age: _duration_pb2.Duration
     users: int
-    def __init__(self, bundle_id: _Optional[str] = ..., generation: _Optional[int] = ..., kind: _Optional[str] = ..., size: _Optional[int] = ..., dimension: _Optional[int] = ..., measured_recall: _Optional[float] = ..., sources: _Optional[_Iterable[str]] = ..., ready_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., item_feed_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., users: _Optional[int] = ...) -> None: ...
+    added_items: int
+    item_columns: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, bundle_id: _Optional[str] = ..., generation: _Optional[int] = ..., kind: _Optional[str] = ..., size: _Optional[int] = ..., dimension: _Optional[int] = ..., measured_recall: _Optional[float] = ..., sources: _Optional[_Iterable[str]] = ..., ready_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., item_feed_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., users: _Optional[int] = ..., added_items: _Optional[int] = ..., item_columns: _Optional[_Iterable[str]] = ...) -> None: ...

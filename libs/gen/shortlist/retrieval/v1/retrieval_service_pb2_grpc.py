@@ -56,16 +56,6 @@ class RetrievalServiceStub:
                 request_serializer=shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.EmbedItemsRequest.SerializeToString,
                 response_deserializer=shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.EmbedItemsResponse.FromString,
                 _registered_method=True)
-        self.UpsertVectors = channel.unary_unary(
-                '/shortlist.retrieval.v1.RetrievalService/UpsertVectors',
-                request_serializer=shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.UpsertVectorsRequest.SerializeToString,
-                response_deserializer=shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.UpsertVectorsResponse.FromString,
-                _registered_method=True)
-        self.DeleteVectors = channel.unary_unary(
-                '/shortlist.retrieval.v1.RetrievalService/DeleteVectors',
-                request_serializer=shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.DeleteVectorsRequest.SerializeToString,
-                response_deserializer=shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.DeleteVectorsResponse.FromString,
-                _registered_method=True)
         self.DescribeIndex = channel.unary_unary(
                 '/shortlist.retrieval.v1.RetrievalService/DescribeIndex',
                 request_serializer=shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.DescribeIndexRequest.SerializeToString,
@@ -107,21 +97,11 @@ class RetrievalServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EmbedItems(self, request, context):
-        """Computes embeddings of items from their attributes. Not served yet: UNIMPLEMENTED.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
+        """Computes embeddings of items from their static columns, as of items that no model knows: what an item that is new will
+        be found by. Repeating it is harmless.
 
-    def UpsertVectors(self, request, context):
-        """Puts vectors beside the index. Not served yet: UNIMPLEMENTED.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def DeleteVectors(self, request, context):
-        """Takes items out of every answer. Not served yet: UNIMPLEMENTED.
+        Fails with FAILED_PRECONDITION where the pinned bundle is not held, RESOURCE_EXHAUSTED where the queue is full, and
+        UNAVAILABLE while no bundle is loaded or where the item tower gives something that is not finite.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -156,16 +136,6 @@ def add_RetrievalServiceServicer_to_server(servicer, server):
                     servicer.EmbedItems,
                     request_deserializer=shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.EmbedItemsRequest.FromString,
                     response_serializer=shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.EmbedItemsResponse.SerializeToString,
-            ),
-            'UpsertVectors': grpc.unary_unary_rpc_method_handler(
-                    servicer.UpsertVectors,
-                    request_deserializer=shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.UpsertVectorsRequest.FromString,
-                    response_serializer=shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.UpsertVectorsResponse.SerializeToString,
-            ),
-            'DeleteVectors': grpc.unary_unary_rpc_method_handler(
-                    servicer.DeleteVectors,
-                    request_deserializer=shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.DeleteVectorsRequest.FromString,
-                    response_serializer=shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.DeleteVectorsResponse.SerializeToString,
             ),
             'DescribeIndex': grpc.unary_unary_rpc_method_handler(
                     servicer.DescribeIndex,
@@ -283,60 +253,6 @@ class RetrievalService:
             '/shortlist.retrieval.v1.RetrievalService/EmbedItems',
             shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.EmbedItemsRequest.SerializeToString,
             shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.EmbedItemsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def UpsertVectors(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/shortlist.retrieval.v1.RetrievalService/UpsertVectors',
-            shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.UpsertVectorsRequest.SerializeToString,
-            shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.UpsertVectorsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def DeleteVectors(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/shortlist.retrieval.v1.RetrievalService/DeleteVectors',
-            shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.DeleteVectorsRequest.SerializeToString,
-            shortlist_dot_retrieval_dot_v1_dot_retrieval__service__pb2.DeleteVectorsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,11 +51,12 @@ class RetrievalServiceStub:
     EmbedActor: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.EmbedActorRequest, _retrieval_service_pb2.EmbedActorResponse]
     """Computes an actor's embedding. Repeating it is harmless."""
     EmbedItems: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.EmbedItemsRequest, _retrieval_service_pb2.EmbedItemsResponse]
-    """Computes embeddings of items from their attributes. Not served yet: UNIMPLEMENTED."""
-    UpsertVectors: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.UpsertVectorsRequest, _retrieval_service_pb2.UpsertVectorsResponse]
-    """Puts vectors beside the index. Not served yet: UNIMPLEMENTED."""
-    DeleteVectors: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.DeleteVectorsRequest, _retrieval_service_pb2.DeleteVectorsResponse]
-    """Takes items out of every answer. Not served yet: UNIMPLEMENTED."""
+    """Computes embeddings of items from their static columns, as of items that no model knows: what an item that is new will
+    be found by. Repeating it is harmless.
+
+    Fails with FAILED_PRECONDITION where the pinned bundle is not held, RESOURCE_EXHAUSTED where the queue is full, and
+    UNAVAILABLE while no bundle is loaded or where the item tower gives something that is not finite.
+    """
     DescribeIndex: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.DescribeIndexRequest, _retrieval_service_pb2.DescribeIndexResponse]
     """Describes what is loaded."""
 
@@ -82,11 +83,12 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
     EmbedActor: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.EmbedActorRequest, _retrieval_service_pb2.EmbedActorResponse]  # type: ignore[assignment]
     """Computes an actor's embedding. Repeating it is harmless."""
     EmbedItems: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.EmbedItemsRequest, _retrieval_service_pb2.EmbedItemsResponse]  # type: ignore[assignment]
-    """Computes embeddings of items from their attributes. Not served yet: UNIMPLEMENTED."""
-    UpsertVectors: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.UpsertVectorsRequest, _retrieval_service_pb2.UpsertVectorsResponse]  # type: ignore[assignment]
-    """Puts vectors beside the index. Not served yet: UNIMPLEMENTED."""
-    DeleteVectors: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.DeleteVectorsRequest, _retrieval_service_pb2.DeleteVectorsResponse]  # type: ignore[assignment]
-    """Takes items out of every answer. Not served yet: UNIMPLEMENTED."""
+    """Computes embeddings of items from their static columns, as of items that no model knows: what an item that is new will
+    be found by. Repeating it is harmless.
+
+    Fails with FAILED_PRECONDITION where the pinned bundle is not held, RESOURCE_EXHAUSTED where the queue is full, and
+    UNAVAILABLE while no bundle is loaded or where the item tower gives something that is not finite.
+    """
     DescribeIndex: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.DescribeIndexRequest, _retrieval_service_pb2.DescribeIndexResponse]  # type: ignore[assignment]
     """Describes what is loaded."""
 
@@ -134,23 +136,12 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _retrieval_service_pb2.EmbedItemsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_retrieval_service_pb2.EmbedItemsResponse, _abc.Awaitable[_retrieval_service_pb2.EmbedItemsResponse]]:
-        """Computes embeddings of items from their attributes. Not served yet: UNIMPLEMENTED."""
+        """Computes embeddings of items from their static columns, as of items that no model knows: what an item that is new will
+        be found by. Repeating it is harmless.
 
-    @_abc_1.abstractmethod
-    def UpsertVectors(
-        self,
-        request: _retrieval_service_pb2.UpsertVectorsRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_retrieval_service_pb2.UpsertVectorsResponse, _abc.Awaitable[_retrieval_service_pb2.UpsertVectorsResponse]]:
-        """Puts vectors beside the index. Not served yet: UNIMPLEMENTED."""
-
-    @_abc_1.abstractmethod
-    def DeleteVectors(
-        self,
-        request: _retrieval_service_pb2.DeleteVectorsRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_retrieval_service_pb2.DeleteVectorsResponse, _abc.Awaitable[_retrieval_service_pb2.DeleteVectorsResponse]]:
-        """Takes items out of every answer. Not served yet: UNIMPLEMENTED."""
+        Fails with FAILED_PRECONDITION where the pinned bundle is not held, RESOURCE_EXHAUSTED where the queue is full, and
+        UNAVAILABLE while no bundle is loaded or where the item tower gives something that is not finite.
+        """
 
     @_abc_1.abstractmethod
     def DescribeIndex(
