@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from shortlist.common.v1 import actor_pb2, selection_pb2
 
@@ -47,12 +47,15 @@ def event(
     return made
 
 
-def named_filter(name: str, /, **values: str | float | bool | datetime | Sequence[str]) -> selection_pb2.NamedFilter:
+Value = str | float | bool | datetime | timedelta | Sequence[str]
+
+
+def named_filter(name: str, /, **values: Value) -> selection_pb2.NamedFilter:
     """Return a filter that the serving config keeps, with a value for each of its parameters.
 
     Args:
         name: Its name.
-        values: By parameter. Texts, numbers, booleans, moments with their offset, or several texts.
+        values: By parameter. Texts, numbers, booleans, moments with their offset, lengths of time, or several texts.
 
     Raises:
         ValueError: A number is not finite, or a moment has no offset.
@@ -60,7 +63,7 @@ def named_filter(name: str, /, **values: str | float | bool | datetime | Sequenc
     return selection_pb2.NamedFilter(name=name, parameters=[attribute(n, value) for n, value in values.items()])
 
 
-def attribute(name: str, value: str | float | bool | datetime | Sequence[str]) -> actor_pb2.Attribute:
+def attribute(name: str, value: Value) -> actor_pb2.Attribute:
     """Return a named value of the kind that ``value`` is.
 
     Raises:
@@ -79,5 +82,9 @@ def attribute(name: str, value: str | float | bool | datetime | Sequence[str]) -
             raise ValueError(f"{name} is {value}, which has no offset")
         made = actor_pb2.Attribute(name=name)
         made.time.FromDatetime(value)
+        return made
+    if isinstance(value, timedelta):
+        made = actor_pb2.Attribute(name=name)
+        made.duration.FromTimedelta(value)
         return made
     return actor_pb2.Attribute(name=name, texts=actor_pb2.TextList(values=value))

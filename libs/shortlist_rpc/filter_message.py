@@ -152,14 +152,23 @@ def _history(message: selection_pb2.HistoryPredicate, path: str, violations: lis
     names = tuple(message.parameters)
     for n, name in enumerate(names):
         _check_parameter(name, f"{path}.parameters[{n}]", violations)
+    if message.lookback_parameter:
+        _check_parameter(message.lookback_parameter, f"{path}.lookback_parameter", violations)
+        if message.HasField("lookback"):
+            violations.append(Violation(f"{path}.lookback", "is given beside `lookback_parameter`; leave one unset"))
+        return History(types, None, names, message.lookback_parameter)
     if not message.HasField("lookback"):
         return History(types, None, names)
-    seconds, nanos = message.lookback.seconds, message.lookback.nanos
-    lookback_s = seconds + nanos / 1e9
-    if abs(nanos) >= 1_000_000_000 or seconds * nanos < 0 or not 0.0 < lookback_s <= LONGEST_S:
-        said = f"is {seconds} s and {nanos} ns; it must be in (0 s, {LONGEST_S:.0f} s]"
-        violations.append(Violation(f"{path}.lookback", said))
-    return History(types, lookback_s, names)
+    return History(types, duration_of(message.lookback, f"{path}.lookback", violations), names)
+
+
+def duration_of(message: Duration, path: str, violations: list[Violation]) -> float:
+    """Return the seconds of ``message``, the field ``path`` of a request; ``violations`` gets what is wrong."""
+    seconds, nanos = message.seconds, message.nanos
+    duration_s = seconds + nanos / 1e9
+    if abs(nanos) >= 1_000_000_000 or seconds * nanos < 0 or not 0.0 < duration_s <= LONGEST_S:
+        violations.append(Violation(path, f"is {seconds} s and {nanos} ns; it must be in (0 s, {LONGEST_S:.0f} s]"))
+    return duration_s
 
 
 def moment_of(time: Timestamp, path: str, violations: list[Violation]) -> Moment:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -13,12 +14,13 @@ from shortlist_testing.filter_trees import ITEMS
 
 from .questions import actor
 
-TEXT, NUMBER, FLAG, TIME, TEXTS = (
+TEXT, NUMBER, FLAG, TIME, TEXTS, DURATION = (
     selection_pb2.PARAMETER_KIND_TEXT,
     selection_pb2.PARAMETER_KIND_NUMBER,
     selection_pb2.PARAMETER_KIND_FLAG,
     selection_pb2.PARAMETER_KIND_TIME,
     selection_pb2.PARAMETER_KIND_TEXTS,
+    selection_pb2.PARAMETER_KIND_DURATION,
 )
 
 
@@ -38,6 +40,7 @@ def values(**given_values: Any) -> list[actor_pb2.Attribute]:
         str: lambda value: {"text": value},
         list: lambda value: {"texts": {"values": value}},
         Timestamp: lambda value: {"time": value},
+        timedelta: lambda value: {"duration": value},
     }
     return [actor_pb2.Attribute(name=name, **forms[type(value)](value)) for name, value in given_values.items()]
 

@@ -60,7 +60,7 @@ def tame_values(bundle_id: str) -> Mapping[str, Values]:
         **dict.fromkeys(("item_id", "Pin.item_id"), IDS),
         **dict.fromkeys(("item_ids", "exclude_item_ids"), ids),
         "include_item_ids": st.just([]) | ids,
-        **dict.fromkeys(("session_id", "surface", "named", "debug_level"), st.none()),
+        **dict.fromkeys(("session_id", "surface", "named", "debug_level", "lookback_parameter"), st.none()),
         "experiment_override": seldom("e:a"),
         **dict.fromkeys(("item_ids_in_view", "heads", "variants"), st.just([])),
         **dict.fromkeys(
@@ -89,7 +89,7 @@ def tame_values(bundle_id: str) -> Mapping[str, Values]:
         **dict.fromkeys(("share", "strength", "rate"), SHARE),
         "minimum_click_probability": maybe(SHARE),
         "method": st.integers(0, 3),
-        **dict.fromkeys(("half_life", "lookback"), SPAN),
+        **dict.fromkeys(("half_life", "lookback", "duration"), SPAN),
         "disabled": st.just(False),
         "Attribute.name": st.sampled_from(["gender", "genres", "a"]),
         "dropped_features": st.lists(st.sampled_from(["gender", "user_mean", "item_count"]), max_size=2),

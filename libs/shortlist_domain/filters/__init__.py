@@ -2,7 +2,15 @@
 
 from shortlist_domain.filters.binding import bound
 from shortlist_domain.filters.canonical import NOTHING, canonical
-from shortlist_domain.filters.parameters import SAMPLES, Template, parameters_of, type_parameters_of, with_values
+from shortlist_domain.filters.parameters import (
+    ROLES,
+    SAMPLES,
+    ParameterKind,
+    Role,
+    Template,
+    parameters_of,
+    with_values,
+)
 from shortlist_domain.filters.tree import (
     ACTOR_PREFIX,
     EVERYTHING,
@@ -41,6 +49,7 @@ __all__ = [
     "MAX_NODES",
     "MAX_TEXTS",
     "NOTHING",
+    "ROLES",
     "SAMPLES",
     "All",
     "Any",
@@ -53,6 +62,8 @@ __all__ = [
     "Not",
     "Operator",
     "Parameter",
+    "ParameterKind",
+    "Role",
     "Schema",
     "Template",
     "Value",
@@ -61,6 +72,5 @@ __all__ = [
     "canonical",
     "limit_violation",
     "parameters_of",
-    "type_parameters_of",
     "with_values",
 ]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any as Anything
 
 from shortlist_domain.filters.tree import (
     All,
     Any,
-    AttributeKind,
     Comparison,
     History,
     Moment,
@@ -19,12 +19,41 @@ from shortlist_domain.filters.tree import (
     Value,
 )
 
-SAMPLES: Mapping[AttributeKind, Value] = {
-    AttributeKind.TEXT: "a text",
-    AttributeKind.TEXTS: ("a text", "another text"),
-    AttributeKind.NUMBER: 0.0,
-    AttributeKind.FLAG: True,
-    AttributeKind.TIME: Moment(0.0),
+
+class ParameterKind(StrEnum):
+    """What a parameter's values are: those of attributes, and durations."""
+
+    TEXT = "text"
+    TEXTS = "texts"
+    NUMBER = "number"
+    FLAG = "flag"
+    TIME = "time"
+    DURATION = "duration"
+    """In seconds, above 0."""
+
+
+class Role(StrEnum):
+    """What a parameter stands for, in words."""
+
+    VALUE = "what an attribute is compared with"
+    TYPE = "a type of event"
+    LOOKBACK = "a lookback"
+
+
+ROLES: Mapping[Role, frozenset[ParameterKind]] = {
+    Role.VALUE: frozenset(ParameterKind) - {ParameterKind.DURATION},
+    Role.TYPE: frozenset((ParameterKind.TEXT, ParameterKind.TEXTS)),
+    Role.LOOKBACK: frozenset((ParameterKind.DURATION,)),
+}
+"""Kinds that suit each."""
+
+SAMPLES: Mapping[ParameterKind, Value] = {
+    ParameterKind.TEXT: "a text",
+    ParameterKind.TEXTS: ("a text", "another text"),
+    ParameterKind.NUMBER: 0.0,
+    ParameterKind.FLAG: True,
+    ParameterKind.TIME: Moment(0.0),
+    ParameterKind.DURATION: 1.0,
 }
 """A value of each kind, to hold a tree against attributes before there are values, and to say what does not suit."""
 
@@ -34,7 +63,7 @@ class Template:
     """A tree with parameters."""
 
     node: Node
-    parameters: Mapping[str, AttributeKind]
+    parameters: Mapping[str, ParameterKind]
     """Kind of each by its name; every one that stands in the tree."""
 
     type_parameters: frozenset[str] = frozenset()
@@ -45,14 +74,12 @@ class Template:
         return with_values(self.node, {name: SAMPLES[kind] for name, kind in self.parameters.items()})
 
 
-def parameters_of(node: Node) -> tuple[str, ...]:
-    """Return the names of the parameters in ``node``, each once, in the order in which they stand there."""
-    return tuple(dict.fromkeys(_names(node)))
-
-
-def type_parameters_of(node: Node) -> frozenset[str]:
-    """Return the names of the parameters in ``node`` that stand for types of event."""
-    return frozenset(name for leaf in _leaves(node) if isinstance(leaf, History) for name in leaf.parameters)
+def parameters_of(node: Node) -> Mapping[str, frozenset[Role]]:
+    """Return what the parameters in ``node`` stand for, by name, in the order in which they stand there."""
+    roles: dict[str, frozenset[Role]] = {}
+    for name, role in _named(node):
+        roles[name] = roles.get(name, frozenset()) | {role}
+    return roles
 
 
 def with_values(node: Node, values: Mapping[str, Value]) -> Node:
@@ -73,10 +100,11 @@ def with_values(node: Node, values: Mapping[str, Value]) -> Node:
         return Not(with_values(node.node, values))
     if isinstance(node, Comparison):
         return Comparison(node.field, node.operator, _filled(node.value, values))
-    if not node.parameters:
+    if not node.parameters and not node.lookback_parameter:
         return node
     types = (*node.event_types, *map(Parameter, node.parameters))
-    return History(tuple(map(str, _listed(types, values))), node.lookback_s)
+    given = values[node.lookback_parameter] if node.lookback_parameter else None
+    return History(tuple(map(str, _listed(types, values))), given if isinstance(given, float) else node.lookback_s)
 
 
 def _filled(value: Value, values: Mapping[str, Value]) -> Value:
@@ -93,13 +121,15 @@ def _listed(several: tuple[Anything, ...], values: Mapping[str, Value]) -> tuple
     return tuple(listed)
 
 
-def _names(node: Node) -> Iterator[str]:
+def _named(node: Node) -> Iterator[tuple[str, Role]]:
     for leaf in _leaves(node):
         if isinstance(leaf, History):
-            yield from leaf.parameters
+            yield from ((name, Role.TYPE) for name in leaf.parameters)
+            if leaf.lookback_parameter:
+                yield leaf.lookback_parameter, Role.LOOKBACK
         else:
             listed = leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
-            yield from (value.name for value in listed if isinstance(value, Parameter))
+            yield from ((value.name, Role.VALUE) for value in listed if isinstance(value, Parameter))
 
 
 def _leaves(node: Node) -> Iterator[Comparison | History]:

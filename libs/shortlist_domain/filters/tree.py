@@ -120,6 +120,9 @@ class History:
     parameters: tuple[str, ...] = ()
     """Names of the parameters that stand for further types."""
 
+    lookback_parameter: str = ""
+    """Name of the parameter that stands for the lookback; empty: none does."""
+
 
 @dataclass(frozen=True, slots=True)
 class All:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from google.protobuf.duration_pb2 import Duration
-
 from shortlist.common.v1 import selection_pb2
 from shortlist_domain.ids import id_violation
 from shortlist_domain.spread import DiversityMethod
@@ -23,7 +21,7 @@ from shortlist_gateway.slate.rules import (
     Rotation,
     Rules,
 )
-from shortlist_rpc.filter_message import LONGEST_S
+from shortlist_rpc.filter_message import duration_of
 
 MAX_EVENT_TYPES = 20
 MAX_CAPS = 10
@@ -80,7 +78,7 @@ def seen_rule(checks: Checks, constraints: Constraints, now_s: float) -> tuple[b
         _name(checks, f"{path}event_types[{index}]", event_type)
     since_s = -math.inf
     if rule.HasField("lookback"):
-        since_s = now_s - _duration(checks, f"{path}lookback", rule.lookback)
+        since_s = now_s - duration_of(rule.lookback, f"{path}lookback", checks.violations)
     if rule.disabled:
         for name in ("event_types", "lookback"):
             if name in {descriptor.name for descriptor, _ in rule.ListFields()}:
@@ -162,7 +160,7 @@ def _rotation(checks: Checks, constraints: Constraints) -> Rotation | None:
     if not rotation.HasField("half_life"):
         checks.wrong(f"{path}half_life", "is required; it must be above 0 s")
         return None
-    half_life_s = _duration(checks, f"{path}half_life", rotation.half_life)
+    half_life_s = duration_of(rotation.half_life, f"{path}half_life", checks.violations)
     return Rotation(rotation.rate, half_life_s) if rotation.rate > 0.0 else None
 
 
@@ -204,11 +202,3 @@ def _name(checks: Checks, field: str, value: str) -> None:
         checks.violations.append(violation)
     elif len(value.encode()) > 64:
         checks.wrong(field, f"is {len(value.encode())} bytes long; 1 to 64 are allowed")
-
-
-def _duration(checks: Checks, field: str, value: Duration) -> float:
-    seconds = value.seconds + value.nanos / 1e9
-    if abs(value.nanos) >= 1_000_000_000 or value.seconds * value.nanos < 0 or not 0.0 < seconds <= LONGEST_S:
-        checks.wrong(field, f"is {value.seconds} s and {value.nanos} ns; it must be in (0 s, {LONGEST_S:.0f} s]")
-        return 1.0
-    return seconds

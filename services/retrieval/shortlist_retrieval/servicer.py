@@ -129,7 +129,7 @@ def _filter(message: selection_pb2.Filter) -> Node:
         raise InvalidRequest(Violation("filter.ast", "is required in a filter; other forms are not read here"))
     violations: list[Violation] = []
     node = node_of(message.ast, "filter.ast", violations)
-    if names := parameters_of(node):
+    if names := list(parameters_of(node)):
         violations.append(Violation("filter.ast", f"names the parameter {names[0]!r}, which has no value here"))
     if violations:
         raise InvalidRequest(*violations)

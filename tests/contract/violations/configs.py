@@ -66,6 +66,8 @@ PUT = Rpc(
         kept({"parameters": [{"name": "y", "kind": 2}] * 21}, "parameters", "at most 20 are allowed"),
         kept({"parameters": [{"name": "y"}]}, "parameters[0].kind", "it must be one of"),
         kept({"parameters": [{"name": "1", "kind": 2}]}, "parameters[0].name", "then letters, digits and"),
+        kept({"expression": "seen($y)"}, "expression", "names $y for a type of event, which is a text"),
+        kept({"expression": None, "ast": {"history": {"lookback_parameter": "y"}}}, "ast", "which is a duration"),
         Case({"expected_version": -1}, "expected_version", "0 or more is needed"),
     ],
 )

@@ -70,6 +70,7 @@ CONTEXT = (
     context(
         {"attributes": [{"name": "a", "time": "2024-01-01T00:00:00Z"}]}, "attributes[0].time", "a text, several texts"
     ),
+    context({"attributes": [{"name": "a", "duration": "1s"}]}, "attributes[0].duration", "a text, several texts"),
     context(
         {"attributes": [{"name": "a", "texts": {"values": ["b"] * 101}}]}, "attributes[0].texts.values", "at most 100"
     ),
@@ -99,6 +100,7 @@ FILTERS = (
     tree({"history": {"event_types": [""]}}, ".history.event_types[0]", "is empty"),
     tree({"history": {"parameters": ["x" * 65]}}, ".history.parameters[0]", "1 to 64"),
     tree({"history": {"lookback": "0s"}}, ".history.lookback", "it must be in (0 s, 315576000000 s]"),
+    tree({"history": {"lookback_parameter": "x" * 65}}, ".history.lookback_parameter", "1 to 64 are allowed"),
 )
 KEPT = {"serving_config": "KEPT", "filter": {"named": {"name": "recent"}}}
 NAMED = (

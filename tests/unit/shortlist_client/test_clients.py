@@ -148,14 +148,17 @@ async def test_no_call_waits_for_ever() -> None:
 
 def test_values_of_a_named_filter_keep_their_kinds() -> None:
     at = datetime(2024, 1, 31, 12, 0, 0, 250_000, tzinfo=timezone(timedelta(hours=2)))
-    named = named_filter("f", text='") OR id:*', number=3, flag=False, time=at, texts=["a", "b"])
+    named = named_filter(
+        "f", text='") OR id:*', number=3, flag=False, time=at, duration=timedelta(days=30), texts=["a", "b"]
+    )
     assert named.name == "f"
     assert [(each.name, each.WhichOneof("value")) for each in named.parameters] == [
-        (kind, kind) for kind in ("text", "number", "flag", "time", "texts")
+        (kind, kind) for kind in ("text", "number", "flag", "time", "duration", "texts")
     ]
     assert named.parameters[0].text == '") OR id:*'
     assert named.parameters[3].time.ToJsonString() == "2024-01-31T10:00:00.250Z"
-    assert list(named.parameters[4].texts.values) == ["a", "b"]
+    assert named.parameters[4].duration.ToJsonString() == "2592000s"
+    assert list(named.parameters[5].texts.values) == ["a", "b"]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), datetime(2024, 1, 31)])  # noqa: DTZ001

@@ -84,6 +84,7 @@ SAMPLES: Mapping[str, tuple[Any, ...]] = {
 NO_SESSION = {"actor.session_id": "not honoured yet"}
 AROUND = {
     "context.attributes.time": "for parameters of filters alone: `named_filter` has it",
+    "context.attributes.duration": "likewise",
     "context.item_ids_in_view": "not honoured yet",
     "context.surface": "not honoured yet",
 }

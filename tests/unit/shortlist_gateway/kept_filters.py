@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from google.protobuf.json_format import ParseDict
 
 from shortlist.common.v1 import actor_pb2, selection_pb2
-from shortlist_domain.filters import (
-    Moment,
-)
+from shortlist_domain.filters import Moment
 from shortlist_gateway.checks import Checks
 from shortlist_gateway.filters.templates import Templates, templates_of
 
@@ -35,6 +35,8 @@ def given_values(**values: object) -> list[actor_pb2.Attribute]:
             attribute.number = value
         elif isinstance(value, Moment):
             attribute.time.FromMicroseconds(round(value.time_s * 1e6))
+        elif isinstance(value, timedelta):
+            attribute.duration.FromTimedelta(value)
         elif isinstance(value, list):
             attribute.texts.values.extend(value)
         else:

@@ -102,7 +102,7 @@ def _own(message: selection_pb2.Filter, path: str, checks: Checks) -> Condition 
         if said := limit_violation(node):
             checks.wrong(path, said)
             return Condition(path, EVERYTHING)
-    if names := parameters_of(node):
+    if names := list(parameters_of(node)):
         said = f"names the parameter ${names[0]}; only filters that a serving config keeps have parameters"
         checks.wrong(path, said if form == "ast" else f"{said}, and a text that begins so is quoted")
         return Condition(path, EVERYTHING)

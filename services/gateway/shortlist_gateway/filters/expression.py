@@ -2,7 +2,7 @@
 
 As AIP-160 has it, OR binds tighter than AND, and terms side by side are joined as by AND: ``a = 1 b = 2 OR c = 3`` is
 ``a = 1 AND (b = 2 OR c = 3)``. Beyond AIP-160: a list of values in parentheses, ``id:("1", "2")``, durations in
-minutes, hours and days, and parameters, ``$name``, in the place of values. https://google.aip.dev/160
+minutes, hours and days, and parameters, ``$name``, in the place of values and durations. https://google.aip.dev/160
 """
 
 from __future__ import annotations
@@ -96,8 +96,13 @@ class ExpressionRefused(ValueError):
 
 
 @lru_cache(maxsize=CACHED_EXPRESSIONS)
-def parsed(expression: str) -> Node:
+def parsed(expression: str, durations: frozenset[str] = frozenset()) -> Node:
     """Return the tree of ``expression``; unquoted values in it are words, ``$name`` parameters. Empty is everything.
+
+    Args:
+        expression: The text.
+        durations: Names of the parameters that are durations: the last word of a ``seen(...)`` tells a type of event
+            from a lookback by its kind.
 
     Raises:
         ExpressionRefused: Too long, too large, or not of the language.
@@ -106,7 +111,7 @@ def parsed(expression: str) -> Node:
     if size > MAX_EXPRESSION_BYTES:
         raise ExpressionRefused(f"is {size} bytes long; at most {MAX_EXPRESSION_BYTES} are allowed")
     try:
-        node: Node = _ToTree().transform(_PARSER.parse(expression))
+        node: Node = _ToTree(durations).transform(_PARSER.parse(expression))
     except UnexpectedInput as error:
         raise ExpressionRefused(_told(error, expression)) from error
     except VisitError as error:
@@ -139,6 +144,10 @@ class _Alone:
 
 class _ToTree(Transformer[Token, Node]):
     """Parse tree to filter tree, from the leaves up."""
+
+    def __init__(self, durations: frozenset[str]) -> None:
+        super().__init__()
+        self._durations = durations
 
     def start(self, children: list[Node]) -> Node:
         return _checked(children[0]) if children else EVERYTHING
@@ -194,14 +203,16 @@ class _ToTree(Transformer[Token, Node]):
         name, arguments = str(children[0])[:-1], children[1:]
         if name != "seen":
             raise ExpressionRefused(f'calls {name}(...); the only function is seen(...), as in seen("rating", 30d)')
-        lookback_s = None
-        if arguments and isinstance(arguments[-1], Word) and (found := _DURATION.fullmatch(arguments[-1].text)):
+        lookback_s, lookback_parameter = None, ""
+        if arguments and self._is_duration(arguments[-1]):
+            lookback_parameter, arguments = arguments[-1].name, arguments[:-1]
+        elif arguments and isinstance(arguments[-1], Word) and (found := _DURATION.fullmatch(arguments[-1].text)):
             lookback_s = float(found[1]) * _SECONDS[found[2]]
             if not 0.0 < lookback_s <= _LONGEST_LOOKBACK_S:
                 raise ExpressionRefused(f"has the lookback {found[0]}; it must be above 0 and at most 30 years")
             arguments = arguments[:-1]
         for each in arguments:
-            if isinstance(each, Word) and _DURATION.fullmatch(each.text):
+            if self._is_duration(each) or (isinstance(each, Word) and _DURATION.fullmatch(each.text)):
                 raise ExpressionRefused(
                     "has a duration before the end of seen(...); it comes last, a type that looks so is quoted"
                 )
@@ -215,7 +226,11 @@ class _ToTree(Transformer[Token, Node]):
         )
         if "" in types:
             raise ExpressionRefused("has an empty event type in seen(...)")
-        return History(types, lookback_s, tuple(each.name for each in arguments if isinstance(each, Parameter)))
+        names = tuple(each.name for each in arguments if isinstance(each, Parameter))
+        return History(types, lookback_s, names, lookback_parameter)
+
+    def _is_duration(self, argument: Anything) -> bool:
+        return isinstance(argument, Parameter) and argument.name in self._durations
 
 
 def _checked(node: Anything) -> Node:

@@ -8,8 +8,8 @@ from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist_domain.filters import (
     EVERYTHING,
     MAX_TEXTS,
-    AttributeKind,
     Node,
+    ParameterKind,
     Template,
     Value,
     limit_violation,
@@ -17,14 +17,15 @@ from shortlist_domain.filters import (
 )
 from shortlist_gateway.checks import Checks
 from shortlist_gateway.filters.templates import MAX_PARAMETERS, Templates
-from shortlist_rpc.filter_message import MAX_TEXT_BYTES, moment_of
+from shortlist_rpc.filter_message import MAX_TEXT_BYTES, duration_of, moment_of
 
 _MEANT = {
-    AttributeKind.TEXT: "a text",
-    AttributeKind.TEXTS: f"1 to {MAX_TEXTS} texts",
-    AttributeKind.NUMBER: "a finite number",
-    AttributeKind.FLAG: "a flag",
-    AttributeKind.TIME: "a time",
+    ParameterKind.TEXT: "a text",
+    ParameterKind.TEXTS: f"1 to {MAX_TEXTS} texts",
+    ParameterKind.NUMBER: "a finite number",
+    ParameterKind.FLAG: "a flag",
+    ParameterKind.TIME: "a time",
+    ParameterKind.DURATION: "a duration",
 }
 
 
@@ -74,23 +75,27 @@ def _values(message: selection_pb2.NamedFilter, template: Template, path: str, c
     return values
 
 
-def _value(given: actor_pb2.Attribute, kind: AttributeKind, path: str, checks: Checks) -> Value:
+def _value(given: actor_pb2.Attribute, kind: ParameterKind, path: str, checks: Checks) -> Value:
     form = given.WhichOneof("value")
     if form != kind.value:
         was = f"a {form}" if form and form != "texts" else "several texts" if form else "nothing"
         said = f"is {was}; the parameter {given.name!r} is {_MEANT[kind]}, in `{kind.value}`"
         checks.wrong(f"{path}.{form or 'value'}", said)
         return None
-    if kind is AttributeKind.TEXT:
+    if kind is ParameterKind.TEXT:
         return checks.text(f"{path}.text", given.text, MAX_TEXT_BYTES)
-    if kind is AttributeKind.TEXTS:
+    if kind is ParameterKind.TEXTS:
         texts = given.texts.values
         if not 1 <= len(texts) <= MAX_TEXTS:
             checks.wrong(f"{path}.texts.values", f"has {len(texts)} entries; 1 to {MAX_TEXTS} are allowed")
             return None
         return tuple(checks.text(f"{path}.texts.values[{n}]", text, MAX_TEXT_BYTES) for n, text in enumerate(texts))
-    if kind is AttributeKind.NUMBER:
+    if kind is ParameterKind.NUMBER:
         if not math.isfinite(given.number):
             checks.wrong(f"{path}.number", f"is {given.number}; it must be a finite number")
         return given.number
-    return moment_of(given.time, f"{path}.time", checks.violations) if kind is AttributeKind.TIME else given.flag
+    if kind is ParameterKind.TIME:
+        return moment_of(given.time, f"{path}.time", checks.violations)
+    if kind is ParameterKind.DURATION:
+        return duration_of(given.duration, f"{path}.duration", checks.violations)
+    return given.flag

@@ -10,14 +10,15 @@ from shortlist.common.v1 import selection_pb2
 from shortlist_domain.errors import Violation
 from shortlist_domain.filters import (
     EVERYTHING,
-    AttributeKind,
+    ROLES,
     Node,
+    ParameterKind,
+    Role,
     Schema,
     Template,
     bound,
     limit_violation,
     parameters_of,
-    type_parameters_of,
 )
 from shortlist_domain.ids import NAME_RULE, is_name
 from shortlist_gateway.checks import Checks
@@ -33,7 +34,8 @@ Templates = Mapping[str, Template]
 NO_TEMPLATES: Templates = MappingProxyType({})
 
 _PARAMETER = re.compile(r"[^\W\d]\w*")
-_KINDS = {getattr(selection_pb2, f"PARAMETER_KIND_{kind.name}"): kind for kind in AttributeKind}
+_KINDS = {getattr(selection_pb2, f"PARAMETER_KIND_{kind.name}"): kind for kind in ParameterKind}
+_MEANT = {Role.VALUE: "no duration", Role.TYPE: "a text", Role.LOOKBACK: "a duration"}
 
 
 def templates_of(
@@ -68,10 +70,12 @@ def _template(definition: selection_pb2.FilterDefinition, path: str, checks: Che
     form = definition.WhichOneof("condition")
     at = f"{path}.{form}"
     node: Node = EVERYTHING
+    parameters = _parameters(definition, path, checks)
     before = len(checks.violations)
     if form == "expression":
+        durations = frozenset(name for name, kind in parameters.items() if kind is ParameterKind.DURATION)
         try:
-            node = parsed(definition.expression)
+            node = parsed(definition.expression, durations)
         except ExpressionRefused as error:
             checks.wrong(at, str(error))
     elif form == "ast":
@@ -81,30 +85,29 @@ def _template(definition: selection_pb2.FilterDefinition, path: str, checks: Che
     if said := limit_violation(node):
         checks.wrong(at, said)
         node = EVERYTHING
-    is_readable = len(checks.violations) == before
-    parameters = _parameters(definition, path, checks)
-    if not is_readable:
+    if len(checks.violations) > before:
         return Template(EVERYTHING, {})
     named = parameters_of(node)
-    for name in named:
+    for name, roles in named.items():
         if name not in parameters:
             known = f"there are {', '.join(parameters)}" if parameters else "it has none"
             checks.wrong(at, f"names the parameter ${name}, which is not among `parameters`; {known}")
-    types = type_parameters_of(node)
-    for name in sorted(types & parameters.keys()):
-        if parameters[name] not in (AttributeKind.TEXT, AttributeKind.TEXTS):
-            said = f"names ${name} for a type of event, which is a text; the parameter is a {parameters[name].value}"
-            checks.wrong(at, said)
+            continue
+        for role in sorted(roles):
+            if parameters[name] not in ROLES[role]:
+                said = f"names ${name} for {role.value}, which is {_MEANT[role]}"
+                checks.wrong(at, f"{said}; the parameter is a {parameters[name].value}")
     for index, parameter in enumerate(definition.parameters):
         if parameter.name in parameters and parameter.name not in named:
             checks.wrong(
                 f"{path}.parameters[{index}].name", f"is {parameter.name!r}, which the condition does not name"
             )
+    types = frozenset(name for name, roles in named.items() if Role.TYPE in roles)
     return Template(node, parameters, types)
 
 
-def _parameters(definition: selection_pb2.FilterDefinition, path: str, checks: Checks) -> dict[str, AttributeKind]:
-    parameters: dict[str, AttributeKind] = {}
+def _parameters(definition: selection_pb2.FilterDefinition, path: str, checks: Checks) -> dict[str, ParameterKind]:
+    parameters: dict[str, ParameterKind] = {}
     if len(definition.parameters) > MAX_PARAMETERS:
         said = f"has {len(definition.parameters)} entries; at most {MAX_PARAMETERS} are allowed"
         checks.wrong(f"{path}.parameters", said)
@@ -119,5 +122,5 @@ def _parameters(definition: selection_pb2.FilterDefinition, path: str, checks: C
         if kind is None:
             names = ", ".join(selection_pb2.ParameterKind.Name(number) for number in _KINDS)
             checks.wrong(f"{place}.kind", f"is {parameter.kind}; it must be one of {names}")
-        parameters[parameter.name] = kind or AttributeKind.TEXT
+        parameters[parameter.name] = kind or ParameterKind.TEXT
     return parameters

@@ -22,24 +22,25 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fshortlist/common/v1/actor.proto\x12\x13shortlist.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"P\n\x05\x41\x63tor\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x12\n\nvisitor_id\x18\x03 \x01(\t\x12\x12\n\nsession_id\x18\x04 \x01(\t\"\xb8\x01\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x0f\n\x07item_id\x18\x03 \x01(\t\x12\x12\n\x05value\x18\x04 \x01(\x02H\x00\x88\x01\x01\x12.\n\nevent_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11\x61ttribution_token\x18\x06 \x01(\t\x12\x0f\n\x07surface\x18\x07 \x01(\tB\x08\n\x06_value\"\xb0\x01\n\tAttribute\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x12\x10\n\x06number\x18\x03 \x01(\x01H\x00\x12\x0e\n\x04\x66lag\x18\x04 \x01(\x08H\x00\x12.\n\x05texts\x18\x05 \x01(\x0b\x32\x1d.shortlist.common.v1.TextListH\x00\x12*\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x07\n\x05value\"\x1a\n\x08TextList\x12\x0e\n\x06values\x18\x01 \x03(\t\"\x94\x01\n\x07\x43ontext\x12*\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1a.shortlist.common.v1.Event\x12\x32\n\nattributes\x18\x02 \x03(\x0b\x32\x1e.shortlist.common.v1.Attribute\x12\x0f\n\x07surface\x18\x03 \x01(\t\x12\x18\n\x10item_ids_in_view\x18\x04 \x03(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fshortlist/common/v1/actor.proto\x12\x13shortlist.common.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"P\n\x05\x41\x63tor\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x12\n\nvisitor_id\x18\x03 \x01(\t\x12\x12\n\nsession_id\x18\x04 \x01(\t\"\xb8\x01\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x12\n\nevent_type\x18\x02 \x01(\t\x12\x0f\n\x07item_id\x18\x03 \x01(\t\x12\x12\n\x05value\x18\x04 \x01(\x02H\x00\x88\x01\x01\x12.\n\nevent_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11\x61ttribution_token\x18\x06 \x01(\t\x12\x0f\n\x07surface\x18\x07 \x01(\tB\x08\n\x06_value\"\xdf\x01\n\tAttribute\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x12\x10\n\x06number\x18\x03 \x01(\x01H\x00\x12\x0e\n\x04\x66lag\x18\x04 \x01(\x08H\x00\x12.\n\x05texts\x18\x05 \x01(\x0b\x32\x1d.shortlist.common.v1.TextListH\x00\x12*\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12-\n\x08\x64uration\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationH\x00\x42\x07\n\x05value\"\x1a\n\x08TextList\x12\x0e\n\x06values\x18\x01 \x03(\t\"\x94\x01\n\x07\x43ontext\x12*\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1a.shortlist.common.v1.Event\x12\x32\n\nattributes\x18\x02 \x03(\x0b\x32\x1e.shortlist.common.v1.Attribute\x12\x0f\n\x07surface\x18\x03 \x01(\t\x12\x18\n\x10item_ids_in_view\x18\x04 \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shortlist.common.v1.actor_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ACTOR']._serialized_start=89
-  _globals['_ACTOR']._serialized_end=169
-  _globals['_EVENT']._serialized_start=172
-  _globals['_EVENT']._serialized_end=356
-  _globals['_ATTRIBUTE']._serialized_start=359
-  _globals['_ATTRIBUTE']._serialized_end=535
-  _globals['_TEXTLIST']._serialized_start=537
-  _globals['_TEXTLIST']._serialized_end=563
-  _globals['_CONTEXT']._serialized_start=566
-  _globals['_CONTEXT']._serialized_end=714
+  _globals['_ACTOR']._serialized_start=121
+  _globals['_ACTOR']._serialized_end=201
+  _globals['_EVENT']._serialized_start=204
+  _globals['_EVENT']._serialized_end=388
+  _globals['_ATTRIBUTE']._serialized_start=391
+  _globals['_ATTRIBUTE']._serialized_end=614
+  _globals['_TEXTLIST']._serialized_start=616
+  _globals['_TEXTLIST']._serialized_end=642
+  _globals['_CONTEXT']._serialized_start=645
+  _globals['_CONTEXT']._serialized_end=793
 # @@protoc_insertion_point(module_scope)

@@ -27,23 +27,23 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from shortlist.common.v1 import actor_pb2 as shortlist_dot_common_dot_v1_dot_actor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#shortlist/common/v1/selection.proto\x12\x13shortlist.common.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fshortlist/common/v1/actor.proto\"\xc0\x01\n\x06\x46ilter\x12\x14\n\nexpression\x18\x01 \x01(\tH\x00\x12.\n\x03\x61st\x18\x02 \x01(\x0b\x32\x1f.shortlist.common.v1.FilterNodeH\x00\x12/\n\x05named\x18\x03 \x01(\x0b\x32 .shortlist.common.v1.NamedFilter\x12\x32\n\x08on_empty\x18\x04 \x01(\x0e\x32 .shortlist.common.v1.EmptyPolicyB\x0b\n\tcondition\"O\n\x0bNamedFilter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x32\n\nparameters\x18\x02 \x03(\x0b\x32\x1e.shortlist.common.v1.Attribute\"\xad\x01\n\x10\x46ilterDefinition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\nexpression\x18\x02 \x01(\tH\x00\x12.\n\x03\x61st\x18\x03 \x01(\x0b\x32\x1f.shortlist.common.v1.FilterNodeH\x00\x12\x38\n\nparameters\x18\x04 \x03(\x0b\x32$.shortlist.common.v1.FilterParameterB\x0b\n\tcondition\"Q\n\x0f\x46ilterParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x30\n\x04kind\x18\x02 \x01(\x0e\x32\".shortlist.common.v1.ParameterKind\"\x9c\x02\n\nFilterNode\x12/\n\x03\x61ll\x18\x01 \x01(\x0b\x32 .shortlist.common.v1.FilterNodesH\x00\x12/\n\x03\x61ny\x18\x02 \x01(\x0b\x32 .shortlist.common.v1.FilterNodesH\x00\x12\x33\n\x08negation\x18\x03 \x01(\x0b\x32\x1f.shortlist.common.v1.FilterNodeH\x00\x12\x35\n\ncomparison\x18\x04 \x01(\x0b\x32\x1f.shortlist.common.v1.ComparisonH\x00\x12\x38\n\x07history\x18\x05 \x01(\x0b\x32%.shortlist.common.v1.HistoryPredicateH\x00\x42\x06\n\x04node\"=\n\x0b\x46ilterNodes\x12.\n\x05nodes\x18\x01 \x03(\x0b\x32\x1f.shortlist.common.v1.FilterNode\"\x82\x02\n\nComparison\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x39\n\x08operator\x18\x02 \x01(\x0e\x32\'.shortlist.common.v1.ComparisonOperator\x12\x0e\n\x04text\x18\x03 \x01(\tH\x00\x12\x10\n\x06number\x18\x04 \x01(\x01H\x00\x12\x0e\n\x04\x66lag\x18\x05 \x01(\x08H\x00\x12.\n\x05texts\x18\x06 \x01(\x0b\x32\x1d.shortlist.common.v1.TextListH\x00\x12*\n\x04time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x13\n\tparameter\x18\x08 \x01(\tH\x00\x42\x07\n\x05value\"h\n\x10HistoryPredicate\x12\x13\n\x0b\x65vent_types\x18\x01 \x03(\t\x12+\n\x08lookback\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nparameters\x18\x03 \x03(\t\"\xf1\x03\n\x0b\x43onstraints\x12\x18\n\x10\x65xclude_item_ids\x18\x01 \x03(\t\x12\x18\n\x10include_item_ids\x18\x02 \x03(\t\x12\x36\n\x0c\x65xclude_seen\x18\x03 \x01(\x0b\x32 .shortlist.common.v1.ExcludeSeen\x12\x39\n\x0e\x61ttribute_caps\x18\x04 \x03(\x0b\x32!.shortlist.common.v1.AttributeCap\x12&\n\x04pins\x18\x05 \x03(\x0b\x32\x18.shortlist.common.v1.Pin\x12\x32\n\npromotions\x18\x06 \x03(\x0b\x32\x1e.shortlist.common.v1.Promotion\x12\x31\n\tdiversity\x18\x07 \x01(\x0b\x32\x1e.shortlist.common.v1.Diversity\x12/\n\x08rotation\x18\x08 \x01(\x0b\x32\x1d.shortlist.common.v1.Rotation\x12&\n\x19minimum_click_probability\x18\t \x01(\x02H\x00\x88\x01\x01\x12\x35\n\x0b\x65xploration\x18\n \x01(\x0b\x32 .shortlist.common.v1.ExplorationB\x1c\n\x1a_minimum_click_probability\"a\n\x0b\x45xcludeSeen\x12\x10\n\x08\x64isabled\x18\x01 \x01(\x08\x12\x13\n\x0b\x65vent_types\x18\x02 \x03(\t\x12+\n\x08lookback\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"2\n\x0c\x41ttributeCap\x12\x11\n\tattribute\x18\x01 \x01(\t\x12\x0f\n\x07maximum\x18\x02 \x01(\x05\"(\n\x03Pin\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x05\"d\n\tPromotion\x12+\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1b.shortlist.common.v1.Filter\x12\x0f\n\x05share\x18\x02 \x01(\x02H\x00\x12\x0f\n\x05slots\x18\x03 \x01(\x05H\x00\x42\x08\n\x06\x61mount\"S\n\tDiversity\x12\x34\n\x06method\x18\x01 \x01(\x0e\x32$.shortlist.common.v1.DiversityMethod\x12\x10\n\x08strength\x18\x02 \x01(\x02\"F\n\x08Rotation\x12\x0c\n\x04rate\x18\x01 \x01(\x02\x12,\n\thalf_life\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"f\n\x0b\x45xploration\x12\x36\n\x06method\x18\x01 \x01(\x0e\x32&.shortlist.common.v1.ExplorationMethod\x12\r\n\x05slots\x18\x02 \x01(\x05\x12\x10\n\x08strength\x18\x03 \x01(\x02*\x8b\x01\n\x0b\x45mptyPolicy\x12\x1c\n\x18\x45MPTY_POLICY_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45MPTY_POLICY_RETURN_EMPTY\x10\x01\x12\x1d\n\x19\x45MPTY_POLICY_RELAX_FILTER\x10\x02\x12 \n\x1c\x45MPTY_POLICY_FALLBACK_CONFIG\x10\x03*\xaf\x01\n\rParameterKind\x12\x1e\n\x1aPARAMETER_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13PARAMETER_KIND_TEXT\x10\x01\x12\x19\n\x15PARAMETER_KIND_NUMBER\x10\x02\x12\x17\n\x13PARAMETER_KIND_FLAG\x10\x03\x12\x17\n\x13PARAMETER_KIND_TIME\x10\x04\x12\x18\n\x14PARAMETER_KIND_TEXTS\x10\x05*\xc9\x02\n\x12\x43omparisonOperator\x12#\n\x1f\x43OMPARISON_OPERATOR_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x43OMPARISON_OPERATOR_EQUAL\x10\x01\x12!\n\x1d\x43OMPARISON_OPERATOR_NOT_EQUAL\x10\x02\x12\x1c\n\x18\x43OMPARISON_OPERATOR_LESS\x10\x03\x12%\n!COMPARISON_OPERATOR_LESS_OR_EQUAL\x10\x04\x12\x1f\n\x1b\x43OMPARISON_OPERATOR_GREATER\x10\x05\x12(\n$COMPARISON_OPERATOR_GREATER_OR_EQUAL\x10\x06\x12\x1b\n\x17\x43OMPARISON_OPERATOR_HAS\x10\x07\x12\x1f\n\x1b\x43OMPARISON_OPERATOR_PRESENT\x10\x08*g\n\x0f\x44iversityMethod\x12 \n\x1c\x44IVERSITY_METHOD_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44IVERSITY_METHOD_MMR\x10\x01\x12\x18\n\x14\x44IVERSITY_METHOD_DPP\x10\x02*\x9f\x01\n\x11\x45xplorationMethod\x12\"\n\x1e\x45XPLORATION_METHOD_UNSPECIFIED\x10\x00\x12%\n!EXPLORATION_METHOD_EPSILON_GREEDY\x10\x01\x12\x1e\n\x1a\x45XPLORATION_METHOD_SOFTMAX\x10\x02\x12\x1f\n\x1b\x45XPLORATION_METHOD_THOMPSON\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#shortlist/common/v1/selection.proto\x12\x13shortlist.common.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fshortlist/common/v1/actor.proto\"\xc0\x01\n\x06\x46ilter\x12\x14\n\nexpression\x18\x01 \x01(\tH\x00\x12.\n\x03\x61st\x18\x02 \x01(\x0b\x32\x1f.shortlist.common.v1.FilterNodeH\x00\x12/\n\x05named\x18\x03 \x01(\x0b\x32 .shortlist.common.v1.NamedFilter\x12\x32\n\x08on_empty\x18\x04 \x01(\x0e\x32 .shortlist.common.v1.EmptyPolicyB\x0b\n\tcondition\"O\n\x0bNamedFilter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x32\n\nparameters\x18\x02 \x03(\x0b\x32\x1e.shortlist.common.v1.Attribute\"\xad\x01\n\x10\x46ilterDefinition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\nexpression\x18\x02 \x01(\tH\x00\x12.\n\x03\x61st\x18\x03 \x01(\x0b\x32\x1f.shortlist.common.v1.FilterNodeH\x00\x12\x38\n\nparameters\x18\x04 \x03(\x0b\x32$.shortlist.common.v1.FilterParameterB\x0b\n\tcondition\"Q\n\x0f\x46ilterParameter\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x30\n\x04kind\x18\x02 \x01(\x0e\x32\".shortlist.common.v1.ParameterKind\"\x9c\x02\n\nFilterNode\x12/\n\x03\x61ll\x18\x01 \x01(\x0b\x32 .shortlist.common.v1.FilterNodesH\x00\x12/\n\x03\x61ny\x18\x02 \x01(\x0b\x32 .shortlist.common.v1.FilterNodesH\x00\x12\x33\n\x08negation\x18\x03 \x01(\x0b\x32\x1f.shortlist.common.v1.FilterNodeH\x00\x12\x35\n\ncomparison\x18\x04 \x01(\x0b\x32\x1f.shortlist.common.v1.ComparisonH\x00\x12\x38\n\x07history\x18\x05 \x01(\x0b\x32%.shortlist.common.v1.HistoryPredicateH\x00\x42\x06\n\x04node\"=\n\x0b\x46ilterNodes\x12.\n\x05nodes\x18\x01 \x03(\x0b\x32\x1f.shortlist.common.v1.FilterNode\"\x82\x02\n\nComparison\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x39\n\x08operator\x18\x02 \x01(\x0e\x32\'.shortlist.common.v1.ComparisonOperator\x12\x0e\n\x04text\x18\x03 \x01(\tH\x00\x12\x10\n\x06number\x18\x04 \x01(\x01H\x00\x12\x0e\n\x04\x66lag\x18\x05 \x01(\x08H\x00\x12.\n\x05texts\x18\x06 \x01(\x0b\x32\x1d.shortlist.common.v1.TextListH\x00\x12*\n\x04time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x13\n\tparameter\x18\x08 \x01(\tH\x00\x42\x07\n\x05value\"\x84\x01\n\x10HistoryPredicate\x12\x13\n\x0b\x65vent_types\x18\x01 \x03(\t\x12+\n\x08lookback\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nparameters\x18\x03 \x03(\t\x12\x1a\n\x12lookback_parameter\x18\x04 \x01(\t\"\xf1\x03\n\x0b\x43onstraints\x12\x18\n\x10\x65xclude_item_ids\x18\x01 \x03(\t\x12\x18\n\x10include_item_ids\x18\x02 \x03(\t\x12\x36\n\x0c\x65xclude_seen\x18\x03 \x01(\x0b\x32 .shortlist.common.v1.ExcludeSeen\x12\x39\n\x0e\x61ttribute_caps\x18\x04 \x03(\x0b\x32!.shortlist.common.v1.AttributeCap\x12&\n\x04pins\x18\x05 \x03(\x0b\x32\x18.shortlist.common.v1.Pin\x12\x32\n\npromotions\x18\x06 \x03(\x0b\x32\x1e.shortlist.common.v1.Promotion\x12\x31\n\tdiversity\x18\x07 \x01(\x0b\x32\x1e.shortlist.common.v1.Diversity\x12/\n\x08rotation\x18\x08 \x01(\x0b\x32\x1d.shortlist.common.v1.Rotation\x12&\n\x19minimum_click_probability\x18\t \x01(\x02H\x00\x88\x01\x01\x12\x35\n\x0b\x65xploration\x18\n \x01(\x0b\x32 .shortlist.common.v1.ExplorationB\x1c\n\x1a_minimum_click_probability\"a\n\x0b\x45xcludeSeen\x12\x10\n\x08\x64isabled\x18\x01 \x01(\x08\x12\x13\n\x0b\x65vent_types\x18\x02 \x03(\t\x12+\n\x08lookback\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"2\n\x0c\x41ttributeCap\x12\x11\n\tattribute\x18\x01 \x01(\t\x12\x0f\n\x07maximum\x18\x02 \x01(\x05\"(\n\x03Pin\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x05\"d\n\tPromotion\x12+\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x1b.shortlist.common.v1.Filter\x12\x0f\n\x05share\x18\x02 \x01(\x02H\x00\x12\x0f\n\x05slots\x18\x03 \x01(\x05H\x00\x42\x08\n\x06\x61mount\"S\n\tDiversity\x12\x34\n\x06method\x18\x01 \x01(\x0e\x32$.shortlist.common.v1.DiversityMethod\x12\x10\n\x08strength\x18\x02 \x01(\x02\"F\n\x08Rotation\x12\x0c\n\x04rate\x18\x01 \x01(\x02\x12,\n\thalf_life\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"f\n\x0b\x45xploration\x12\x36\n\x06method\x18\x01 \x01(\x0e\x32&.shortlist.common.v1.ExplorationMethod\x12\r\n\x05slots\x18\x02 \x01(\x05\x12\x10\n\x08strength\x18\x03 \x01(\x02*\x8b\x01\n\x0b\x45mptyPolicy\x12\x1c\n\x18\x45MPTY_POLICY_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45MPTY_POLICY_RETURN_EMPTY\x10\x01\x12\x1d\n\x19\x45MPTY_POLICY_RELAX_FILTER\x10\x02\x12 \n\x1c\x45MPTY_POLICY_FALLBACK_CONFIG\x10\x03*\xcc\x01\n\rParameterKind\x12\x1e\n\x1aPARAMETER_KIND_UNSPECIFIED\x10\x00\x12\x17\n\x13PARAMETER_KIND_TEXT\x10\x01\x12\x19\n\x15PARAMETER_KIND_NUMBER\x10\x02\x12\x17\n\x13PARAMETER_KIND_FLAG\x10\x03\x12\x17\n\x13PARAMETER_KIND_TIME\x10\x04\x12\x18\n\x14PARAMETER_KIND_TEXTS\x10\x05\x12\x1b\n\x17PARAMETER_KIND_DURATION\x10\x06*\xc9\x02\n\x12\x43omparisonOperator\x12#\n\x1f\x43OMPARISON_OPERATOR_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x43OMPARISON_OPERATOR_EQUAL\x10\x01\x12!\n\x1d\x43OMPARISON_OPERATOR_NOT_EQUAL\x10\x02\x12\x1c\n\x18\x43OMPARISON_OPERATOR_LESS\x10\x03\x12%\n!COMPARISON_OPERATOR_LESS_OR_EQUAL\x10\x04\x12\x1f\n\x1b\x43OMPARISON_OPERATOR_GREATER\x10\x05\x12(\n$COMPARISON_OPERATOR_GREATER_OR_EQUAL\x10\x06\x12\x1b\n\x17\x43OMPARISON_OPERATOR_HAS\x10\x07\x12\x1f\n\x1b\x43OMPARISON_OPERATOR_PRESENT\x10\x08*g\n\x0f\x44iversityMethod\x12 \n\x1c\x44IVERSITY_METHOD_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44IVERSITY_METHOD_MMR\x10\x01\x12\x18\n\x14\x44IVERSITY_METHOD_DPP\x10\x02*\x9f\x01\n\x11\x45xplorationMethod\x12\"\n\x1e\x45XPLORATION_METHOD_UNSPECIFIED\x10\x00\x12%\n!EXPLORATION_METHOD_EPSILON_GREEDY\x10\x01\x12\x1e\n\x1a\x45XPLORATION_METHOD_SOFTMAX\x10\x02\x12\x1f\n\x1b\x45XPLORATION_METHOD_THOMPSON\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shortlist.common.v1.selection_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EMPTYPOLICY']._serialized_start=2467
-  _globals['_EMPTYPOLICY']._serialized_end=2606
-  _globals['_PARAMETERKIND']._serialized_start=2609
-  _globals['_PARAMETERKIND']._serialized_end=2784
-  _globals['_COMPARISONOPERATOR']._serialized_start=2787
-  _globals['_COMPARISONOPERATOR']._serialized_end=3116
-  _globals['_DIVERSITYMETHOD']._serialized_start=3118
-  _globals['_DIVERSITYMETHOD']._serialized_end=3221
-  _globals['_EXPLORATIONMETHOD']._serialized_start=3224
-  _globals['_EXPLORATIONMETHOD']._serialized_end=3383
+  _globals['_EMPTYPOLICY']._serialized_start=2496
+  _globals['_EMPTYPOLICY']._serialized_end=2635
+  _globals['_PARAMETERKIND']._serialized_start=2638
+  _globals['_PARAMETERKIND']._serialized_end=2842
+  _globals['_COMPARISONOPERATOR']._serialized_start=2845
+  _globals['_COMPARISONOPERATOR']._serialized_end=3174
+  _globals['_DIVERSITYMETHOD']._serialized_start=3176
+  _globals['_DIVERSITYMETHOD']._serialized_end=3279
+  _globals['_EXPLORATIONMETHOD']._serialized_start=3282
+  _globals['_EXPLORATIONMETHOD']._serialized_end=3441
   _globals['_FILTER']._serialized_start=159
   _globals['_FILTER']._serialized_end=351
   _globals['_NAMEDFILTER']._serialized_start=353
@@ -58,22 +58,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FILTERNODES']._serialized_end=1041
   _globals['_COMPARISON']._serialized_start=1044
   _globals['_COMPARISON']._serialized_end=1302
-  _globals['_HISTORYPREDICATE']._serialized_start=1304
-  _globals['_HISTORYPREDICATE']._serialized_end=1408
-  _globals['_CONSTRAINTS']._serialized_start=1411
-  _globals['_CONSTRAINTS']._serialized_end=1908
-  _globals['_EXCLUDESEEN']._serialized_start=1910
-  _globals['_EXCLUDESEEN']._serialized_end=2007
-  _globals['_ATTRIBUTECAP']._serialized_start=2009
-  _globals['_ATTRIBUTECAP']._serialized_end=2059
-  _globals['_PIN']._serialized_start=2061
-  _globals['_PIN']._serialized_end=2101
-  _globals['_PROMOTION']._serialized_start=2103
-  _globals['_PROMOTION']._serialized_end=2203
-  _globals['_DIVERSITY']._serialized_start=2205
-  _globals['_DIVERSITY']._serialized_end=2288
-  _globals['_ROTATION']._serialized_start=2290
-  _globals['_ROTATION']._serialized_end=2360
-  _globals['_EXPLORATION']._serialized_start=2362
-  _globals['_EXPLORATION']._serialized_end=2464
+  _globals['_HISTORYPREDICATE']._serialized_start=1305
+  _globals['_HISTORYPREDICATE']._serialized_end=1437
+  _globals['_CONSTRAINTS']._serialized_start=1440
+  _globals['_CONSTRAINTS']._serialized_end=1937
+  _globals['_EXCLUDESEEN']._serialized_start=1939
+  _globals['_EXCLUDESEEN']._serialized_end=2036
+  _globals['_ATTRIBUTECAP']._serialized_start=2038
+  _globals['_ATTRIBUTECAP']._serialized_end=2088
+  _globals['_PIN']._serialized_start=2090
+  _globals['_PIN']._serialized_end=2130
+  _globals['_PROMOTION']._serialized_start=2132
+  _globals['_PROMOTION']._serialized_end=2232
+  _globals['_DIVERSITY']._serialized_start=2234
+  _globals['_DIVERSITY']._serialized_end=2317
+  _globals['_ROTATION']._serialized_start=2319
+  _globals['_ROTATION']._serialized_end=2389
+  _globals['_EXPLORATION']._serialized_start=2391
+  _globals['_EXPLORATION']._serialized_end=2493
 # @@protoc_insertion_point(module_scope)

@@ -27,6 +27,7 @@ class ParameterKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PARAMETER_KIND_FLAG: _ClassVar[ParameterKind]
     PARAMETER_KIND_TIME: _ClassVar[ParameterKind]
     PARAMETER_KIND_TEXTS: _ClassVar[ParameterKind]
+    PARAMETER_KIND_DURATION: _ClassVar[ParameterKind]
 
 class ComparisonOperator(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -62,6 +63,7 @@ PARAMETER_KIND_NUMBER: ParameterKind
 PARAMETER_KIND_FLAG: ParameterKind
 PARAMETER_KIND_TIME: ParameterKind
 PARAMETER_KIND_TEXTS: ParameterKind
+PARAMETER_KIND_DURATION: ParameterKind
 COMPARISON_OPERATOR_UNSPECIFIED: ComparisonOperator
 COMPARISON_OPERATOR_EQUAL: ComparisonOperator
 COMPARISON_OPERATOR_NOT_EQUAL: ComparisonOperator
@@ -160,14 +162,16 @@ class Comparison(_message.Message):
     def __init__(self, field: _Optional[str] = ..., operator: _Optional[_Union[ComparisonOperator, str]] = ..., text: _Optional[str] = ..., number: _Optional[float] = ..., flag: _Optional[bool] = ..., texts: _Optional[_Union[_actor_pb2.TextList, _Mapping]] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., parameter: _Optional[str] = ...) -> None: ...
 
 class HistoryPredicate(_message.Message):
-    __slots__ = ("event_types", "lookback", "parameters")
+    __slots__ = ("event_types", "lookback", "parameters", "lookback_parameter")
     EVENT_TYPES_FIELD_NUMBER: _ClassVar[int]
     LOOKBACK_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    LOOKBACK_PARAMETER_FIELD_NUMBER: _ClassVar[int]
     event_types: _containers.RepeatedScalarFieldContainer[str]
     lookback: _duration_pb2.Duration
     parameters: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, event_types: _Optional[_Iterable[str]] = ..., lookback: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., parameters: _Optional[_Iterable[str]] = ...) -> None: ...
+    lookback_parameter: str
+    def __init__(self, event_types: _Optional[_Iterable[str]] = ..., lookback: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., parameters: _Optional[_Iterable[str]] = ..., lookback_parameter: _Optional[str] = ...) -> None: ...
 
 class Constraints(_message.Message):
     __slots__ = ("exclude_item_ids", "include_item_ids", "exclude_seen", "attribute_caps", "pins", "promotions", "diversity", "rotation", "minimum_click_probability", "exploration")
