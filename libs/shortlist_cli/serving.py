@@ -11,7 +11,8 @@ import grpc
 
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.documents import DocumentStage
-from shortlist_domain.stages import ActorKey, ActorState, AppendResult, Event, ItemDeltas
+from shortlist_domain.feature_stage import AppendResult
+from shortlist_domain.stages import ActorKey, ActorState, Event, ItemDeltas
 from shortlist_feature_store.settings import FeatureStoreSettings
 from shortlist_feature_store.wiring import FeatureStoreService
 from shortlist_gateway.settings import GatewaySettings
@@ -119,22 +120,22 @@ class _OpenStore:
 
     @property
     def documents(self) -> DocumentStage:
-        """See :class:`shortlist_domain.stages.FeatureStage`."""
+        """See :class:`shortlist_domain.feature_stage.FeatureStage`."""
         return self._service.store().documents
 
     async def read_actor(
         self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
     ) -> ActorState:
-        """See :class:`shortlist_domain.stages.FeatureStage`."""
+        """See :class:`shortlist_domain.feature_stage.FeatureStage`."""
         store = self._service.store()
         return await store.read_actor(key, min_version, deadline, with_impressions=with_impressions)
 
     async def append_events(self, key: ActorKey, events: Sequence[Event], deadline: Deadline) -> AppendResult:
-        """See :class:`shortlist_domain.stages.FeatureStage`."""
+        """See :class:`shortlist_domain.feature_stage.FeatureStage`."""
         return await self._service.store().append_events(key, events, deadline)
 
     async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> int:
-        """See :class:`shortlist_domain.stages.FeatureStage`."""
+        """See :class:`shortlist_domain.feature_stage.FeatureStage`."""
         return await self._service.store().append_slates(records, deadline)
 
     async def watch_items(self, tenant: str, cursor: str) -> AsyncIterator[ItemDeltas]:

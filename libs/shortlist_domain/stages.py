@@ -13,7 +13,6 @@ from enum import StrEnum
 from typing import Protocol
 
 from shortlist_domain.deadline import Deadline
-from shortlist_domain.documents import DocumentStage
 from shortlist_domain.filters import Node
 from shortlist_domain.spread import Spread
 from shortlist_domain.user_search import UserSearch
@@ -233,47 +232,6 @@ class ItemDeltas:
 
     is_snapshot: bool
     """True where ``deltas`` is every item known, not only what changed."""
-
-
-class FeatureStage(Protocol):
-    """The feature store as the gateway sees it."""
-
-    @property
-    def documents(self) -> DocumentStage:
-        """What it keeps for the gateway by name."""
-        ...
-
-    async def read_actor(
-        self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
-    ) -> ActorState:
-        """Return what is known of ``key``; an unknown actor is an empty state, not an error.
-
-        With impressions, they stand among the events, under their type.
-        """
-        ...
-
-    async def append_events(self, key: ActorKey, events: Sequence[Event], deadline: Deadline) -> AppendResult:
-        """Add ``events`` to the actor's history."""
-        ...
-
-    async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> int:
-        """Add slates to the log of what was served, each a serialized ``SlateRecord``. Not idempotent.
-
-        Returns:
-            How many older ones the log let go that nobody had taken out of it.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class AppendResult:
-    """What became of written events."""
-
-    version: int
-    """The actor's version after the write."""
-
-    added: Sequence[bool]
-    """For each event, in order: False where its id was already there."""
 
 
 class RetrievalStage(UserSearch, Protocol):

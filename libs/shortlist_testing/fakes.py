@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.documents import DocumentStage
 from shortlist_domain.errors import BundleMismatch
+from shortlist_domain.feature_stage import AppendResult
 from shortlist_domain.spread import Spread
 from shortlist_domain.stages import (
     IMPRESSION,
     NO_ANCHOR,
     ActorKey,
     ActorState,
-    AppendResult,
     Event,
     Provenance,
     RankRequest,
@@ -45,7 +45,7 @@ class FakeFeatures:
     async def read_actor(
         self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
     ) -> ActorState:
-        """See :class:`shortlist_domain.stages.FeatureStage`."""
+        """See :class:`shortlist_domain.feature_stage.FeatureStage`."""
         self.reads.append((key, min_version))
         if self.failure:
             raise self.failure
@@ -62,7 +62,7 @@ class FakeFeatures:
         )
 
     async def append_events(self, key: ActorKey, events: Sequence[Event], deadline: Deadline) -> AppendResult:
-        """See :class:`shortlist_domain.stages.FeatureStage`."""
+        """See :class:`shortlist_domain.feature_stage.FeatureStage`."""
         if self.failure:
             raise self.failure
         kept = self.events.setdefault(key, [])
@@ -72,7 +72,7 @@ class FakeFeatures:
         return AppendResult(len(kept), added)
 
     async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> int:
-        """See :class:`shortlist_domain.stages.FeatureStage`."""
+        """See :class:`shortlist_domain.feature_stage.FeatureStage`."""
         if self.failure:
             raise self.failure
         self.slates.extend(records)

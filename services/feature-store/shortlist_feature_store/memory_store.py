@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import UpstreamFailed
-from shortlist_domain.stages import ActorKey, ActorState, AppendResult, Event, ItemDelta, ItemDeltas
+from shortlist_domain.feature_stage import AppendResult
+from shortlist_domain.stages import ActorKey, ActorState, Event, ItemDelta, ItemDeltas
 from shortlist_feature_store.additions import additions_of, fresh_events, subtractions_of
 from shortlist_feature_store.memory_documents import MemoryDocuments
 from shortlist_feature_store.memory_slates import MemorySlates

@@ -14,7 +14,8 @@ from dataclasses import replace
 
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import BudgetExceeded, Overloaded, UpstreamFailed
-from shortlist_domain.stages import IMPRESSION, ActorKey, ActorState, AppendResult, Event, ItemDelta, ItemDeltas
+from shortlist_domain.feature_stage import AppendResult
+from shortlist_domain.stages import IMPRESSION, ActorKey, ActorState, Event, ItemDelta, ItemDeltas
 from shortlist_feature_store.additions import additions_of, fresh_events, subtractions_of
 from shortlist_feature_store.keys import events_key, state_key
 from shortlist_feature_store.records import (

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.documents import DocumentStage
-from shortlist_domain.stages import IMPRESSION, ActorKey, ActorState, AppendResult, Event, ItemDelta, ItemDeltas
+from shortlist_domain.feature_stage import AppendResult
+from shortlist_domain.stages import IMPRESSION, ActorKey, ActorState, Event, ItemDelta, ItemDeltas
 
 HISTORY_OF_DELETED_S = 30 * 86_400
 """Seconds for which the history of a document that was deleted is kept."""

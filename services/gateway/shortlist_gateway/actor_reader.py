@@ -6,7 +6,8 @@ import math
 from dataclasses import replace
 
 from shortlist_domain.deadline import Deadline
-from shortlist_domain.stages import ActorState, FeatureStage
+from shortlist_domain.feature_stage import FeatureStage
+from shortlist_domain.stages import ActorState
 from shortlist_gateway.actor import KnownActor, known_actor, state_until
 from shortlist_gateway.declare import report
 from shortlist_gateway.query import Cause, Level, Outcome, Query, Slate

@@ -14,10 +14,10 @@ from shortlist.ranking.v1.ranking_service_pb2_grpc import RankingServiceStub
 from shortlist.retrieval.v1 import retrieval_service_pb2 as retrieval_pb
 from shortlist.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
 from shortlist_domain.deadline import Deadline
+from shortlist_domain.feature_stage import AppendResult
 from shortlist_domain.stages import (
     ActorKey,
     ActorState,
-    AppendResult,
     Event,
     RankRequest,
     RankResult,
@@ -31,7 +31,7 @@ from shortlist_rpc.call import call
 
 
 class FeatureStoreClient:
-    """:class:`shortlist_domain.stages.FeatureStage` over gRPC."""
+    """:class:`shortlist_domain.feature_stage.FeatureStage` over gRPC."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = FeatureStoreServiceStub(channel)
@@ -40,20 +40,20 @@ class FeatureStoreClient:
     async def read_actor(
         self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
     ) -> ActorState:
-        """See :class:`shortlist_domain.stages.FeatureStage`."""
+        """See :class:`shortlist_domain.feature_stage.FeatureStage`."""
         request = store_pb.ReadActorRequest(
             key=wire.key_message(key), min_version=min_version, with_impressions=with_impressions
         )
         return wire.actor_state(await call("feature-store", self._stub.ReadActor, request, deadline))
 
     async def append_events(self, key: ActorKey, events: Sequence[Event], deadline: Deadline) -> AppendResult:
-        """See :class:`shortlist_domain.stages.FeatureStage`."""
+        """See :class:`shortlist_domain.feature_stage.FeatureStage`."""
         request = store_pb.AppendEventsRequest(key=wire.key_message(key), events=wire.event_messages(events))
         response = await call("feature-store", self._stub.AppendEvents, request, deadline)
         return AppendResult(response.version, tuple(response.added))
 
     async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> int:
-        """See :class:`shortlist_domain.stages.FeatureStage`."""
+        """See :class:`shortlist_domain.feature_stage.FeatureStage`."""
         request = store_pb.AppendSlatesRequest(slates=map(SlateRecord.FromString, records))
         return int((await call("feature-store", self._stub.AppendSlates, request, deadline)).lost)
 

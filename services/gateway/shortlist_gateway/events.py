@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from shortlist.gateway.v1 import event_service_pb2 as pb
 from shortlist_domain.deadline import Deadline
-from shortlist_domain.stages import IMPRESSION, ActorKey, Event, FeatureStage
+from shortlist_domain.feature_stage import FeatureStage
+from shortlist_domain.stages import IMPRESSION, ActorKey, Event
 from shortlist_gateway.attribution import Attribution, impressions
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.checks import Checks

@@ -13,16 +13,10 @@ from functools import partial
 
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import NotFound
+from shortlist_domain.feature_stage import FeatureStage
 from shortlist_domain.filters import Node
 from shortlist_domain.spread import Spread
-from shortlist_domain.stages import (
-    FeatureStage,
-    RankingStage,
-    RankRequest,
-    RankResult,
-    RetrievalStage,
-    RetrieveRequest,
-)
+from shortlist_domain.stages import RankingStage, RankRequest, RankResult, RetrievalStage, RetrieveRequest
 from shortlist_gateway.actor import KnownActor
 from shortlist_gateway.actor_reader import ActorReader
 from shortlist_gateway.bundles import ActiveBundle

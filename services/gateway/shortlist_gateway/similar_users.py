@@ -9,8 +9,9 @@ from typing import NamedTuple
 from shortlist_bundle.user_ids import UserIds
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import BundleLacks
+from shortlist_domain.feature_stage import FeatureStage
 from shortlist_domain.ids import user_id_of
-from shortlist_domain.stages import ActorFeatures, FeatureStage
+from shortlist_domain.stages import ActorFeatures
 from shortlist_domain.user_search import UserSearch, UsersRequest
 from shortlist_gateway.actor_reader import ActorReader
 from shortlist_gateway.bundles import ActiveBundle

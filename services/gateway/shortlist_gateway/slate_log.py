@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from shortlist.common.v1.slate_record_pb2 import LoggedItem, SlateRecord
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import InvalidRequest, ShortlistError
-from shortlist_domain.stages import ActorKey, FeatureStage
+from shortlist_domain.feature_stage import FeatureStage
+from shortlist_domain.stages import ActorKey
 from shortlist_gateway.answers import Response
 from shortlist_telemetry.catalogue import LogEvent, Metrics
 from shortlist_telemetry.logging import get_log

@@ -11,7 +11,8 @@ from shortlist.gateway.v1.event_service_pb2_grpc import add_EventServiceServicer
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import add_RecommendationServiceServicer_to_server
 from shortlist.gateway.v1.serving_config_service_pb2_grpc import add_ServingConfigServiceServicer_to_server
 from shortlist_bundle.store import BundleStore
-from shortlist_domain.stages import FeatureStage, RankingStage, RetrievalStage
+from shortlist_domain.feature_stage import FeatureStage
+from shortlist_domain.stages import RankingStage, RetrievalStage
 from shortlist_gateway.attribution import Attribution
 from shortlist_gateway.batch import Batch
 from shortlist_gateway.bundles import ActiveBundle

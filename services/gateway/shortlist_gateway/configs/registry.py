@@ -12,7 +12,7 @@ from pathlib import Path
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.documents import MAX_DOCUMENTS, Document, DocumentStage
 from shortlist_domain.errors import NotFound, NotReady, ShortlistError
-from shortlist_domain.stages import FeatureStage
+from shortlist_domain.feature_stage import FeatureStage
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.configs.config import BUILT_IN, DEFAULT, ServingConfig
 from shortlist_gateway.configs.files import ConfigFolder
