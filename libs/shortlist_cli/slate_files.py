@@ -42,6 +42,7 @@ COLUMNS: dict[str, Any] = {
     "logged_share": pl.Float64,
     "serving_config_version": pl.Int64,
     "is_variant_forced": pl.Boolean,
+    "surface": pl.String,
 }
 """The columns of schema version 1; the four lists of a slate are as long as each other. See ``slate_record.proto``."""
 
@@ -152,6 +153,7 @@ def _row(record: SlateRecord) -> tuple[object, ...]:
         record.logged_share,
         record.serving_config_version,
         record.is_variant_forced,
+        record.surface,
     )
 
 

@@ -32,6 +32,12 @@ class Surrounded(TypedDict, total=False):
     """Attributes of the actor for this answer; several texts are values of an item attribute that the actor chose to
     like, as in ``{"genres": ["Comedy", "Drama"]}``."""
 
+    item_ids_in_view: Iterable[str]
+    """Items that the actor is looking at, at most 100: they count as just viewed, and are not recommended."""
+
+    surface: str
+    """Page, panel or placement that the answer is for; recorded, and without effect on it."""
+
 
 class Consistent(TypedDict, total=False):
     """What an answer must see."""

@@ -185,7 +185,12 @@ def _actor(tenant: str, user_id: str, fields: Who) -> actor_pb2.Actor:
 
 def _context(fields: Surrounded) -> actor_pb2.Context:
     named = [attribute(name, value) for name, value in fields.get("attributes", {}).items()]
-    return actor_pb2.Context(events=fields.get("events", ()), attributes=named)
+    return actor_pb2.Context(
+        events=fields.get("events", ()),
+        attributes=named,
+        surface=fields.get("surface", ""),
+        item_ids_in_view=fields.get("item_ids_in_view", ()),
+    )
 
 
 def _filter(fields: Selected) -> selection_pb2.Filter | None:

@@ -25,7 +25,13 @@ def rating(item_id: str, value: float, *, event_id: str = "", time_s: float | No
 
 
 def event(
-    event_type: str, item_id: str, value: float = 1.0, *, event_id: str = "", time_s: float | None = None
+    event_type: str,
+    item_id: str,
+    value: float = 1.0,
+    *,
+    event_id: str = "",
+    time_s: float | None = None,
+    surface: str = "",
 ) -> actor_pb2.Event:
     """Return an event.
 
@@ -35,13 +41,14 @@ def event(
         value: Strength of it on the data set's own scale.
         event_id: Makes repeating the write harmless; empty: derived from the rest by the server.
         time_s: When it happened, seconds since 1970 UTC; ``None``: on arrival.
+        surface: Page, panel or placement where it happened.
 
     Raises:
         ValueError: ``value`` is not finite.
     """
     if not math.isfinite(value):
         raise ValueError(f"value is {value}; that of a {event_type} must be a finite number")
-    made = actor_pb2.Event(item_id=item_id, value=value, event_type=event_type, event_id=event_id)
+    made = actor_pb2.Event(item_id=item_id, value=value, event_type=event_type, event_id=event_id, surface=surface)
     if time_s is not None:
         made.event_time.FromMicroseconds(round(time_s * 1e6))
     return made

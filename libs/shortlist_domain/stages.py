@@ -63,6 +63,9 @@ class Event:
     event_id: str = ""
     """Makes repeating harmless: a second event of the actor with this id changes nothing. Empty: made from the rest."""
 
+    surface: str = ""
+    """Page, panel or placement where it happened; kept, and no part of what an event's id is made from."""
+
 
 @dataclass(frozen=True, slots=True)
 class ActorState:
@@ -73,6 +76,9 @@ class ActorState:
     event_types: Sequence[str] = ()
     values: array[float] = field(default_factory=lambda: array("f"))
     times_s: array[float] = field(default_factory=lambda: array("d"))
+    surfaces: Sequence[str] = ()
+    """Where each event happened; empty where it was not asked for."""
+
     known: bool = False
     """Whether anything at all is stored for the actor."""
 

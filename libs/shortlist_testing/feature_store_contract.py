@@ -12,6 +12,7 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Protocol
 
 import pytest
@@ -295,12 +296,28 @@ class FeatureStoreContract:
         assert state.caught_up
         everything = history(await store.read_actor(KEY, 0, soon(), with_impressions=True))
         assert [row[0] for row in everything] == ["s2", "s3", "a"], "oldest first"
-        kept = await store.read_impressions(KEY, soon())
+        kept = await store.read_events(KEY, soon(), impressions=True)
         assert history(kept) == [("s2", "impression", 1.0, 7), ("s3", "impression", 1.0, 6)]
         assert await store.read_items("", ["a", "s3"], soon()) == [ItemDelta("a", 1.0, 4.0), None]
         erased = await store.erase_actor(KEY, soon())
         assert (erased.events, erased.verified) == (3, True)
-        assert history(await store.read_impressions(KEY, soon())) == []
+        assert history(await store.read_events(KEY, soon(), impressions=True)) == []
+
+    async def test_where_an_event_happened_is_kept_with_it(self, make_store: MakeStore) -> None:
+        store = await make_store(Limits(max_events_per_actor=2))
+        home = replace(event("b", 2.0, ago_s=2, event_id="e"), surface="home/top")
+        await store.append_events(KEY, [event("a", ago_s=3), home], soon())
+        await store.append_events(KEY, [replace(home, surface="elsewhere")], soon())
+        shown = replace(event("s", ago_s=1, event_type="impression"), surface="ü" * 128)
+        await store.append_events(KEY, [event("c", ago_s=1), shown], soon())
+        kept = await store.read_events(KEY, soon())
+        assert history(kept) == [("b", "rating", 2.0, 2), ("c", "rating", 1.0, 1)]
+        assert list(kept.surfaces) == ["home/top", ""]
+        assert list((await store.read_events(KEY, soon(), impressions=True)).surfaces) == ["ü" * 128]
+        state = await store.read_actor(KEY, 0, soon(), with_impressions=True)
+        assert [row[0] for row in history(state)] == ["b", "c", "s"]
+        await store.erase_actor(KEY, soon())
+        assert await store.read_items("", ["b", "c"], soon()) == [ItemDelta("b", 0.0, 0.0), ItemDelta("c", 0.0, 0.0)]
 
     async def test_work_whose_time_is_over_is_not_begun(self, make_store: MakeStore) -> None:
         store = await make_store()

@@ -58,11 +58,12 @@ def tame_values(bundle_id: str) -> Mapping[str, Values]:
         **dict.fromkeys(("bundle_id", "base_bundle_id", "other_bundle_id"), bundle),
         "RecommendRequest.bundle_id": maybe(bundle),
         **dict.fromkeys(("item_id", "Pin.item_id"), IDS),
-        **dict.fromkeys(("item_ids", "exclude_item_ids"), ids),
+        **dict.fromkeys(("item_ids", "exclude_item_ids", "item_ids_in_view"), ids),
         "include_item_ids": st.just([]) | ids,
-        **dict.fromkeys(("session_id", "surface", "named", "debug_level", "lookback_parameter"), st.none()),
+        **dict.fromkeys(("session_id", "named", "debug_level", "lookback_parameter"), st.none()),
+        "surface": st.sampled_from([None, "home", "\u00fc" * 128]),
         "experiment_override": seldom("e:a"),
-        **dict.fromkeys(("item_ids_in_view", "heads", "variants"), st.just([])),
+        **dict.fromkeys(("heads", "variants"), st.just([])),
         **dict.fromkeys(
             ("consistency_token", "attribution_token", "resume_token"), st.sampled_from([None] * 9 + ["t"])
         ),

@@ -75,7 +75,7 @@ def sealed(claims: AttributionClaims) -> str:
 
 async def shown_to(platform: Platform, user: str) -> list[str]:
     store = platform.service.features.store()
-    kept = await store.read_impressions(ActorKey("", f"u/{user}"), Deadline.after(5))
+    kept = await store.read_events(ActorKey("", f"u/{user}"), Deadline.after(5), impressions=True)
     assert set(kept.event_types) <= {"impression"}
     return list(kept.item_ids)
 

@@ -181,7 +181,6 @@ async def test_odd_ids_are_served_like_any_other(
             {"filter": selection_pb2.Filter(expression="", on_empty=selection_pb2.EMPTY_POLICY_FALLBACK_CONFIG)},
         ),
         ("debug_level", {"debug_level": 2}),
-        ("context.item_ids_in_view", {"context": actor_pb2.Context(item_ids_in_view=["a"])}),
         (
             "context.events[0].attribution_token",
             {"context": actor_pb2.Context(events=[actor_pb2.Event(item_id="a", attribution_token="t")])},
@@ -190,7 +189,6 @@ async def test_odd_ids_are_served_like_any_other(
             "context.attributes[0].time",
             {"context": actor_pb2.Context(attributes=[actor_pb2.Attribute(name="a", time={"seconds": 1})])},
         ),
-        ("context.surface", {"context": actor_pb2.Context(surface="home")}),
         ("consistency_token", {"consistency_token": "bm90IGEgdG9rZW4="}),
     ],
 )

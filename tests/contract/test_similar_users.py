@@ -153,6 +153,13 @@ async def test_an_unknown_actor_has_nobody_like_it_unless_the_request_says_more(
     woman = actor_pb2.Context(attributes=[actor_pb2.Attribute(name="gender", text="F")])
     answer = await recommendation.SimilarUsers(pb.SimilarUsersRequest(actor=stranger, context=woman), timeout=5)
     check(answer, exact(ActorFeatures(0.0, {"gender": "F"})), 10)
+    viewed = actor_pb2.Context(events=[actor_pb2.Event(item_id=ITEMS[3], event_type="view")])
+    in_view = actor_pb2.Context(item_ids_in_view=[ITEMS[3]])
+    answers = [
+        await recommendation.SimilarUsers(pb.SimilarUsersRequest(context=one), timeout=5) for one in (viewed, in_view)
+    ]
+    assert len(answers[1].results) == 10
+    assert answers[0].results == answers[1].results, "what is looked at is something known"
     unknown = actor_pb2.Context(events=[actor_pb2.Event(item_id="nowhere")])
     answer = await recommendation.SimilarUsers(pb.SimilarUsersRequest(context=unknown), timeout=5)
     assert (len(answer.results), list(answer.meta.missing_ids)) == (0, ["nowhere"])
@@ -176,7 +183,7 @@ async def test_more_users_than_there_are_is_all_of_them_and_said(
         ({"user_count": -1}, "user_count", "[1, 1000]"),
         ({"user_count": 1001}, "user_count", "[1, 1000]"),
         ({"context": actor_pb2.Context(events=[actor_pb2.Event(item_id="a")] * 101)}, "context.events", "at most 100"),
-        ({"context": actor_pb2.Context(surface="page")}, "context.surface", "leave it unset"),
+        ({"context": actor_pb2.Context(surface="p" * 257)}, "context.surface", "at most 256"),
         ({"consistency_token": "forged"}, "consistency_token", "is not a token"),
         ({"bundle_id": "b" * 129}, "bundle_id", "at most 128"),
         ({"request_id": "r" * 257}, "request_id", "at most 256"),

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import time
 import uuid
-from array import array
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from shortlist_feature_store.records import (
     attribute_text,
     check_attributes,
     checked_events,
+    events_state,
     history_columns,
     pack_attribute,
     pack_event,
@@ -112,7 +112,7 @@ class MemoryStore:
                 await asyncio.wait_for(actor.written.wait(), waiting.remaining_s() if known else 0.002)
             actor = self._actors.get(key, actor)
         kept = (self._limits.history, self._limits.impressions) if with_impressions else (self._limits.history,)
-        item_ids, event_types, values, times_s = _columns(actor, *kept)
+        item_ids, event_types, values, times_s = history_columns(_rows(actor, *kept))
         return ActorState(
             attributes={name: attribute_text(packed) for name, packed in actor.attributes.items()},
             item_ids=item_ids,
@@ -145,12 +145,11 @@ class MemoryStore:
                     self._add(key.tenant, additions_of(fresh), max(event.time_s for event in fresh))
         return AppendResult(actor.version, added)
 
-    async def read_impressions(self, key: ActorKey, deadline: Deadline) -> ActorState:
-        """Return the newest impressions of ``key``; see the protocol."""
-        self._check("reading impressions", deadline)
+    async def read_events(self, key: ActorKey, deadline: Deadline, *, impressions: bool = False) -> ActorState:
+        """Return the newest events of ``key``, or impressions; see the protocol."""
+        self._check("reading events", deadline)
         actor = self._actors.get(key, _Actor())
-        item_ids, event_types, values, times_s = _columns(actor, self._limits.impressions)
-        return ActorState(item_ids=item_ids, event_types=event_types, values=values, times_s=times_s)
+        return events_state(_rows(actor, self._limits.impressions if impressions else self._limits.history))
 
     async def write_attributes(
         self, key: ActorKey, attributes: Mapping[str, str], time_s: float, deadline: Deadline
@@ -276,6 +275,6 @@ class MemoryStore:
             kept.changed = asyncio.Event()
 
 
-def _columns(actor: _Actor, *lists: Kept) -> tuple[list[str], list[str], array[float], array[float]]:
+def _rows(actor: _Actor, *lists: Kept) -> list[Row]:
     """Return the newest events of some of the actor's lists, oldest first."""
-    return history_columns(sorted(row for kept in lists for row in actor.lists[kept.name].rows()[-kept.longest :]))
+    return sorted(row for kept in lists for row in actor.lists[kept.name].rows()[-kept.longest :])

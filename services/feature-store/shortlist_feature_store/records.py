@@ -7,10 +7,11 @@ import math
 import struct
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from shortlist_domain.errors import InvalidRequest, Violation
 from shortlist_domain.ids import id_violation
-from shortlist_domain.stages import EARLIEST_S, Event
+from shortlist_domain.stages import EARLIEST_S, ActorState, Event
 
 MAX_CLOCK_SKEW_S = 300.0
 """How far ahead of the server's clock a time may lie."""
@@ -18,14 +19,19 @@ MAX_CLOCK_SKEW_S = 300.0
 MAX_EVENT_TYPE_BYTES = 64
 MAX_ATTRIBUTE_NAME_BYTES = 64
 MAX_ATTRIBUTE_BYTES = 1_024
+MAX_SURFACE_BYTES = 256
 
 _LARGEST_FLOAT32 = 3.4028234663852886e38
 _HEAD = struct.Struct("<dfB")
 _TIME = struct.Struct("<d")
 _FLOAT32 = struct.Struct("<f")
+_MORE = struct.Struct("<H")
+
+_HAS_MORE = 0x80
+"""In the byte with the length of the type, which is 64 at most: more than type and item is kept."""
 
 Row = tuple[float, bytes, float, bytes]
-"""A stored event: time, id, value, and type length, type and item as one blob. Sorts by time, then id."""
+"""A stored event: time, id, value, and all else as one blob, see :func:`pack_event`. Sorts by time, then id."""
 
 
 def event_violations(path: str, event: Event, now_s: float) -> list[Violation]:
@@ -36,6 +42,9 @@ def event_violations(path: str, event: Event, now_s: float) -> list[Violation]:
         _name_violation(f"{path}.event_type", event.event_type, MAX_EVENT_TYPE_BYTES),
         time_violation(f"{path}.event_time", event.time_s, now_s),
     ]
+    if len(event.surface.encode()) > MAX_SURFACE_BYTES:
+        said = f"is {len(event.surface.encode())} bytes long; at most {MAX_SURFACE_BYTES} are allowed"
+        found.append(Violation(f"{path}.surface", said))
     if not abs(event.value) <= _LARGEST_FLOAT32:  # also false for NaN
         found.append(Violation(f"{path}.value", f"is {event.value}; a finite number in the range of float32 is needed"))
     return [violation for violation in found if violation is not None]
@@ -100,9 +109,15 @@ def derived_id(event: Event) -> str:
 
 
 def pack_event(event: Event) -> bytes:
-    """Return the bytes that stand for a checked event: time float64, value float32, type length, type, item."""
-    event_type = event.event_type.encode()
-    return _HEAD.pack(event.time_s, event.value, len(event_type)) + event_type + event.item_id.encode()
+    """Return the bytes that stand for a checked event: time float64, value float32, type length, type, item.
+
+    Of an event with a surface, the highest bit of the type length is set, and the surface follows, then its length, a
+    uint16. Little-endian.
+    """
+    event_type, surface = event.event_type.encode(), event.surface.encode()
+    length = len(event_type) | _HAS_MORE if surface else len(event_type)
+    packed = _HEAD.pack(event.time_s, event.value, length) + event_type + event.item_id.encode()
+    return packed + surface + _MORE.pack(len(surface)) if surface else packed
 
 
 def unpack_row(event_id: bytes, packed: bytes) -> Row:
@@ -123,14 +138,29 @@ def history_columns(rows: Sequence[Row]) -> tuple[list[str], list[str], array[fl
     if not rows:
         return [], [], array("f"), array("d")
     times_s, _, values, blobs = zip(*rows, strict=True)
+    if max(blobs)[0] >= _HAS_MORE:  # the byte that blobs sort by first
+        blobs = tuple(map(_plain, blobs))
     item_ids = [blob[blob[0] + 1 :].decode() for blob in blobs]
     event_types = [blob[1 : blob[0] + 1].decode() for blob in blobs]
     return item_ids, event_types, array("f", values), array("d", times_s)
 
 
+def events_state(rows: Sequence[Row]) -> ActorState:
+    """Return ``rows`` as they are shown, with surfaces."""
+    item_ids, event_types, values, times_s = history_columns(rows)
+    return ActorState(
+        item_ids=item_ids, event_types=event_types, values=values, times_s=times_s, surfaces=surfaces(rows)
+    )
+
+
+def surfaces(rows: Iterable[Row]) -> list[str]:
+    """Return where the events of ``rows`` happened, empty where that is not known."""
+    return [_more(blob)[0].decode() if blob[0] >= _HAS_MORE else "" for _, _, _, blob in rows]
+
+
 def split_row(row: Row) -> tuple[str, str]:
     """Return the event's type and item."""
-    blob = row[3]
+    blob = _plain(row[3])
     end = blob[0] + 1
     return blob[1:end].decode(), blob[end:].decode()
 
@@ -170,11 +200,25 @@ def below_floor(event: Event, floor: bytes | None) -> bool:
     return (event.time_s, event.event_id.encode()) <= (attribute_time(floor), floor[_TIME.size :])
 
 
+def _more(blob: bytes) -> tuple[bytes, int]:
+    """Return the surface of a blob that has one, and where it begins."""
+    end = len(blob) - _MORE.size
+    start = end - _MORE.unpack_from(blob, end)[0]
+    return blob[start:end], start
+
+
+def _plain(blob: bytes) -> bytes:
+    """Return a blob with type length, type and item alone."""
+    if blob[0] < _HAS_MORE:
+        return blob
+    return bytes((blob[0] - _HAS_MORE,)) + blob[1 : _more(blob)[1]]
+
+
 def _completed(event: Event) -> Event:
     (value,) = _FLOAT32.unpack(_FLOAT32.pack(event.value))
     if event.event_id and value == event.value:
         return event
-    return Event(event.item_id, value, event.time_s, event.event_type, event.event_id or derived_id(event))
+    return replace(event, value=value, event_id=event.event_id or derived_id(event))
 
 
 def _name_violation(path: str, name: str, max_bytes: int) -> Violation | None:

@@ -23,6 +23,7 @@ from shortlist_feature_store.records import (
     attribute_text,
     check_attributes,
     checked_events,
+    events_state,
     history_columns,
     pack_attribute,
     pack_event,
@@ -107,13 +108,12 @@ class RedisStore:
             await self._after_write(key.tenant, additions_of(new), max(event.time_s for event in new), deadline)
         return AppendResult(version, added)
 
-    async def read_impressions(self, key: ActorKey, deadline: Deadline) -> ActorState:
-        """Return the newest impressions of ``key``; see the protocol."""
-        kept = self._limits.impressions
+    async def read_events(self, key: ActorKey, deadline: Deadline, *, impressions: bool = False) -> ActorState:
+        """Return the newest events of ``key``, or impressions; see the protocol."""
+        kept = self._limits.impressions if impressions else self._limits.history
         read: Command = ("HGETALL", events_key(key, kept.name))
-        (raw,) = await self._link.exchange([read], deadline, "reading impressions")
-        item_ids, event_types, values, times_s = history_columns(_rows(raw)[-kept.longest :])
-        return ActorState(item_ids=item_ids, event_types=event_types, values=values, times_s=times_s)
+        (raw,) = await self._link.exchange([read], deadline, "reading events")
+        return events_state(_rows(raw)[-kept.longest :])
 
     async def write_attributes(
         self, key: ActorKey, attributes: Mapping[str, str], time_s: float, deadline: Deadline

@@ -58,9 +58,8 @@ class FeatureStoreServicer(pb_grpc.FeatureStoreServiceServicer):
     async def GetHistory(self, request: pb.GetHistoryRequest, context: Context) -> pb.GetHistoryResponse:  # noqa: N802, D102
         key, limit = wire.actor_key(request.key), wire.history_limit(request)
         store, deadline = self._store(), current_deadline()
-        if request.impressions:
-            return wire.history_message(await store.read_impressions(key, deadline), limit)
-        return wire.history_message(await store.read_actor(key, 0, deadline), limit)
+        state = await store.read_events(key, deadline, impressions=request.impressions)
+        return wire.history_message(state, limit)
 
     async def WriteFeatures(self, request: pb.WriteFeaturesRequest, context: Context) -> pb.WriteFeaturesResponse:  # noqa: N802, D102
         key = wire.actor_key(request.key)

@@ -179,8 +179,11 @@ class FeatureStore(Protocol):
         """
         ...
 
-    async def read_impressions(self, key: ActorKey, deadline: Deadline) -> ActorState:
-        """Return the newest impressions of ``key`` in the columns of a history, oldest first, and nothing else."""
+    async def read_events(self, key: ActorKey, deadline: Deadline, *, impressions: bool = False) -> ActorState:
+        """Return the newest events of ``key``, or the newest impressions, with their surfaces, and nothing else.
+
+        They stand in the columns of a history, oldest first.
+        """
         ...
 
     async def write_attributes(

@@ -60,11 +60,8 @@ def events_of(request: pb.AppendEventsRequest, now_s: float) -> list[Event]:
     events: list[Event] = []
     for at, message in enumerate(request.events):
         path = f"events[{at}]"
-        violations += [
-            Violation(f"{path}.{name}", "is not kept by this version; leave it empty")
-            for name in ("attribution_token", "surface")
-            if getattr(message, name)
-        ]
+        if message.attribution_token:
+            violations.append(Violation(f"{path}.attribution_token", "is not kept by this version; leave it empty"))
         time_s, violation = _moment(f"{path}.event_time", message, now_s)
         violations.append(violation)
         event = Event(
@@ -73,6 +70,7 @@ def events_of(request: pb.AppendEventsRequest, now_s: float) -> list[Event]:
             time_s=time_s,
             event_type=message.event_type or DEFAULT_EVENT_TYPE,
             event_id=message.event_id,
+            surface=message.surface,
         )
         violations += event_violations(path, event, now_s)
         events.append(event)
@@ -188,12 +186,14 @@ def actor_message(state: ActorState) -> pb.ReadActorResponse:
 
 def history_message(state: ActorState, limit: int) -> pb.GetHistoryResponse:
     """Return the newest ``limit`` events of ``state`` for the wire, newest first. Their ids are not kept in columns."""
-    columns = (state.item_ids, state.event_types, state.values, state.times_s)
+    columns = (state.item_ids, state.event_types, state.values, state.times_s, state.surfaces)
     rows = list(zip(*columns, strict=True))[-limit:]
     return pb.GetHistoryResponse(
         events=[
-            actor_pb2.Event(item_id=item_id, event_type=event_type, value=value, event_time=timestamp(time_s))
-            for item_id, event_type, value, time_s in reversed(rows)
+            actor_pb2.Event(
+                item_id=item_id, event_type=event_type, value=value, event_time=timestamp(time_s), surface=surface
+            )
+            for item_id, event_type, value, time_s, surface in reversed(rows)
         ],
         has_more=len(state.item_ids) > limit,
     )

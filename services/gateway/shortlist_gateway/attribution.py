@@ -33,8 +33,9 @@ class Attribution:
         results: Sequence[answer_pb2.Result],
         actor: ActorKey | None,
         now_s: float,
+        surface: str = "",
     ) -> str:
-        """Return the token of an answer of ``rpc`` that is otherwise complete."""
+        """Return the token of an answer of ``rpc``, for ``surface``, that is otherwise complete."""
         propensities = [result.propensity for result in results]
         claims = AttributionClaims(
             slate_id=meta.slate_id,
@@ -52,6 +53,7 @@ class Attribution:
             propensities=propensities if propensities.count(1.0) < len(propensities) else (),
             made_ms=int(now_s * 1000),
             rpc=rpc,
+            surface=surface,
         )
         return self._keyring.seal(Purpose.ATTRIBUTION, claims.SerializeToString())
 
@@ -82,4 +84,4 @@ class Attribution:
 def impressions(claims: AttributionClaims) -> Iterator[Event]:
     """Yield the impressions that a token implies. Their ids follow from the slate, so that each is written once."""
     for rank, item_id in enumerate(claims.item_ids, claims.first_rank):
-        yield Event(item_id, 1.0, claims.made_ms / 1000, IMPRESSION, f"{claims.slate_id}:{rank}")
+        yield Event(item_id, 1.0, claims.made_ms / 1000, IMPRESSION, f"{claims.slate_id}:{rank}", claims.surface)

@@ -16,6 +16,7 @@ CLOCK_SKEW_S = 300.0
 MAX_LIST_IDS = 1000
 MAX_SLATE = 1000
 MAX_TEXTS = 100
+MAX_SURFACE_BYTES = 256
 DEFAULT_SLATE = 10
 
 
@@ -153,10 +154,12 @@ class Checks:
                 self.wrong(
                     f"{path}.event_time", f"lies {time_s - now_s:.0f} s ahead; at most {CLOCK_SKEW_S:.0f} s are allowed"
                 )
-        self.unsupported(event, f"{path}.", ("surface",) if attributable else ("attribution_token", "surface"))
+        if not attributable:
+            self.unsupported(event, f"{path}.", ("attribution_token",))
+        surface = self.text(f"{path}.surface", event.surface, MAX_SURFACE_BYTES)
         if event.event_type == IMPRESSION and not attributable:
             self.wrong(f"{path}.event_type", f"is {IMPRESSION!r}, which is no part of a history; leave the event out")
-        return Event(event.item_id, value, time_s, event.event_type or "rating", event.event_id)
+        return Event(event.item_id, value, time_s, event.event_type or "rating", event.event_id, surface)
 
     def minimum_click_probability(self, constraints: selection_pb2.Constraints) -> float | None:
         """Check the minimum score, ``None`` where there is none."""

@@ -100,6 +100,9 @@ class Query:
     chosen: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Inline attributes of several texts: chosen values of item attributes."""
 
+    surface: str = ""
+    """Page, panel or placement that the answer is for."""
+
     chance_id: str = ""
     """Seeds what is left to chance; empty: the request's id does."""
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist_domain.stages import ActorKey, Event
-from shortlist_gateway.checks import MAX_LIST_IDS, Checks
+from shortlist_gateway.checks import MAX_LIST_IDS, MAX_SURFACE_BYTES, Checks
 from shortlist_gateway.configs.config import PLAIN, Serving
 from shortlist_gateway.configs.narrowing import Narrowing
 from shortlist_gateway.filters.condition import Condition
@@ -19,6 +19,10 @@ from shortlist_gateway.tokens import version_of
 
 MAX_CANDIDATES = 2000
 MAX_INLINE_EVENTS = 100
+MAX_IN_VIEW = 100
+VIEW = "view"
+"""Type of the event that an item in view counts as."""
+
 MAX_ANCHORS = 100
 
 
@@ -39,6 +43,7 @@ def recommend_query(request: pb.RecommendRequest, now_s: float, serving: Serving
     exclude, include = narrowing.lists(*_lists(checks, request.constraints))
     is_seen_excluded, seen_by = narrowing.seen(request.constraints, now_s)
     attributes, chosen = checks.attributes("context.attributes", request.context.attributes, 50)
+    events, in_view = _context_events(checks, request.context, now_s)
     minimum = checks.minimum_click_probability(request.constraints)
     condition, on_empty = _filter(request, narrowing)
     query = Query(
@@ -48,15 +53,16 @@ def recommend_query(request: pb.RecommendRequest, now_s: float, serving: Serving
         slate_size=slate_size,
         candidate_count=narrowing.candidate_count(request.candidate_count),
         bundle_id=checks.text("bundle_id", request.bundle_id, 128),
-        exclude_item_ids=exclude,
+        exclude_item_ids=(*exclude, *in_view),
         include_item_ids=include,
         is_seen_excluded=is_seen_excluded,
         seen_by=seen_by,
         minimum_click_probability=narrowing.minimum_click_probability(minimum),
         rules=narrowing.rules(request.constraints, slate_size),
-        events=_inline_events(checks, request.context, now_s),
+        events=events,
         attributes=attributes,
         chosen=chosen,
+        surface=checks.text("context.surface", request.context.surface, MAX_SURFACE_BYTES),
         item_fields=_fields(checks, request.item_fields),
         is_debugged=request.debug_level == pb.DEBUG_LEVEL_FULL,
         min_version=_min_version(checks, request.consistency_token, actor),
@@ -122,9 +128,10 @@ def rerank_query(request: pb.RerankItemsRequest, now_s: float, serving: Serving 
         slate_size=max(1, len(item_ids)),
         bundle_id=checks.text("bundle_id", request.bundle_id, 128),
         is_seen_excluded=False,
-        events=_inline_events(checks, request.context, now_s),
+        events=_context_events(checks, request.context, now_s)[0],
         attributes=attributes,
         chosen=chosen,
+        surface=checks.text("context.surface", request.context.surface, MAX_SURFACE_BYTES),
         item_fields=_fields(checks, request.item_fields),
         min_version=_min_version(checks, request.consistency_token, actor),
         item_ids=item_ids,
@@ -142,7 +149,8 @@ def similar_users_query(request: pb.SimilarUsersRequest, now_s: float) -> UsersQ
         InvalidRequest: With every field that is wrong or not honoured yet.
     """
     checks = Checks()
-    has_context = bool(request.context.events or request.context.attributes)
+    context = request.context
+    has_context = bool(context.events or context.item_ids_in_view or context.attributes)
     actor = checks.actor(request, request.actor, required=not has_context)
     if actor is None and request.consistency_token:
         checks.wrong("consistency_token", "is of a write of an actor; name the actor or leave it unset")
@@ -154,9 +162,10 @@ def similar_users_query(request: pb.SimilarUsersRequest, now_s: float) -> UsersQ
         slate_size=checks.slate_size(request.user_count, "user_count"),
         bundle_id=checks.text("bundle_id", request.bundle_id, 128),
         is_seen_excluded=False,
-        events=_inline_events(checks, request.context, now_s),
+        events=_context_events(checks, request.context, now_s)[0],
         attributes=attributes,
         chosen=chosen,
+        surface=checks.text("context.surface", request.context.surface, MAX_SURFACE_BYTES),
         min_version=_min_version(checks, request.consistency_token, actor),
     )
     checks.done()
@@ -186,12 +195,17 @@ def _lists(checks: Checks, constraints: selection_pb2.Constraints) -> tuple[tupl
     )
 
 
-def _inline_events(checks: Checks, context: actor_pb2.Context, now_s: float) -> tuple[Event, ...]:
-    checks.unsupported(context, "context.", ("item_ids_in_view", "surface"))
+def _context_events(
+    checks: Checks, context: actor_pb2.Context, now_s: float
+) -> tuple[tuple[Event, ...], tuple[str, ...]]:
+    """Return the context's own events and then a look at each item in view, and which items these are."""
+    in_view = checks.item_ids("context.item_ids_in_view", context.item_ids_in_view, MAX_IN_VIEW)
+    looks = tuple(Event(item_id, 1.0, now_s, VIEW) for item_id in in_view)
     if len(context.events) > MAX_INLINE_EVENTS:
         checks.wrong("context.events", f"has {len(context.events)} events; at most {MAX_INLINE_EVENTS} are allowed")
-        return ()
-    return tuple(checks.event(f"context.events[{i}]", event, now_s) for i, event in enumerate(context.events))
+        return looks, in_view
+    own = (checks.event(f"context.events[{i}]", event, now_s) for i, event in enumerate(context.events))
+    return (*own, *looks), in_view
 
 
 def _fields(checks: Checks, names: Iterable[str]) -> tuple[str, ...]:

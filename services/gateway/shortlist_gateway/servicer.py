@@ -175,10 +175,10 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         answers.add_results(response, slate, query)
         meta = answers.meta(slate, query)  # last: it has the warnings of all before
         now_s = self._clock()
-        meta.attribution_token = self._attribution.token(rpc, meta, response.results, query.actor, now_s)
+        meta.attribution_token = self._attribution.token(rpc, meta, response.results, query.actor, now_s, query.surface)
         response.meta.CopyFrom(meta)
         if self._slate_log.wants(meta.slate_id):
-            self._slate_log.add(logged_as or rpc, response, query.actor, slate.candidate_rows, now_s)
+            self._slate_log.add(logged_as or rpc, response, query.actor, slate.candidate_rows, now_s, query.surface)
 
     def _observe(self, slate: Slate) -> None:
         for report in slate.reports:

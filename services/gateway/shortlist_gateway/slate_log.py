@@ -68,7 +68,13 @@ class SlateLog:
         return self._share > 0.0 and position_of(slate_id) < self._share
 
     def add(
-        self, rpc: str, response: Response, actor: ActorKey | None, candidate_rows: Sequence[int], now_s: float
+        self,
+        rpc: str,
+        response: Response,
+        actor: ActorKey | None,
+        candidate_rows: Sequence[int],
+        now_s: float,
+        surface: str = "",
     ) -> None:
         """Queue the record of an answer that is otherwise complete, or drop it where the queue is full.
 
@@ -78,6 +84,7 @@ class SlateLog:
             actor: Whom it was for.
             candidate_rows: Rows that it was chosen from, as they came to ranking.
             now_s: When it was made, seconds since 1970 UTC.
+            surface: Page, panel or placement that it was for.
         """
         if len(self._queue) >= self._longest:
             self._metrics.slates_dropped.labels("full").inc()
@@ -105,6 +112,7 @@ class SlateLog:
             degradation_level=meta.degradation.level,
             degradation_causes=meta.degradation.causes,
             logged_share=self._share,
+            surface=surface,
         )
         self._queue.append(record.SerializeToString())
         self._waiting.set()

@@ -67,7 +67,11 @@ def event_messages(events: Iterable[Event]) -> list[actor_pb2.Event]:
     messages = []
     for event in events:
         message = actor_pb2.Event(
-            event_id=event.event_id, event_type=event.event_type, item_id=event.item_id, value=event.value
+            event_id=event.event_id,
+            event_type=event.event_type,
+            item_id=event.item_id,
+            value=event.value,
+            surface=event.surface,
         )
         message.event_time.FromMicroseconds(round(event.time_s * 1e6))
         messages.append(message)

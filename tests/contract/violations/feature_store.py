@@ -80,7 +80,7 @@ RPCS: Mapping[str, Rpc] = {
             event({"value": "NaN"}, "value", "a finite number in the range of float32 is needed"),
             event({"event_time": LATE}, "event_time", "at most 300 s are allowed"),
             event({"attribution_token": "t"}, "attribution_token", "leave it empty"),
-            event({"surface": "s"}, "surface", "leave it empty"),
+            event({"surface": LONG}, "surface", TOO_LONG),
         ],
     ),
     "FeatureStoreService.AppendSlates": Rpc(

@@ -37,6 +37,7 @@ ANY_VALUE: Mapping[str, str] = {
             "degradation_level",
             "degradation_causes",
             "logged_share",
+            "surface",
         )
     },
     **{f"LoggedItem.{name}": _KEPT for name in ("item_id", "position", "score", "propensity")},

@@ -61,7 +61,7 @@ CONTEXT = (
     context({"events": [{**ITEM, "value": NAN}]}, "events[0].value", "it must be a finite number"),
     context({"events": [{**ITEM, "event_time": "9999-01-01T00:00:00Z"}]}, "events[0].event_time", "at most 300 s"),
     context({"events": [{**ITEM, "attribution_token": "t"}]}, "events[0].attribution_token", UNHONOURED),
-    context({"events": [{**ITEM, "surface": "s"}]}, "events[0].surface", UNHONOURED),
+    context({"events": [{**ITEM, "surface": LONG}]}, "events[0].surface", TOO_LONG),
     context({"attributes": [{"name": "a", "text": "b"}] * 51}, "attributes", "at most 50 are allowed"),
     context({"attributes": [{"text": "b"}]}, "attributes[0].name", "1 to 64 bytes"),
     context({"attributes": [{"name": "a"}]}, "attributes[0].value", "a text, several texts, a finite number or a flag"),
@@ -74,8 +74,9 @@ CONTEXT = (
     context(
         {"attributes": [{"name": "a", "texts": {"values": ["b"] * 101}}]}, "attributes[0].texts.values", "at most 100"
     ),
-    context({"surface": "s"}, "surface", UNHONOURED),
-    context({"item_ids_in_view": ["i"]}, "item_ids_in_view", UNHONOURED),
+    context({"surface": LONG}, "surface", TOO_LONG),
+    context({"item_ids_in_view": MANY[:101]}, "item_ids_in_view", "at most 100 are allowed"),
+    context({"item_ids_in_view": [""]}, "item_ids_in_view[0]", "is required"),
 )
 FILTERS = (
     Case({"filter": {}}, "filter", "must be one of expression and ast, or named, or both"),
@@ -285,7 +286,7 @@ WRITE = Rpc(
         written({"value": "Infinity"}, "value", "it must be a finite number"),
         written({"event_time": "9999-01-01T00:00:00Z"}, "event_time", "at most 300 s are allowed"),
         written({"attribution_token": "t"}, "attribution_token", "is not a token"),
-        written({"surface": "s"}, "surface", UNHONOURED),
+        written({"surface": LONG}, "surface", TOO_LONG),
         Case({"durability": 2}, "durability", "use DURABILITY_STORED"),
         Case({"durability": 9}, "durability", "DURABILITY_STORED"),
         Case({"attribution_token": "t"}, "attribution_token", "is not a token"),

@@ -108,6 +108,7 @@ def test_a_slate_is_a_row_with_everything_that_was_logged(tmp_path: Path, log: L
         serving_config="default",
         serving_config_version=7,
         is_variant_forced=True,
+        surface="home/top",
         variants=["blue"],
         candidate_digest=bytes(range(32)),
         candidate_count=500,
@@ -146,6 +147,7 @@ def test_a_slate_is_a_row_with_everything_that_was_logged(tmp_path: Path, log: L
         "logged_share": 0.1,
         "serving_config_version": 7,
         "is_variant_forced": True,
+        "surface": "home/top",
     }
     assert table["item_ids"].to_list()[1] == []
 

@@ -60,6 +60,7 @@ SAMPLES: Mapping[str, tuple[Any, ...]] = {
     "item_fields": (["title"],),
     "item_id": ("a",),
     "item_ids": (["a", "b"],),
+    "item_ids_in_view": (["c"],),
     "name": ("home",),
     "named_filter": (selection_pb2.NamedFilter(name="recent"),),
     "next_token": ("t",),
@@ -70,6 +71,7 @@ SAMPLES: Mapping[str, tuple[Any, ...]] = {
     "resume_token": ("t",),
     "serving_config": ("home",),
     "slate_size": (3,),
+    "surface": ("home",),
     "user_count": (3,),
     "user_id": ("ann",),
     "validate_only": (True,),
@@ -85,8 +87,6 @@ NO_SESSION = {"actor.session_id": "not honoured yet"}
 AROUND = {
     "context.attributes.time": "for parameters of filters alone: `named_filter` has it",
     "context.attributes.duration": "likewise",
-    "context.item_ids_in_view": "not honoured yet",
-    "context.surface": "not honoured yet",
 }
 
 

@@ -18,11 +18,14 @@ from shortlist_feature_store.records import (
     below_floor,
     checked_events,
     derived_id,
+    events_state,
+    history_columns,
     pack_attribute,
     pack_event,
     pack_floor,
     split_row,
     unpack_row,
+    unpack_rows,
 )
 from shortlist_feature_store.store import Limits
 
@@ -36,6 +39,36 @@ def test_an_event_comes_back_as_it_was_packed(item_id: str, event_type: str, val
     row = unpack_row(b"id", pack_event(Event(item_id, value, 1_700_000_000.25, event_type, "id")))
     assert row[:3] == (1_700_000_000.25, b"id", value)
     assert split_row(row) == (event_type, item_id)
+
+
+@given(item_id=text, event_type=short_text, surface=text)
+@settings(derandomize=True)
+def test_a_surface_comes_back_and_stands_in_nobodys_way(item_id: str, event_type: str, surface: str) -> None:
+    placed = Event(item_id, 2.0, 2.0, event_type, "b", surface)
+    rows = unpack_rows([b"b", b"a"], [pack_event(placed), pack_event(Event(item_id, 1.0, 1.0, "t", "a"))])
+    assert split_row(rows[1]) == (event_type, item_id)
+    state = events_state(rows)
+    assert list(state.item_ids) == [item_id, item_id]
+    assert list(state.event_types) == ["t", event_type]
+    assert list(state.surfaces) == ["", surface]
+
+
+def test_records_of_before_there_were_surfaces_are_read_and_written_as_they_were() -> None:
+    # Bytes as earlier releases wrote them: time float64, value float32, length of the type, type, item.
+    old = struct.pack("<dfB", 12.5, 4.0, 6) + b"rating" + "ключ".encode()
+    assert pack_event(Event("ключ", 4.0, 12.5, "rating", "e")) == old
+    assert list(events_state([unpack_row(b"e", old)]).surfaces) == [""]
+    longest = struct.pack("<dfB", 12.5, 4.0, 64) + b"t" * 64 + b"i" * 256
+    rows = unpack_rows([b"e", b"f"], [old, longest])
+    assert history_columns(rows)[:2] == (["ключ", "i" * 256], ["rating", "t" * 64])
+    beside = pack_event(Event("a", 1.0, 13.0, "view", "g", "home"))
+    rows = unpack_rows([b"e", b"g"], [old, beside])
+    assert history_columns(rows)[:2] == (["ключ", "a"], ["rating", "view"])
+    assert history_columns(rows)[2].tolist() == [4.0, 1.0]
+
+
+def test_a_surface_is_no_part_of_an_events_id() -> None:
+    assert derived_id(Event("a", 1.0, 0.0, surface="home")) == derived_id(Event("a", 1.0, 0.0))
 
 
 def test_an_attribute_comes_back_as_it_was_packed() -> None:

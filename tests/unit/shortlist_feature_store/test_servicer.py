@@ -231,7 +231,7 @@ bad_event = actor_pb2.Event
                     bad_event(item_id="a", event_time=Timestamp(nanos=-1)),
                     bad_event(item_id="a", event_time=Timestamp(seconds=1 << 62)),
                     bad_event(item_id="a", event_time=at(NOW_S + 301)),
-                    bad_event(item_id="a", attribution_token="t", surface="home"),
+                    bad_event(item_id="a", attribution_token="t", surface="s" * 257),
                 ],
             ),
             [
