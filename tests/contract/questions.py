@@ -19,7 +19,7 @@ def ask(user_id: str, **fields: object) -> pb.RecommendRequest:
     return pb.RecommendRequest(actor=actor(user_id), **fields)  # type: ignore[arg-type]
 
 
-def causes(answer: pb.RecommendResponse | pb.SimilarItemsResponse) -> set[str]:
+def causes(answer: pb.RecommendResponse | pb.SimilarItemsResponse | pb.ExplainRecommendationResponse) -> set[str]:
     names = (answer_pb2.DegradationCause.Name(c) for c in answer.meta.degradation.causes)
     return {name.removeprefix("DEGRADATION_CAUSE_") for name in names}
 

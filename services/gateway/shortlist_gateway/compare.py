@@ -8,7 +8,8 @@ from functools import partial
 
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist_gateway.checks import Checks
-from shortlist_gateway.configs.choice import ServingChoice
+from shortlist_gateway.configs.choice import Asked, ServingChoice
+from shortlist_gateway.configs.config import Serving
 from shortlist_gateway.explain_requests import within
 from shortlist_gateway.filters.condition import moved
 from shortlist_gateway.promotions import moved_rules
@@ -16,8 +17,8 @@ from shortlist_gateway.query import Query
 from shortlist_gateway.requests import recommend_query
 
 
-def compare_queries(request: pb.CompareBundlesRequest, now_s: float, choice: ServingChoice) -> tuple[Query, Query]:
-    """Return the query for each of the two bundles.
+def compare_queries(request: pb.CompareBundlesRequest, now_s: float, choice: ServingChoice) -> tuple[Asked, Asked]:
+    """Return what is asked of each of the two bundles.
 
     Raises:
         InvalidRequest: With every field that is wrong.
@@ -35,14 +36,23 @@ def compare_queries(request: pb.CompareBundlesRequest, now_s: float, choice: Ser
     read = partial(recommend_query, request.request, now_s)
     name, forced = request.request.serving_config, request.request.experiment_override
     query = within("request", lambda: choice.query(name, read, forced))
-    base = replace(
-        query,
-        bundle_id=request.base_bundle_id,
-        request_id=request.request_id or query.request_id,
-        filter=moved(query.filter, "request"),
-        rules=moved_rules(query.rules, "request"),
-    )
-    return base, replace(base, bundle_id=request.other_bundle_id)
+
+    def of_bundle(bundle_id: str) -> Asked:
+        def placed(query: Query) -> Query:
+            return replace(
+                query,
+                bundle_id=bundle_id,
+                request_id=request.request_id or query.request_id,
+                filter=moved(query.filter, "request"),
+                rules=moved_rules(query.rules, "request"),
+            )
+
+        def read_instead(serving: Serving) -> Query:
+            return placed(within("request", lambda: read(serving)))
+
+        return Asked(placed(query), read_instead)
+
+    return of_bundle(request.base_bundle_id), of_bundle(request.other_bundle_id)
 
 
 def add_comparison(response: pb.CompareBundlesResponse) -> None:

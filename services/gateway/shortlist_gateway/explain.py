@@ -22,6 +22,9 @@ class Explanation:
 
     item_id: str
     slate: Slate
+    query: Query
+    """What the slate answers."""
+
     outcome: pb.ItemOutcome
     rank: int | None = None
     """Position in the slate."""
@@ -34,8 +37,8 @@ class Explanation:
     """The item ranked by itself, where no source proposes it."""
 
 
-async def explain(pipeline: Pipeline, query: Query, item_id: str, deadline: Deadline) -> Explanation:
-    """Answer ``query`` again and return what became of ``item_id``.
+async def explain(pipeline: Pipeline, slate: Slate, query: Query, item_id: str, deadline: Deadline) -> Explanation:
+    """Return what became of ``item_id`` in ``slate``, which answers ``query``.
 
     An item that is no candidate is looked for once more without exclusions, and at last ranked by itself, so that what
     the models think of it is known in any case.
@@ -44,24 +47,23 @@ async def explain(pipeline: Pipeline, query: Query, item_id: str, deadline: Dead
         NotReady: No bundle was ever loaded.
         BundleMismatch: The query pins a bundle that is not held.
     """
-    slate = await pipeline.recommend(query, deadline)
     row = slate.catalogue.row(item_id)
     if row is None or slate.trace is None:
         slate.missing_ids[item_id] = None
-        return Explanation(item_id, slate, pb.ITEM_OUTCOME_NOT_IN_CATALOGUE)
+        return Explanation(item_id, slate, query, pb.ITEM_OUTCOME_NOT_IN_CATALOGUE)
     trace = slate.trace
     rank = next((at for at, shown in enumerate(slate.results) if shown.row == row), None)
     standing = trace.standings([row]).get(row)
     outcome = pb.ITEM_OUTCOME_SHOWN if rank is not None else _absence(query, slate, trace, standing, row)
     if standing is not None:
-        return Explanation(item_id, slate, outcome, rank, standing)
+        return Explanation(item_id, slate, query, outcome, rank, standing)
     pinned = replace(query, bundle_id=slate.catalogue.bundle_id)
     again = await pipeline.recommend(_relaxed(pinned), deadline)
     standing = again.trace.standings([row]).get(row) if again.trace else None
     if standing is not None:
-        return Explanation(item_id, _with_causes(slate, again), outcome, None, standing, is_relaxed=True)
+        return Explanation(item_id, _with_causes(slate, again), query, outcome, None, standing, is_relaxed=True)
     again = await pipeline.rerank(replace(pinned, item_ids=(item_id,)), deadline)
-    return Explanation(item_id, _with_causes(slate, again), outcome, None, None, alone=again.results[0])
+    return Explanation(item_id, _with_causes(slate, again), query, outcome, None, None, alone=again.results[0])
 
 
 def message(explanation: Explanation) -> pb.Explanation:
@@ -74,6 +76,7 @@ def message(explanation: Explanation) -> pb.Explanation:
         is_relaxed=explanation.is_relaxed,
         bundle_id=slate.catalogue.bundle_id,
         causes=answers.causes(slate),
+        serving_config=explanation.query.serving.config.name,
     )
     if slate.trace is not None:
         found.candidate_count = len(slate.trace.candidates.rows)
@@ -97,20 +100,20 @@ def message(explanation: Explanation) -> pb.Explanation:
     return found
 
 
-def what_if_warnings(query: Query, changed: Query, explanation: Explanation) -> list[str]:
-    """Return what of a what-if does not apply.
+def what_if_warnings(explanation: Explanation, changed: Explanation) -> list[str]:
+    """Return what of a what-if does not apply, and where another config answers it.
 
     Args:
-        query: As it is.
-        changed: With the what-if; what it leaves out is among its warnings.
-        explanation: Of ``query``; features that are to be dropped may be none of its actor.
+        explanation: As it is; features that are to be dropped may be none of its actor.
+        changed: With the what-if; what it leaves out is among the warnings of its query.
     """
-    left_out = [warning for warning in changed.warnings if warning not in query.warnings]
-    trace = explanation.slate.trace
-    if changed.what_if is None or trace is None:
+    own = [warning for warning in changed.query.warnings if warning not in explanation.query.warnings]
+    left_out = [warning if "what_if" in warning else f"what_if: {warning}" for warning in own]
+    what_if, trace = changed.query.what_if, explanation.slate.trace
+    if what_if is None or trace is None:
         return left_out
     actor = trace.actor.features
-    absent = sorted(changed.what_if.dropped_features - {*actor.attributes, *actor.numbers, *actor.chosen})
+    absent = sorted(what_if.dropped_features - {*actor.attributes, *actor.numbers, *actor.chosen})
     return [*left_out, *(f"what_if.dropped_features: the actor has no {name!r}" for name in absent)]
 
 

@@ -15,7 +15,7 @@ from shortlist_domain.features import FEATURE_BY_NAME, Entity
 from shortlist_domain.ids import actor_id
 from shortlist_gateway.attribution import Attribution
 from shortlist_gateway.checks import MAX_SLATE, Checks
-from shortlist_gateway.configs.choice import ServingChoice
+from shortlist_gateway.configs.choice import Asked, ServingChoice
 from shortlist_gateway.configs.config import Answered, Serving
 from shortlist_gateway.filters.condition import moved
 from shortlist_gateway.promotions import moved_rules
@@ -31,8 +31,8 @@ T = TypeVar("T")
 
 def explain_queries(
     request: pb.ExplainRecommendationRequest, attribution: Attribution, now_s: float, choice: ServingChoice
-) -> tuple[Query, Query | None]:
-    """Return the query that is explained, and the one of the what-if where there is one.
+) -> tuple[Asked, Asked | None]:
+    """Return what is explained, and the same with the what-if where there is one.
 
     Raises:
         InvalidRequest: With every field that is wrong.
@@ -70,24 +70,40 @@ def explain_queries(
     read = partial(recommend_query, base, moment_s)
     forced = base.experiment_override
     query = within("request", lambda: read(serving) if serving else choice.query(base.serving_config, read, forced))
-    query = replace(
-        query,
-        filter=moved(query.filter, "request"),
-        rules=moved_rules(query.rules, "request"),
-        is_debugged=True,
-        request_id=request.request_id or query.request_id,
-    )
+
+    def placed(query: Query) -> Query:
+        return replace(
+            query,
+            filter=moved(query.filter, "request"),
+            rules=moved_rules(query.rules, "request"),
+            is_debugged=True,
+            request_id=request.request_id or query.request_id,
+        )
+
     if request.attribution_token:
-        query = replace(query, events_until_s=moment_s, chance_id=chance_id)
-    if what_if is None:
-        return query, None
-    changed = replace(query, what_if=what_if, bundle_id=request.what_if.bundle_id or query.bundle_id)
-    if request.what_if.serving_config:
-        config = choice.reordered(query.serving.config, request.what_if.serving_config)
+        asked = Asked(replace(placed(query), events_until_s=moment_s, chance_id=chance_id))
+    else:
+        asked = Asked(placed(query), lambda serving: placed(within("request", lambda: read(serving))))
+    return asked, _changed(asked, request.what_if, what_if, choice) if what_if is not None else None
+
+
+def _changed(asked: Asked, message: pb.WhatIf, what_if: WhatIf, choice: ServingChoice) -> Asked:
+    """Return ``asked`` with the what-if, whichever config answers.
+
+    Raises:
+        NotFound: There is no serving config that the what-if names.
+    """
+
+    def change(query: Query) -> Query:
+        changed = replace(query, what_if=what_if, bundle_id=message.bundle_id or query.bundle_id)
+        if not message.serving_config:
+            return changed
+        config = choice.reordered(query.serving.config, message.serving_config)
         changed = replace(changed, serving=replace(query.serving, config=config))
-        if not config.is_ranked:
-            changed = _unranked(changed, request.what_if.serving_config)
-    return query, changed
+        return changed if config.is_ranked else _unranked(changed, message.serving_config)
+
+    read = asked.read
+    return Asked(change(asked.query), None if read is None else lambda serving: change(read(serving)))
 
 
 def _unranked(query: Query, name: str) -> Query:

@@ -22,12 +22,12 @@ from shortlist_gateway.attribution import Attribution
 from shortlist_gateway.batch import Batch
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.compare import add_comparison, compare_queries
-from shortlist_gateway.configs.choice import ServingChoice
+from shortlist_gateway.configs.choice import Asked, ServingChoice
 from shortlist_gateway.configs.fitting import fitted
 from shortlist_gateway.continuation import Continuation
 from shortlist_gateway.debug import debug
 from shortlist_gateway.events import EventIntake
-from shortlist_gateway.explain import explain, message, what_if_warnings
+from shortlist_gateway.explain import Explanation, explain, message, what_if_warnings
 from shortlist_gateway.explain_requests import explain_queries
 from shortlist_gateway.filters.condition import bound_condition
 from shortlist_gateway.pipeline import Pipeline
@@ -87,7 +87,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         query = self._choice.query(request.serving_config, read, request.experiment_override)
         if request.validate_only:
             return pb.RecommendResponse(meta=self._dry(query))
-        slate, query = await self._choice.answer(query, read, lambda q: self._pipeline.recommend(q, deadline))
+        slate, query = await self._slate(Asked(query, read), deadline)
         response = pb.RecommendResponse()
         self._answer("Recommend", response, slate, query, logged_as)
         self._continuation.add_token(response.meta, request, slate, query)
@@ -109,26 +109,31 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
     async def ExplainRecommendation(  # noqa: N802, D102
         self, request: pb.ExplainRecommendationRequest, context: Context
     ) -> pb.ExplainRecommendationResponse:
-        query, changed = explain_queries(request, self._attribution, self._clock(), self._choice)
-        found = await explain(self._pipeline, query, request.item_id, current_deadline())
-        self._bundles.check_made(found.slate)
+        asked, changed = explain_queries(request, self._attribution, self._clock(), self._choice)
+        found = await self._explained(asked, request.item_id)
         response = pb.ExplainRecommendationResponse(explanation=message(found))
         if changed is not None:
-            other = await explain(self._pipeline, changed, request.item_id, current_deadline())
-            self._bundles.check_made(other.slate)
+            other = await self._explained(changed, request.item_id)
             response.what_if.CopyFrom(message(other))
-            found.slate.warnings.extend(what_if_warnings(query, changed, found))
-        response.meta.CopyFrom(answers.meta(found.slate, query))
+            found.slate.warnings.extend(what_if_warnings(found, other))
+        response.meta.CopyFrom(answers.meta(found.slate, found.query))
         return response
+
+    async def _explained(self, asked: Asked, item_id: str) -> Explanation:
+        deadline = current_deadline()
+        slate, query = await self._slate(asked, deadline)
+        found = await explain(self._pipeline, slate, query, item_id, deadline)
+        self._bundles.check_made(found.slate)
+        return found
 
     async def CompareBundles(  # noqa: N802, D102
         self, request: pb.CompareBundlesRequest, context: Context
     ) -> pb.CompareBundlesResponse:
-        queries = compare_queries(request, self._clock(), self._choice)
+        both = compare_queries(request, self._clock(), self._choice)
         deadline = current_deadline()
-        slates = await asyncio.gather(*(self._pipeline.recommend(query, deadline) for query in queries))
+        answered = await asyncio.gather(*(self._slate(asked, deadline) for asked in both))
         response = pb.CompareBundlesResponse()
-        for query, slate, half in zip(queries, slates, (response.base, response.other), strict=True):
+        for (slate, query), half in zip(answered, (response.base, response.other), strict=True):
             self._bundles.check_made(slate)
             answers.add_results(half, slate, query)
             half.meta.CopyFrom(answers.meta(slate, query))
@@ -142,7 +147,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         query, deadline = self._choice.query(request.serving_config, read), current_deadline()
         if request.validate_only:
             return pb.SimilarItemsResponse(meta=self._dry(query))
-        slate, query = await self._choice.answer(query, read, lambda q: self._pipeline.similar(q, deadline))
+        slate, query = await self._choice.answer(Asked(query, read), lambda q: self._pipeline.similar(q, deadline))
         response = pb.SimilarItemsResponse()
         self._answer("SimilarItems", response, slate, query)
         return response
@@ -169,6 +174,9 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         response = pb.RerankItemsResponse()
         self._answer("RerankItems", response, slate, query)
         return response
+
+    async def _slate(self, asked: Asked, deadline: Deadline) -> tuple[Slate, Query]:
+        return await self._choice.answer(asked, lambda query: self._pipeline.recommend(query, deadline))
 
     def _answer(self, rpc: str, response: answers.Response, slate: Slate, query: Query, logged_as: str = "") -> None:
         self._observe(slate)

@@ -34,7 +34,8 @@ async def world(folder: Path) -> tuple[Pipeline, ActiveBundle, FakeRanking]:
 
 async def test_an_item_that_no_source_proposes_is_ranked_by_itself(tmp_path: Path) -> None:
     pipeline, bundles, _ = await world(tmp_path)
-    found = message(await explain(pipeline, QUERY, bundles.pinned().item_id(35), Deadline.after(1.0)))
+    slate = await pipeline.recommend(QUERY, Deadline.after(1.0))
+    found = message(await explain(pipeline, slate, QUERY, bundles.pinned().item_id(35), Deadline.after(1.0)))
     assert found.outcome == pb.ITEM_OUTCOME_NOT_A_CANDIDATE
     assert found.heads.click_probability == 35 / N
     assert not found.HasField("scores")
@@ -45,7 +46,8 @@ async def test_an_item_that_no_source_proposes_is_ranked_by_itself(tmp_path: Pat
 async def test_without_ranking_an_explanation_says_what_it_lacks(tmp_path: Path) -> None:
     pipeline, bundles, ranking = await world(tmp_path)
     ranking.failure = UpstreamFailed("ranking", "down")
-    explanation = await explain(pipeline, QUERY, bundles.pinned().item_id(1), Deadline.after(1.0))
+    slate = await pipeline.recommend(QUERY, Deadline.after(1.0))
+    explanation = await explain(pipeline, slate, QUERY, bundles.pinned().item_id(1), Deadline.after(1.0))
     found = message(explanation)
     assert (found.outcome, found.rank) == (pb.ITEM_OUTCOME_SHOWN, 1), "retrieval's order"
     assert not found.HasField("heads")

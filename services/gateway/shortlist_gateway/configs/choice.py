@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 from shortlist.common.v1 import selection_pb2
 from shortlist_domain.errors import Expired, InvalidRequest, NotFound, NotReady, Violation
@@ -19,6 +20,14 @@ Read = Callable[[Serving], Query]
 """Reads one request under a config; raises InvalidRequest where it is wrong or would widen the config."""
 
 Run = Callable[[Query], Awaitable[Slate]]
+
+
+class Asked(NamedTuple):
+    """What is asked, and how it is read under a config that answers instead."""
+
+    query: Query
+    read: Read | None = None
+    """``None`` where no other config may answer: it has been answered already."""
 
 
 class ServingChoice:
@@ -98,15 +107,17 @@ class ServingChoice:
         other = self._configs.config(name)
         return replace(config, head_weights=other.head_weights, is_ranked=other.is_ranked)
 
-    async def answer(self, query: Query, read: Read, run: Run) -> tuple[Slate, Query]:
-        """Return the slate of ``query`` and the query that it answers.
+    async def answer(self, asked: Asked, run: Run) -> tuple[Slate, Query]:
+        """Return the slate of what is ``asked`` and the query that it answers.
 
         Where there is nothing to show and it is asked for, the config's fallback answers, and the fallback's fallback.
         """
+        query, read = asked
         slate = await run(query)
         tried = [query.serving.config.name]
         while (
-            not slate.results
+            read is not None
+            and not slate.results
             and not query.shown_rows
             and query.on_empty == selection_pb2.EMPTY_POLICY_FALLBACK_CONFIG
             and query.serving.config.fallback_config not in ("", *tried)

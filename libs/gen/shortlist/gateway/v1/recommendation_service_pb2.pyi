@@ -192,7 +192,7 @@ class ExplainRecommendationResponse(_message.Message):
     def __init__(self, explanation: _Optional[_Union[Explanation, _Mapping]] = ..., what_if: _Optional[_Union[Explanation, _Mapping]] = ..., meta: _Optional[_Union[_answer_pb2.AnswerMeta, _Mapping]] = ...) -> None: ...
 
 class Explanation(_message.Message):
-    __slots__ = ("item_id", "outcome", "rank", "provenance", "reasons", "scores", "heads", "is_relaxed", "candidate_count", "bundle_id", "causes", "actor")
+    __slots__ = ("item_id", "outcome", "rank", "provenance", "reasons", "scores", "heads", "is_relaxed", "candidate_count", "bundle_id", "causes", "actor", "serving_config")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     RANK_FIELD_NUMBER: _ClassVar[int]
@@ -205,6 +205,7 @@ class Explanation(_message.Message):
     BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
     CAUSES_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
+    SERVING_CONFIG_FIELD_NUMBER: _ClassVar[int]
     item_id: str
     outcome: ItemOutcome
     rank: int
@@ -217,7 +218,8 @@ class Explanation(_message.Message):
     bundle_id: str
     causes: _containers.RepeatedScalarFieldContainer[_answer_pb2.DegradationCause]
     actor: ActorInputs
-    def __init__(self, item_id: _Optional[str] = ..., outcome: _Optional[_Union[ItemOutcome, str]] = ..., rank: _Optional[int] = ..., provenance: _Optional[_Iterable[_Union[_answer_pb2.Provenance, _Mapping]]] = ..., reasons: _Optional[_Iterable[_Union[_answer_pb2.Reason, _Mapping]]] = ..., scores: _Optional[_Union[StageScores, _Mapping]] = ..., heads: _Optional[_Union[_answer_pb2.Heads, _Mapping]] = ..., is_relaxed: _Optional[bool] = ..., candidate_count: _Optional[int] = ..., bundle_id: _Optional[str] = ..., causes: _Optional[_Iterable[_Union[_answer_pb2.DegradationCause, str]]] = ..., actor: _Optional[_Union[ActorInputs, _Mapping]] = ...) -> None: ...
+    serving_config: str
+    def __init__(self, item_id: _Optional[str] = ..., outcome: _Optional[_Union[ItemOutcome, str]] = ..., rank: _Optional[int] = ..., provenance: _Optional[_Iterable[_Union[_answer_pb2.Provenance, _Mapping]]] = ..., reasons: _Optional[_Iterable[_Union[_answer_pb2.Reason, _Mapping]]] = ..., scores: _Optional[_Union[StageScores, _Mapping]] = ..., heads: _Optional[_Union[_answer_pb2.Heads, _Mapping]] = ..., is_relaxed: _Optional[bool] = ..., candidate_count: _Optional[int] = ..., bundle_id: _Optional[str] = ..., causes: _Optional[_Iterable[_Union[_answer_pb2.DegradationCause, str]]] = ..., actor: _Optional[_Union[ActorInputs, _Mapping]] = ..., serving_config: _Optional[str] = ...) -> None: ...
 
 class CompareBundlesRequest(_message.Message):
     __slots__ = ("request", "base_bundle_id", "other_bundle_id", "request_id")

@@ -129,7 +129,8 @@ class RecommendationServiceServicer:
 
     def CompareBundles(self, request, context):
         """Answers one request by two bundles that are held, as of one moment, and says how far they agree. Repeating it is
-        harmless. Nothing of it is shown to anybody: there are no attribution tokens.
+        harmless. Nothing of it is shown to anybody: there are no attribution tokens. Where a bundle leaves nothing to show,
+        the serving config's fallback answers for it, as in Recommend, and that half's `meta` says so.
 
         Fails with FAILED_PRECONDITION, which names the bundles that are held, where one of the two is not, by the gateway or
         by a stage.

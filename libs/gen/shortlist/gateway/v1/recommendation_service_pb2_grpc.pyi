@@ -63,7 +63,8 @@ class RecommendationServiceStub:
     """
     CompareBundles: _grpc.UnaryUnaryMultiCallable[_recommendation_service_pb2.CompareBundlesRequest, _recommendation_service_pb2.CompareBundlesResponse]
     """Answers one request by two bundles that are held, as of one moment, and says how far they agree. Repeating it is
-    harmless. Nothing of it is shown to anybody: there are no attribution tokens.
+    harmless. Nothing of it is shown to anybody: there are no attribution tokens. Where a bundle leaves nothing to show,
+    the serving config's fallback answers for it, as in Recommend, and that half's `meta` says so.
 
     Fails with FAILED_PRECONDITION, which names the bundles that are held, where one of the two is not, by the gateway or
     by a stage.
@@ -126,7 +127,8 @@ class RecommendationServiceAsyncStub(RecommendationServiceStub):
     """
     CompareBundles: _aio.UnaryUnaryMultiCallable[_recommendation_service_pb2.CompareBundlesRequest, _recommendation_service_pb2.CompareBundlesResponse]  # type: ignore[assignment]
     """Answers one request by two bundles that are held, as of one moment, and says how far they agree. Repeating it is
-    harmless. Nothing of it is shown to anybody: there are no attribution tokens.
+    harmless. Nothing of it is shown to anybody: there are no attribution tokens. Where a bundle leaves nothing to show,
+    the serving config's fallback answers for it, as in Recommend, and that half's `meta` says so.
 
     Fails with FAILED_PRECONDITION, which names the bundles that are held, where one of the two is not, by the gateway or
     by a stage.
@@ -210,7 +212,8 @@ class RecommendationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_recommendation_service_pb2.CompareBundlesResponse, _abc.Awaitable[_recommendation_service_pb2.CompareBundlesResponse]]:
         """Answers one request by two bundles that are held, as of one moment, and says how far they agree. Repeating it is
-        harmless. Nothing of it is shown to anybody: there are no attribution tokens.
+        harmless. Nothing of it is shown to anybody: there are no attribution tokens. Where a bundle leaves nothing to show,
+        the serving config's fallback answers for it, as in Recommend, and that half's `meta` says so.
 
         Fails with FAILED_PRECONDITION, which names the bundles that are held, where one of the two is not, by the gateway or
         by a stage.
