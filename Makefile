@@ -63,8 +63,9 @@ manifests: setup ## Dockerfile, compose and Kubernetes render and validate
 
 check: protos-check lint types layers manifests ## everything that needs no test run
 
+# Files side by side: half of what the tests take is waiting for processes, sockets and the clock.
 test: setup ## unit, contract, architecture, integration and end to end
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile
 
 bench: setup ## latency of `shortlist serve` on what `make demo` published, bounded and on loopback
 	$(BIN)/shortlist bench --var $(VAR)
