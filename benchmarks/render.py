@@ -1,8 +1,10 @@
-"""Writes the figures in ``benchmarks/`` into README.md, between its markers; ``--check`` only compares.
+"""Writes the figures in ``benchmarks/`` between the markers of two pages; ``--check`` only compares.
+
+README.md has the short of it, ``benchmarks/README.md`` every table.
 
 The figures are data files that a command wrote: ``quality/<data set>.json`` from the
 ``evaluation.json`` of ``shortlist train``, one run per seed, ``tables/<table>.json`` by ``shortlist benchmark``,
-``latency/*.json`` by ``shortlist bench --json``. Nothing in README.md's tables is typed by hand.
+``latency/*.json`` by ``shortlist bench --json``. Nothing in these tables is typed by hand.
 """
 
 from __future__ import annotations
@@ -15,58 +17,110 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-README = HERE.parent / "README.md"
 MARKERS = re.compile(r"(<!-- measured:begin -->\n).*?(<!-- measured:end -->)", re.DOTALL)
 METRICS = ("ndcg@10", "recall@200")
+SHORT = (
+    ("frozen/pipeline/ndcg@10", "frozen NDCG@10"),
+    ("rolling/pipeline/ndcg@10", "rolling NDCG@10"),
+    ("frozen/two_tower/recall@200", "frozen recall@200"),
+    ("rolling/two_tower/recall@200", "rolling recall@200"),
+)
 
 
 def main() -> int:
     """Render, and write or compare."""
-    text = README.read_text()
-    rendered = MARKERS.sub(lambda found: found[1] + "\n".join(measured()) + "\n" + found[2], text)
-    if "--check" in sys.argv[1:]:
-        if rendered != text:
-            sys.stderr.write("README.md does not show the figures of benchmarks/: run `make measured`\n")
+    pages = {HERE.parent / "README.md": in_short, HERE / "README.md": in_full}
+    for path, lines in pages.items():
+        text = path.read_text()
+        body = "\n".join(lines())
+        rendered = MARKERS.sub(lambda found, body=body: f"{found[1]}{body}\n{found[2]}", text)
+        if "--check" not in sys.argv[1:]:
+            path.write_text(rendered)
+        elif rendered != text:
+            sys.stderr.write(f"{path.name} does not show the figures of benchmarks/: run `make measured`\n")
             return 1
-        return 0
-    README.write_text(rendered)
     return 0
 
 
-def measured() -> Iterator[str]:
-    """Yield the lines between the markers."""
+def in_short() -> Iterator[str]:
+    """Yield the lines of README.md."""
+    yield "**Quality** of what `shortlist train` publishes, on later events than any model was fitted on, whole catalogue, seen items"
+    yield "excluded. *Frozen*: one list per user from what was known at the cut; *rolling*: each event predicted from all that came"
+    yield "before it, as served. NDCG@10 of the whole pipeline and recall@200 of the two-tower, means over seeds: ours, popularity's, and"
+    yield "the lowest end of the seeds' 95 % intervals of the paired difference."
+    yield ""
+    yield "| data | seeds | " + " | ".join(title for _, title in SHORT) + " |"
+    yield "| --- | --- |" + " --- |" * len(SHORT)
+    for name, figures in _files("quality"):
+        cells = []
+        for key, _ in SHORT:
+            over = figures["summary"][key]
+            cells.append(
+                f"**{over['mean']:.3f}**, {over['popular']:.3f}, {over['least_lower_bound_of_difference']:+.3f}"
+            )
+        yield f"| {name} | {len(figures['runs'])} | " + " | ".join(cells) + " |"
+    yield ""
+    yield "**Published tables**, run again with our models under the same protocol: the best published row and the best of ours, by the"
+    yield "table's first metric."
+    yield ""
+    yield "| table | metric | published | ours | seeds |"
+    yield "| --- | --- | --- | --- | --- |"
+    for name, table in _files("tables"):
+        metric = table["metrics"][0]
+        published = max(table["published"], key=lambda row: row["metrics"].get(metric, 0.0), default=None)
+        theirs = f"*{published['metrics'][metric]:.4f}*, {published['model']}" if published else "an ablation"
+        ours = {row["model"]: _means(table, row["model"], metric) for row in table["rows"]}
+        best = max(ours, key=lambda model: sum(ours[model]) / len(ours[model]))
+        mean = sum(ours[best]) / len(ours[best])
+        yield f"| {name} | {metric} | {theirs} | {mean:.4f}, `{best}` | {len(ours[best])} |"
+    yield ""
+    yield from _latencies()
+    yield ""
+    yield "[Every table](benchmarks/README.md): by list, seed and slice, with the commands, machines and versions; and what falls short, of"
+    yield "[quality](benchmarks/quality/README.md), [tables](benchmarks/tables/README.md) and [latency](benchmarks/latency/README.md)."
+
+
+def in_full() -> Iterator[str]:
+    """Yield the lines of ``benchmarks/README.md``."""
     yield "**Quality**, on later events than any model was fitted on (global cut of time, 80/10/10 where the command says nothing"
     yield "else), whole catalogue, seen items"
     yield "excluded; mean and 95 % interval of a bootstrap over users, and of the paired difference to popularity. *Frozen*: one"
     yield "list per user from what was known at the cut, relevant is all that came after. *Rolling*: each event predicted from"
-    yield "all that came before it, as served. Choices were made on validation only. [Protocol and caveats](benchmarks/quality/README.md):"
+    yield "all that came before it, as served. Choices were made on validation only. [Protocol and caveats](quality/README.md):"
     yield "among them, 30 % of the timestamps of the ml-1m copy at hand are interpolated between exact neighbours, none of the test."
-    for path in sorted((HERE / "quality").glob("*.json")):
-        figures = json.loads(path.read_text())
+    for name, figures in _files("quality"):
         yield ""
-        yield f"**{path.stem}**, `{figures['command']}`:"
+        yield f"**{name}**, `{figures['command']}`:"
         yield ""
         yield from _quality(figures)
     yield ""
     yield "**Published tables**, run again with our models under the same protocol: `shortlist benchmark TABLE`. Ours are means over"
     yield "seeds, with the range where there are several; published rows are in italics, as their sources print them."
-    yield "[How settings were chosen, and what falls short](benchmarks/tables/README.md)."
-    for path in sorted((HERE / "tables").glob("*.json")):
+    yield "[How settings were chosen, and what falls short](tables/README.md)."
+    for _, table in _files("tables"):
         yield ""
-        yield from _table(json.loads(path.read_text()))
+        yield from _table(table)
     yield ""
+    yield from _latencies()
+    for machine in {_machine(run): None for _, run in _files("latency")}:
+        yield ""
+        yield machine
+
+
+def _files(folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path in sorted((HERE / folder).glob("*.json")):
+        yield path.stem, json.loads(path.read_text())
+
+
+def _latencies() -> Iterator[str]:
     yield "**Latency** of `shortlist serve`, gateway to answer and back over gRPC on loopback, load generator on the same cores;"
     yield "open loop at a fixed rate, counted from the moment each request was due. The aim is p50 below 6 ms and p99 below 20 ms at"
-    yield "50 requests/s; [how far runs differ, and why](benchmarks/latency/README.md)."
+    yield "50 requests/s."
     yield ""
     yield "| data, candidates | requests/s | p50 | p99 | max | stages p50: actor, retrieve, rank | status, degradation |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
-    runs = [json.loads(path.read_text()) for path in sorted((HERE / "latency").glob("*.json"))]
-    for run in runs:
+    for _, run in _files("latency"):
         yield _latency(run)
-    for machine in {_machine(run): None for run in runs}:
-        yield ""
-        yield machine
 
 
 def _quality(figures: dict[str, Any]) -> Iterator[str]:
@@ -136,7 +190,7 @@ def _table(table: dict[str, Any]) -> Iterator[str]:
         rows = [row for row in table["rows"] if row["model"] == name]
         cells = []
         for metric in metrics:
-            means = [row["metrics"][metric]["mean"] for row in rows]
+            means = _means(table, name, metric)
             spread = f" ({min(means):.4f} to {max(means):.4f})" if len(means) > 1 else ""
             cells.append(f"{sum(means) / len(means):.4f}{spread}")
         seconds = max(row["seconds"]["fit"] for row in rows)
@@ -150,6 +204,10 @@ def _table(table: dict[str, Any]) -> Iterator[str]:
         + ", ".join(f"{name} {version}" for name, version in versions.items())
         + "."
     )
+
+
+def _means(table: dict[str, Any], model: str, metric: str) -> list[float]:
+    return [row["metrics"][metric]["mean"] for row in table["rows"] if row["model"] == model]
 
 
 def _interval(interval: dict[str, float] | None, sign: str = "") -> str:
