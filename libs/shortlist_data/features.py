@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from shortlist_data.content import ContentKind
 from shortlist_data.content_features import content_columns
 from shortlist_data.dataset import Dataset
+from shortlist_data.item_columns import ItemEncoder
 from shortlist_domain.features import FEATURE_BY_NAME
 
 Mapped = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Sequence[Any]]
@@ -22,13 +23,6 @@ Mapped = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Sequence[Any]
 def in_process(function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
     """Return the results of ``function``, one after the other, in this process."""
     return [function(*each) for each in arguments]
-
-
-MAX_VALUES_PER_ATTRIBUTE = 200
-"""Most frequent values of an item attribute that get a column; rarer ones have none."""
-
-LARGEST = 8.0
-"""Bound of a static number: deviations, or centuries from 1900."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,34 +100,19 @@ def item_static(
 ) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """Return the static features of all items, float32, shape ``(n, f)``, and the names of their columns.
 
-    Each value of an attribute is a column of zeros and ones (``genres=Comedy``), the 200 most frequent ones per
-    attribute, in alphabetical order. A number is a column plus ``<name>_missing``: the year becomes
-    ``(year - 1900) / 100``; any other number is standardised over the items that have it; both are clipped to 8, so
-    that one absurd entry cannot carry a score away. Where a number is missing the column is 0 and the flag 1. Content
-    comes last (:func:`shortlist_data.content_features.content_columns`). Columns depend on the items only, never on
-    events.
+    Attributes and numbers as :class:`shortlist_data.item_columns.ItemEncoder` encodes them, then content
+    (:func:`shortlist_data.content_features.content_columns`). Columns depend on the items only, never on events.
 
     Args:
         dataset: Whose items.
         components: How many columns each kind of content may have; ``None``: none.
     """
-    columns: list[NDArray[np.float32]] = []
-    names: list[str] = []
-    for attribute in dataset.item_attributes:
-        matrix, values = _multi_hot(dataset.items[attribute])
-        columns.extend(matrix.T)
-        names.extend(f"{attribute}={value}" for value in values)
-    for number in dataset.item_numbers:
-        raw = dataset.items[number].cast(pl.Float64).fill_null(np.nan).to_numpy()
-        missing = ~np.isfinite(raw)
-        columns.append(np.where(missing, 0.0, np.clip(_scaled(number, raw), -LARGEST, LARGEST)).astype(np.float32))
-        columns.append(missing.astype(np.float32))
-        names.extend((number, f"{number}_missing"))
+    encoder = ItemEncoder.fitted(dataset.items, dataset.item_attributes, dataset.item_numbers)
     content, content_names = content_columns(dataset.content, components or {})
-    columns.extend(content.T)
-    names.extend(content_names)
-    n = len(dataset.item_ids)
-    return (np.stack(columns, axis=1) if columns else np.zeros((n, 0), np.float32)), tuple(names)
+    columns = encoder.encode(dataset.items)
+    if content_names:
+        columns = np.concatenate([columns, content], axis=1)
+    return columns, (*encoder.columns, *content_names)
 
 
 def _by_partition(
@@ -198,27 +177,3 @@ def _clock(times_s: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.
     microseconds = np.rint(times_s * 1e6).astype(np.int64)
     hours = microseconds // 3_600_000_000
     return hours % 24, (hours // 24 + 3) % 7  # 1970-01-01 was a Thursday
-
-
-def _multi_hot(column: pl.Series) -> tuple[NDArray[np.float32], list[str]]:
-    frame = pl.DataFrame({"row": np.arange(len(column)), "value": column})
-    if isinstance(column.dtype, pl.List):
-        frame = frame.explode("value")
-    frame = frame.filter(pl.col("value").is_not_null()).unique()
-    counts = frame.group_by("value").len().sort(["len", "value"], descending=[True, False])
-    values = sorted(counts["value"].head(MAX_VALUES_PER_ATTRIBUTE).to_list())
-    positions = {value: position for position, value in enumerate(values)}
-    matrix = np.zeros((len(column), len(values)), np.float32)
-    known = frame.filter(pl.col("value").is_in(values))
-    matrix[known["row"].to_numpy(), [positions[v] for v in known["value"]]] = 1.0
-    return matrix, values
-
-
-def _scaled(name: str, raw: NDArray[np.float64]) -> NDArray[np.float64]:
-    if name == "year":
-        return (raw - 1900.0) / 100.0
-    finite = raw[np.isfinite(raw)]
-    if len(finite) == 0:
-        return raw
-    deviation = float(np.std(finite))
-    return (raw - float(np.mean(finite))) / (deviation if deviation > 0 else 1.0)

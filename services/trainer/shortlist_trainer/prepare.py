@@ -13,14 +13,12 @@ from shortlist_data.content import ContentKind, describe
 from shortlist_data.content_features import content_vectors
 from shortlist_data.dataset import Dataset
 from shortlist_data.features import Mapped, in_process, item_static
+from shortlist_data.item_columns import NO_ATTRIBUTES
 from shortlist_data.split import TimeSplit, global_time_split
 from shortlist_trainer.actors import Categories, categories_of
 from shortlist_trainer.config import ContentConfig, SplitConfig
 from shortlist_trainer.enough import require_enough
 from shortlist_trainer.sequences import Sequences, sequences_of
-
-NO_ATTRIBUTES = "no_attributes"
-"""Name of the one static column of items that have no attributes."""
 
 
 @dataclass(frozen=True, slots=True)

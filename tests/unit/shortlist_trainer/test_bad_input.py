@@ -17,12 +17,12 @@ from shortlist_bundle.feature_list import FeatureList
 from shortlist_data.assemble import assemble
 from shortlist_data.dataset import Dataset
 from shortlist_data.errors import DataRefused
+from shortlist_data.item_columns import NO_ATTRIBUTES
 from shortlist_data.prepared import load, save
 from shortlist_data.simulate import simulate
 from shortlist_data.summary import warnings
 from shortlist_data.tables import read_tables
 from shortlist_trainer.checkpoints import CheckpointRefused
-from shortlist_trainer.prepare import NO_ATTRIBUTES
 from shortlist_trainer.train import TrainResult, train
 
 from .conftest import flat_index, quick
