@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shortlist_domain.errors import BundleInvalid
 from shortlist_retrieval import index as index_module
-from shortlist_retrieval.index import VectorIndex, build_index, try_out_in_process
+from shortlist_retrieval.index import RECALL_WANTED, VectorIndex, build_index, extend_index, try_out_in_process
 from shortlist_retrieval.selection import Selection
 
 NOTHING = np.empty(0, np.int64)
@@ -127,3 +127,29 @@ def test_the_trial_process_accepts_a_good_index_and_refuses_garbage() -> None:
         try_out_in_process(good[:8] + b"\xff" * 64 + good[72:])
     with pytest.raises(BundleInvalid, match="ends a process"):
         try_out_in_process(good[: len(good) // 2])
+
+
+def test_a_flat_index_with_vectors_behind_is_that_of_all() -> None:
+    more = np.concatenate([TABLE, vectors(30, 8, seed=9)])
+    assert extend_index(more, build_index(TABLE)[0]) == build_index(more)
+
+
+@pytest.mark.parametrize("nprobe", [1, 16])
+def test_an_approximate_index_takes_vectors_behind_and_recall_is_measured_anew(nprobe: int) -> None:
+    more = np.concatenate([TABLE, vectors(30, 8, seed=9)])
+    content, facts = extend_index(more, ivf(TABLE, nprobe=nprobe))
+    index = VectorIndex(content, more, let_pass)
+    assert (index.kind, facts["kind"], facts["n"], facts["d"], facts["nlist"]) == ("ivf", 1.0, 730.0, 8.0, 16.0)
+    assert facts["recall"] >= RECALL_WANTED
+    assert facts["nprobe"] >= nprobe
+    everything = Selection(730, NOTHING)
+    for row in range(700, 730):
+        found, _ = index.search(more[row], 730, everything)
+        assert sorted(found.tolist()) == list(range(730))
+
+
+def test_cells_are_trained_again_where_many_vectors_came_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_module, "FLAT_BELOW", 100)
+    more = np.concatenate([TABLE, vectors(200, 8, seed=9)])
+    assert extend_index(more, ivf(TABLE))[1]["nlist"] == float(int(4 * 900**0.5))
+    assert extend_index(more[:720], ivf(TABLE))[1]["nlist"] == 16.0
