@@ -64,7 +64,7 @@ def _events(
         wanted["time.column"] = table.time.column
     if table.value is not None:
         wanted["value"] = table.value
-    frame, found = _table(table, "interactions", wanted, folder, rejects)
+    frame, found = read_table(table, "interactions", wanted, folder, rejects)
     events = checked_events(
         frame,
         table.path,
@@ -107,11 +107,11 @@ def _entities(
     title = section.title if isinstance(section, Items) else None
     if title is not None:
         wanted["title"] = title
-    frame, rows[name] = _table(section, name, wanted, folder, rejects)
+    frame, rows[name] = read_table(section, name, wanted, folder, rejects)
     return entity_table(frame, section, key, title, name, rejects)
 
 
-def _table(
+def read_table(
     table: Table, name: str, wanted: Mapping[str, str], folder: Path, rejects: Rejects
 ) -> tuple[pl.DataFrame, int]:
     """Return the columns of a file and :data:`LINE`, and the rows found.

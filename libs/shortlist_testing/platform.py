@@ -31,6 +31,7 @@ class Platform:
     def __init__(self, service: OneProcess, bundle_id: str, settings: GatewaySettings, valkey: RunningValkey) -> None:
         self.service = service
         self.bundle_id = bundle_id
+        self.bundles = settings.bundle_store
         self.valkey = valkey
         self.max_message_bytes = settings.max_message_bytes
         self.address = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from array import array
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,13 @@ def tiny_attributes(n_items: int) -> dict[str, tuple[AttributeKind, list[Any]]]:
     }
 
 
+def tiny_items(n_items: int) -> polars.DataFrame:
+    """Return the items table of a tiny bundle."""
+    columns = {name: column for name, (_, column) in tiny_attributes(n_items).items()}
+    moments = [None if s is None else datetime.fromtimestamp(s, UTC) for s in columns.pop("released")]
+    return polars.DataFrame({"item_id": item_ids(n_items), **columns, "released": moments})
+
+
 def tiny_files(n_items: int = 60, dim: int = 9, seed: int = 0) -> dict[str, bytes]:
     """Return the files of a tiny bundle by name; arguments as :func:`tiny_bundle`."""
     if n_items < 8 or dim < len(GENRES) + 2:
@@ -182,9 +190,8 @@ def tiny_files(n_items: int = 60, dim: int = 9, seed: int = 0) -> dict[str, byte
         table[0], table[:, -1] = 0.0, 0.0
     one_hot = np.eye(len(GENRES), dtype=np.float32)[genre]
     ids = item_ids(n_items)
-    attributes = {name: column for name, (_, column) in tiny_attributes(n_items).items()}
-    titles, genres = attributes["title"], attributes["genres"]
-    table_of_items = polars.DataFrame({"item_id": ids, "title": titles, "genres": genres})
+    table_of_items = tiny_items(n_items)
+    titles, genres = table_of_items["title"], table_of_items["genres"].to_list()
     popular = np.argsort(-counts, kind="stable")
     neighbour_rows, neighbour_scores = _neighbours(embeddings[:, :-1], m=6)
     index = faiss.IndexFlatIP(dim)

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import json
-from datetime import date
-
 import numpy as np
-import polars as pl
 
 from shortlist_bundle import blob_table, golden, layout
 from shortlist_bundle.arrays import array_bytes
@@ -21,6 +16,7 @@ from shortlist_trainer.config import TrainConfig
 from shortlist_trainer.fit import Fitted
 from shortlist_trainer.golden_requests import golden_requests
 from shortlist_trainer.item_attributes import attributes_file
+from shortlist_trainer.item_files import items_file, json_bytes, shown_fields
 from shortlist_trainer.prepare import Prepared
 from shortlist_trainer.tower_files import item_tower_file, user_tower_file
 from shortlist_trainer.user_vectors import BuildIndex, user_files
@@ -67,11 +63,11 @@ def bundle_files(
     }
     files = {
         layout.ITEM_IDS: blob_table.encode(item_id.encode() for item_id in dataset.item_ids),
-        layout.ITEM_DISPLAY: blob_table.encode(_display(dataset.items)),
+        layout.ITEM_DISPLAY: blob_table.encode(shown_fields(dataset.items)),
         layout.ITEM_ATTRIBUTES: attributes_file(dataset.items),
         layout.POPULAR: fitted.popular.to_json(),
         layout.FEATURE_LIST: features.to_json(),
-        layout.ITEMS: _ipc(dataset.items),
+        layout.ITEMS: items_file(dataset.items),
         layout.ITEM_EMBEDDINGS: array_bytes(table),
         layout.ITEM_FEATURES: array_bytes(prepared.item_features),
         layout.ITEM_COUNTERS: array_bytes(item_totals(dataset, dataset.events)),
@@ -81,7 +77,7 @@ def bundle_files(
         layout.USER_TOWER: user_tower_file(towers, len(features.user_categories)),
         layout.ITEM_TOWER: item_tower_file(towers),
         layout.RANKER: ranker_file(fitted.pipeline.scorer.ranker, features.history_length),
-        layout.CALIBRATION: _json(calibration),
+        layout.CALIBRATION: json_bytes(calibration),
     }
     if (chosen := fitted.pipeline.retrieval.chosen_vectors) is not None:
         files[layout.CHOSEN_VALUES] = array_bytes(chosen)
@@ -95,24 +91,3 @@ def bundle_files(
         facts |= facts_of_users
     files[layout.GOLDEN] = golden.to_json(golden_requests(prepared, features, choices.calibrated.calibration, files))
     return files, facts
-
-
-def _display(items: pl.DataFrame) -> list[bytes]:
-    """Return what a caller may show of each item: its columns without the id and without what is missing."""
-    rows = items.drop("item_id").to_dicts()
-    return [_json({k: _shown(v) for k, v in row.items() if v is not None and v == v}) for row in rows]
-
-
-def _shown(value: object) -> object:
-    """Return a time in the form of RFC 3339, anything else as it is."""
-    return value.isoformat().replace("+00:00", "Z") if isinstance(value, date) else value
-
-
-def _ipc(table: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    table.write_ipc(buffer, compression="uncompressed")
-    return buffer.getvalue()
-
-
-def _json(content: object) -> bytes:
-    return json.dumps(content, ensure_ascii=False, sort_keys=True, allow_nan=False).encode()

@@ -9,8 +9,8 @@ import polars as pl
 
 from shortlist_bundle.item_attributes import ItemAttributes
 from shortlist_domain.filters import AttributeKind
-from shortlist_trainer.bundle_files import _display
 from shortlist_trainer.item_attributes import attributes_file
+from shortlist_trainer.item_files import shown_fields
 
 ITEMS = pl.DataFrame(
     {
@@ -54,7 +54,7 @@ def test_the_same_table_gives_the_same_bytes() -> None:
 
 
 def test_what_is_shown_of_a_time_is_its_rfc_3339_form() -> None:
-    shown = [json.loads(blob) for blob in _display(ITEMS.drop("nested"))]
+    shown = [json.loads(blob) for blob in shown_fields(ITEMS.drop("nested"))]
     assert shown[0]["added"] == "1970-01-01T00:00:01.500000Z"
     assert shown[0]["day"] == "1970-01-02"
     assert shown[0]["new"] is True
