@@ -20,7 +20,7 @@ from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.catalogue import Catalogue
 from shortlist_gateway.checks import Checks
 from shortlist_gateway.filters.condition import Condition, bound_condition, condition_of
-from shortlist_gateway.filters.predicate import predicate
+from shortlist_gateway.filters.predicate import passing, predicate
 from shortlist_gateway.filters.resolve import resolved
 from shortlist_gateway.pipeline import Pipeline
 from shortlist_gateway.query import Cause, Level, Query, Slate
@@ -56,8 +56,11 @@ def bound_form(node: Node) -> Node:
 @settings(max_examples=400, deadline=None)
 @given(node=trees())
 def test_a_predicate_lets_pass_what_the_tree_is_true_of(catalogue: Catalogue, node: Node) -> None:
-    passes = predicate(bound_form(node), catalogue)
+    form = bound_form(node)
+    passes = predicate(form, catalogue)
     assert [passes(row) for row in range(N)] == [truth(node, item) is True for item in ITEMS]
+    some = range(0, N, 2)
+    assert passing(form, catalogue, some) == {row for row in some if passes(row)}, "many at a time as one by one"
 
 
 NAMES = ("year", "genres", "id", "title", "released", "in_colour", "tags", "colour", "actor.age", "actor.likes")

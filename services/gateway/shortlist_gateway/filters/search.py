@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from typing import Protocol
 
 from shortlist_domain.filters import EVERYTHING, NOTHING, Node
 from shortlist_gateway.actor import KnownActor
 from shortlist_gateway.candidates import Candidates
 from shortlist_gateway.catalogue import Catalogue
-from shortlist_gateway.filters.predicate import Predicate, predicate
+from shortlist_gateway.filters.predicate import Predicate, passing, predicate
 from shortlist_gateway.filters.resolve import Resolved, asks_for_history, resolved
 from shortlist_gateway.query import Cause, Level, Slate
 
@@ -58,6 +58,12 @@ async def filtered(
     if not candidates.rows:
         slate.degrade(Level.PARTIAL, Cause.EMPTY_SELECTION)
     return candidates
+
+
+def passing_of(own: Resolved, catalogue: Catalogue, rows: Collection[int]) -> set[int]:
+    """Return those of ``rows`` that pass a filter, as it is for one actor."""
+    left = set(rows) - own.excluded
+    return passing(own.node, catalogue, left if own.allowed is None else left & own.allowed)
 
 
 def passes_of(own: Resolved, catalogue: Catalogue) -> Predicate:
