@@ -93,7 +93,8 @@ class Selected(Configured, total=False):
     """Items that must not appear."""
 
     constraints: selection_pb2.Constraints
-    """What the answer must look like: caps, pins, rotation, diversity, exploration, what counts as seen."""
+    """What the answer must look like: caps, pins, promotions, boosts, rotation, diversity, exploration, what counts as
+    seen."""
 
 
 class Slate(Selected, Surrounded, total=False):

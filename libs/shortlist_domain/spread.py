@@ -34,3 +34,6 @@ class Spread:
 
     minimum_click_probability: float = 0.0
     """Candidates below it stand in no order."""
+
+    boosts: array[float] = field(default_factory=lambda: array("f"))
+    """Factors above 0 whose logarithms are added to the score of each candidate. Empty: 1 each."""

@@ -89,5 +89,9 @@ def explore(method: sel.ExplorationMethod, slots: int, strength: float) -> sel.E
     return sel.Exploration(method=method, slots=slots, strength=strength)
 
 
+def boost(expression: str, factor: float) -> sel.Boost:
+    return sel.Boost(filter=sel.Filter(expression=expression), factor=factor)
+
+
 def promote(expression: str, slots: int) -> sel.Promotion:
     return sel.Promotion(filter=sel.Filter(expression=expression), slots=slots)

@@ -91,6 +91,7 @@ def tame_values(bundle_id: str) -> Mapping[str, Values]:
         "minimum_click_probability": maybe(SHARE),
         "method": st.integers(0, 3),
         **dict.fromkeys(("half_life", "lookback", "duration"), SPAN),
+        "factor": st.floats(0.125, 100.0, width=32),
         "disabled": st.just(False),
         "Attribute.name": st.sampled_from(["gender", "genres", "a"]),
         "dropped_features": st.lists(st.sampled_from(["gender", "user_mean", "item_count"]), max_size=2),
@@ -121,7 +122,9 @@ def tame_values(bundle_id: str) -> Mapping[str, Values]:
         "EmbedActorRequest.actor": FEATURES_OF_ACTORS,
         **dict.fromkeys(("rows", "exclude_rows", "allow_rows"), rows),
         "anchor_rows": maybe(rows),
-        **dict.fromkeys(("actor_embedding", "retrieval_scores", "kept"), maybe(column("f", st.floats(width=32)))),
+        **dict.fromkeys(
+            ("actor_embedding", "retrieval_scores", "kept", "Spread.boosts"), maybe(column("f", st.floats(width=32)))
+        ),
         "held": maybe(column("I", st.integers(0, 3))),
         "count": st.integers(1, 10),
         "source": st.sampled_from(["two_tower", "item_neighbours", "popular", "none"]),

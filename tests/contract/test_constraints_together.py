@@ -22,6 +22,7 @@ from .slates import (
     EXPLORATIONS,
     ITEMS,
     METHODS,
+    boost,
     cap,
     event,
     explore,
@@ -45,6 +46,7 @@ async def test_pages_of_a_constrained_slate_are_the_long_one(
         "pins": [sel.Pin(item_id=ITEMS[30], position=2)],
         "diversity": spread(sel.DIVERSITY_METHOD_DPP, 0.4),
         "rotation": sel.Rotation(rate=0.5, half_life=DAY),
+        "boosts": [boost('genres:"Drama"', 2.0)],
     }
     whole = ids(await recommend(recommendation, user, 12, **constraints))
     page = await recommend(recommendation, user, 4, **constraints)
@@ -83,6 +85,10 @@ def any_constraints(draw: st.DrawFn) -> sel.Constraints:
         constraints.diversity.CopyFrom(spread(draw(st.sampled_from(METHODS)), draw(strength)))
     if draw(st.booleans()):
         constraints.rotation.CopyFrom(sel.Rotation(rate=draw(strength), half_life=DAY))
+    if draw(st.booleans()):
+        constraints.boosts.append(
+            boost(draw(st.sampled_from(('genres:"Drama"', "seen()"))), draw(st.sampled_from((0.01, 3.0))))
+        )
     if draw(st.booleans()):
         constraints.minimum_click_probability = draw(st.sampled_from((0.0, 0.55, 0.6)))
     if draw(st.booleans()):

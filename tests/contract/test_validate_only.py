@@ -16,7 +16,7 @@ from shortlist_testing.platform import Platform, running_platform
 
 from .config_calls import Configs
 from .questions import actor, ask, ratings, refused
-from .slates import ITEMS, cap, explore, promote, spread
+from .slates import ITEMS, boost, cap, explore, promote, spread
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -26,6 +26,7 @@ EVERYTHING = selection_pb2.Constraints(
     attribute_caps=[cap(3)],
     pins=[selection_pb2.Pin(item_id=ITEMS[9], position=1)],
     promotions=[promote('genres:"Western"', 1)],
+    boosts=[boost('genres:"Drama" AND NOT seen()', 2.0)],
     diversity=spread(selection_pb2.DIVERSITY_METHOD_DPP, 0.5),
     exploration=explore(selection_pb2.EXPLORATION_METHOD_SOFTMAX, 2, 0.5),
     minimum_click_probability=0.1,
@@ -116,9 +117,11 @@ async def test_validating_touches_no_stage_no_store_and_no_model(platform: Platf
 async def test_what_is_wrong_is_found_without_touching_any(platform: Platform, touched: Touched) -> None:
     stub: Any = RecommendationServiceStub(platform.channel)
     unknown = selection_pb2.Filter(expression="colour = 1")
+    boosted = selection_pb2.Constraints(boosts=[boost("colour = 1", 2.0)])
     for request, code, said in (
         (ask("ann", slate_size=-1), grpc.StatusCode.INVALID_ARGUMENT, "slate_size: is -1"),
         (ask("ann", filter=unknown), grpc.StatusCode.INVALID_ARGUMENT, "filter.expression: there is no attribute"),
+        (ask("ann", constraints=boosted), grpc.StatusCode.INVALID_ARGUMENT, "constraints.boosts[0].filter.expression"),
         (ask("ann", serving_config="nowhere"), grpc.StatusCode.NOT_FOUND, "'nowhere'"),
         (ask("ann", bundle_id="another"), grpc.StatusCode.FAILED_PRECONDITION, "'another' is not held"),
     ):

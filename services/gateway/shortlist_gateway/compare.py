@@ -8,11 +8,10 @@ from functools import partial
 
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist_gateway.checks import Checks
+from shortlist_gateway.conditions import moved_conditions
 from shortlist_gateway.configs.choice import Asked, ServingChoice
 from shortlist_gateway.configs.config import Serving
 from shortlist_gateway.explain_requests import within
-from shortlist_gateway.filters.condition import moved
-from shortlist_gateway.promotions import moved_rules
 from shortlist_gateway.query import Query
 from shortlist_gateway.requests import recommend_query
 
@@ -39,13 +38,8 @@ def compare_queries(request: pb.CompareBundlesRequest, now_s: float, choice: Ser
 
     def of_bundle(bundle_id: str) -> Asked:
         def placed(query: Query) -> Query:
-            return replace(
-                query,
-                bundle_id=bundle_id,
-                request_id=request.request_id or query.request_id,
-                filter=moved(query.filter, "request"),
-                rules=moved_rules(query.rules, "request"),
-            )
+            request_id = request.request_id or query.request_id
+            return replace(moved_conditions(query, "request"), bundle_id=bundle_id, request_id=request_id)
 
         def read_instead(serving: Serving) -> Query:
             return placed(within("request", lambda: read(serving)))

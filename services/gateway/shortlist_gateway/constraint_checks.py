@@ -8,12 +8,13 @@ from shortlist.common.v1 import selection_pb2
 from shortlist_domain.ids import id_violation
 from shortlist_domain.spread import DiversityMethod
 from shortlist_gateway.checks import Checks
-from shortlist_gateway.filters.condition import condition_of
+from shortlist_gateway.filters.condition import Condition, condition_of
 from shortlist_gateway.filters.templates import NO_TEMPLATES, Templates
 from shortlist_gateway.slate.chance import MOST_STRENGTH, ExplorationMethod
 from shortlist_gateway.slate.rules import (
     NO_RULES,
     AttributeCap,
+    Boost,
     Diversity,
     Exploration,
     Pin,
@@ -29,10 +30,12 @@ MAX_CAP = 1000
 MAX_PINS = 100
 MAX_EXPLORED = 10
 MAX_PROMOTIONS = 5
+MAX_BOOSTS = 20
+LEAST_BOOST, MOST_BOOST = 0.01, 100.0
 
 Constraints = selection_pb2.Constraints
 
-_NOT_OF_PROMOTIONS = {
+_NEEDING_ANOTHER_ANSWER = {
     selection_pb2.EMPTY_POLICY_RELAX_FILTER: "RELAX_FILTER",
     selection_pb2.EMPTY_POLICY_FALLBACK_CONFIG: "FALLBACK_CONFIG",
 }
@@ -52,7 +55,7 @@ _EXPLORATION = {
 def rules_of(checks: Checks, constraints: Constraints, slate_size: int, templates: Templates = NO_TEMPLATES) -> Rules:
     """Return the rules for a slate of ``slate_size``; what is wrong with them is noted in ``checks``.
 
-    Filters of promotions may name those of ``templates``.
+    Filters of promotions and boosts may name those of ``templates``.
     """
     rules = Rules(
         caps=_caps(checks, constraints),
@@ -61,6 +64,7 @@ def rules_of(checks: Checks, constraints: Constraints, slate_size: int, template
         rotation=_rotation(checks, constraints),
         diversity=_diversity(checks, constraints),
         exploration=_exploration(checks, constraints, slate_size),
+        boosts=_boosts(checks, constraints, templates),
     )
     return NO_RULES if rules == NO_RULES else rules
 
@@ -135,10 +139,7 @@ def _promotions(
     promotions = []
     for index, promotion in enumerate(constraints.promotions):
         at = f"{path}[{index}]"
-        condition = condition_of(promotion.filter, f"{at}.filter", checks, templates)
-        if promotion.filter.on_empty in _NOT_OF_PROMOTIONS:
-            policy = _NOT_OF_PROMOTIONS[promotion.filter.on_empty]
-            checks.wrong(f"{at}.filter.on_empty", f"is {policy}; a promotion cannot be made without its filter")
+        condition = _condition(checks, promotion.filter, f"{at}.filter", templates, "a promotion")
         amount = promotion.WhichOneof("amount")
         if amount == "slots" and not 1 <= promotion.slots <= slate_size:
             allowed = f"[1, {slate_size}] for a slate of {slate_size}"
@@ -149,6 +150,29 @@ def _promotions(
             checks.wrong(f"{at}.amount", "is required: `share`, in (0, 1], or `slots`, at least 1")
         promotions.append(Promotion(condition, promotion.slots, promotion.share if amount == "share" else None))
     return tuple(promotions)
+
+
+def _boosts(checks: Checks, constraints: Constraints, templates: Templates) -> tuple[Boost, ...]:
+    path = "constraints.boosts"
+    if len(constraints.boosts) > MAX_BOOSTS:
+        checks.wrong(path, f"has {len(constraints.boosts)} entries; at most {MAX_BOOSTS} are allowed")
+        return ()
+    boosts = []
+    for index, boost in enumerate(constraints.boosts):
+        at = f"{path}[{index}]"
+        condition = _condition(checks, boost.filter, f"{at}.filter", templates, "a boost")
+        if not LEAST_BOOST * (1.0 - 1e-6) <= boost.factor <= MOST_BOOST:  # a factor is float32: 0.01 is a little less
+            checks.wrong(f"{at}.factor", f"is {boost.factor:g}; it must be in [{LEAST_BOOST:g}, {MOST_BOOST:g}]")
+        boosts.append(Boost(condition, boost.factor))
+    return tuple(boosts)
+
+
+def _condition(checks: Checks, message: selection_pb2.Filter, path: str, templates: Templates, whose: str) -> Condition:
+    """Return the filter of a promotion or a boost, where another answer without it makes no sense."""
+    if message.on_empty in _NEEDING_ANOTHER_ANSWER:
+        policy = _NEEDING_ANOTHER_ANSWER[message.on_empty]
+        checks.wrong(f"{path}.on_empty", f"is {policy}; {whose} cannot be made without its filter")
+    return condition_of(message, path, checks, templates)
 
 
 def _rotation(checks: Checks, constraints: Constraints) -> Rotation | None:

@@ -31,6 +31,7 @@ def debug(slate: Slate) -> pb.Debug:
                 ranking_rank=found.ranking_rank,
                 ranking_score=found.ranking_score,
                 item_features=features(found.item_numbers),
+                boost=found.boost,
             )
         )
     return pb.Debug(actor=actor_inputs(slate.trace.actor.features, slate.catalogue), results=scores)

@@ -12,7 +12,7 @@ from shortlist_gateway.debug import actor_inputs, features
 from shortlist_gateway.pipeline import Pipeline
 from shortlist_gateway.query import Cause, Query, Shown, Slate
 from shortlist_gateway.requests import MAX_CANDIDATES
-from shortlist_gateway.slate.rules import NO_RULES
+from shortlist_gateway.slate.rules import Rules
 from shortlist_gateway.trace import Standing, Trace
 
 
@@ -95,6 +95,7 @@ def message(explanation: Explanation) -> pb.Explanation:
             ranking_rank=standing.ranking_rank,
             ranking_score=standing.ranking_score,
             item_features=features(standing.item_numbers),
+            boost=standing.boost,
         )
     )
     return found
@@ -143,7 +144,7 @@ def _relaxed(query: Query) -> Query:
         is_seen_excluded=False,
         filter=None,
         minimum_click_probability=None,
-        rules=NO_RULES,
+        rules=Rules(boosts=query.rules.boosts),
         candidate_count=MAX_CANDIDATES,
     )
 

@@ -15,10 +15,9 @@ from shortlist_domain.features import FEATURE_BY_NAME, Entity
 from shortlist_domain.ids import actor_id
 from shortlist_gateway.attribution import Attribution
 from shortlist_gateway.checks import MAX_SLATE, Checks
+from shortlist_gateway.conditions import moved_conditions
 from shortlist_gateway.configs.choice import Asked, ServingChoice
 from shortlist_gateway.configs.config import Answered, Serving
-from shortlist_gateway.filters.condition import moved
-from shortlist_gateway.promotions import moved_rules
 from shortlist_gateway.query import Query, WhatIf
 from shortlist_gateway.requests import recommend_query
 from shortlist_gateway.seals import BrokenSeal
@@ -73,9 +72,7 @@ def explain_queries(
 
     def placed(query: Query) -> Query:
         return replace(
-            query,
-            filter=moved(query.filter, "request"),
-            rules=moved_rules(query.rules, "request"),
+            moved_conditions(query, "request"),
             is_debugged=True,
             request_id=request.request_id or query.request_id,
         )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from array import array
-from collections.abc import Sequence
 from functools import partial
 
 from shortlist_domain.deadline import Deadline
@@ -19,15 +18,16 @@ from shortlist_domain.spread import Spread
 from shortlist_domain.stages import RankingStage, RankRequest, RankResult, RetrievalStage, RetrieveRequest
 from shortlist_gateway.actor import KnownActor
 from shortlist_gateway.actor_reader import ActorReader
+from shortlist_gateway.boosts import boosts_of
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.candidates import CALLER, Candidates, from_caller, from_popular, from_retrieval
+from shortlist_gateway.conditions import Conditions, bound_conditions
 from shortlist_gateway.configs.config import ServingConfig
 from shortlist_gateway.configs.fitting import fitted
 from shortlist_gateway.declare import declare, report
-from shortlist_gateway.filters.condition import bound_condition
 from shortlist_gateway.filters.predicate import Predicate
 from shortlist_gateway.filters.search import filtered
-from shortlist_gateway.promotions import MOST_PROMOTED, bound_promotions, joined, promoted_candidates
+from shortlist_gateway.promotions import MOST_PROMOTED, joined, promoted_candidates
 from shortlist_gateway.query import Cause, Level, Origin, Outcome, Query, ReasonKind, Report, Shown, Slate
 from shortlist_gateway.selection import rows_of, selection
 from shortlist_gateway.settings import GatewaySettings
@@ -75,17 +75,17 @@ class Pipeline:
             InvalidRequest: The filter does not suit the bundle's attributes.
         """
         slate, query = self._begun(query)
-        schema = slate.catalogue.attributes.schema
-        condition, promotions = bound_condition(query.filter, schema), bound_promotions(query, schema)
+        conditions = bound_conditions(query, slate.catalogue.attributes.schema)
         actor = await self._reader.read(slate, query, deadline)
         excluded, allowed = selection(slate, query, actor)
-        candidates = await self._candidates(slate, query, condition, promotions, actor, excluded, allowed, deadline)
+        candidates = await self._candidates(slate, query, conditions, actor, excluded, allowed, deadline)
         candidates, pinned = with_pins(slate, query.rules.pins, candidates, excluded, allowed)
-        spread = spread_of(query, candidates, pinned, actor.shown_at)
+        boosts = boosts_of(slate, query, conditions.boosts, actor, candidates.rows)
+        spread = spread_of(query, candidates, pinned, actor.shown_at, boosts)
         ranked = await self._ranked(slate, query, actor, candidates, deadline, spread)
         slate.candidate_rows = candidates.rows
-        slate.results = compose(slate, query, candidates, ranked, pinned, actor.shown_at)
-        slate.trace = Trace(actor, excluded, allowed, candidates, ranked)
+        slate.results = compose(slate, query, candidates, ranked, pinned, actor.shown_at, boosts)
+        slate.trace = Trace(actor, excluded, allowed, candidates, ranked, boosts)
         if query.shown_rows:
             unseen = [shown for shown in slate.results if shown.row not in query.shown_rows]
             slate.results = unseen[: query.page_size]
@@ -102,20 +102,18 @@ class Pipeline:
             InvalidRequest: The filter does not suit the bundle's attributes.
         """
         slate, query = self._begun(query)
-        schema = slate.catalogue.attributes.schema
-        condition, promotions = bound_condition(query.filter, schema), bound_promotions(query, schema)
+        conditions = bound_conditions(query, slate.catalogue.attributes.schema)
         anchors = rows_of(slate, query.item_ids)
         if not anchors:
             raise NotFound(f"none of the items is in bundle {slate.catalogue.bundle_id}: {', '.join(query.item_ids)}")
         actor = await self._reader.read(slate, query, deadline)
         excluded, allowed = selection(slate, query, actor)
         excluded |= set(anchors)
-        candidates = await self._candidates(
-            slate, query, condition, promotions, actor, excluded, allowed, deadline, anchors
-        )
+        candidates = await self._candidates(slate, query, conditions, actor, excluded, allowed, deadline, anchors)
         candidates, pinned = with_pins(slate, query.rules.pins, candidates, excluded, allowed)
+        boosts = boosts_of(slate, query, conditions.boosts, actor, candidates.rows)
         slate.candidate_rows = candidates.rows
-        slate.results = compose(slate, query, candidates, None, pinned, actor.shown_at)
+        slate.results = compose(slate, query, candidates, None, pinned, actor.shown_at, boosts)
         declare(slate, query, None, allowed, is_ranked=False)
         return slate
 
@@ -154,14 +152,14 @@ class Pipeline:
         self,
         slate: Slate,
         query: Query,
-        condition: Node | None,
-        promotions: Sequence[Node],
+        conditions: Conditions,
         actor: KnownActor,
         excluded: set[int],
         allowed: set[int] | None,
         deadline: Deadline,
         anchors: array[int] | None = None,
     ) -> Candidates:
+        condition, promotions = conditions.filter, conditions.promotions
         wanted = max(query.slate_size, query.candidate_count or self._candidate_count)
         wanted = min(wanted, MAX_RANKED - len(query.rules.pins) - MOST_PROMOTED * len(promotions))
         if deadline.remaining_s() < SHORT_TIME_S and not anchors:

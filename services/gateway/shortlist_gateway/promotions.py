@@ -9,16 +9,15 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from shortlist_domain.filters import EVERYTHING, NOTHING, All, Node, Schema, canonical
+from shortlist_domain.filters import EVERYTHING, NOTHING, All, Node, canonical
 from shortlist_gateway.actor import KnownActor
 from shortlist_gateway.candidates import Candidates, Origins
-from shortlist_gateway.filters.condition import bound_condition, moved
 from shortlist_gateway.filters.predicate import Predicate
 from shortlist_gateway.filters.resolve import resolved
 from shortlist_gateway.filters.search import passes_of
 from shortlist_gateway.query import Origin, Query, Slate
 from shortlist_gateway.slate.promotions import Promoted
-from shortlist_gateway.slate.rules import Promotion, Rules
+from shortlist_gateway.slate.rules import Promotion
 
 MOST_PROMOTED = 100
 """Candidates that one promotion brings at most."""
@@ -37,23 +36,6 @@ class Find(Protocol):
     ) -> Awaitable[Candidates]:
         """Return candidates; ``passes`` is the condition, for single rows."""
         ...
-
-
-def bound_promotions(query: Query, schema: Schema) -> list[Node]:
-    """Return the canonical tree of each promotion's filter.
-
-    Raises:
-        InvalidRequest: One does not suit the attributes of the bundle.
-    """
-    return [node for p in query.rules.promotions if (node := bound_condition(p.condition, schema)) is not None]
-
-
-def moved_rules(rules: Rules, path: str) -> Rules:
-    """Return ``rules`` of a request that is itself the field ``path`` of another."""
-    if not rules.promotions:
-        return rules
-    promotions = [replace(p, condition=moved(p.condition, path) or p.condition) for p in rules.promotions]
-    return replace(rules, promotions=tuple(promotions))
 
 
 def wanted_positions(promotion: Promotion, slate_size: int) -> int:

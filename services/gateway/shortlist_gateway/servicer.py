@@ -22,6 +22,7 @@ from shortlist_gateway.attribution import Attribution
 from shortlist_gateway.batch import Batch
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.compare import add_comparison, compare_queries
+from shortlist_gateway.conditions import bound_conditions
 from shortlist_gateway.configs.choice import Asked, ServingChoice
 from shortlist_gateway.configs.fitting import fitted
 from shortlist_gateway.continuation import Continuation
@@ -29,9 +30,7 @@ from shortlist_gateway.debug import debug
 from shortlist_gateway.events import EventIntake
 from shortlist_gateway.explain import Explanation, explain, message, what_if_warnings
 from shortlist_gateway.explain_requests import explain_queries
-from shortlist_gateway.filters.condition import bound_condition
 from shortlist_gateway.pipeline import Pipeline
-from shortlist_gateway.promotions import bound_promotions
 from shortlist_gateway.query import Query, Slate
 from shortlist_gateway.requests import recommend_query, rerank_query, similar_query, similar_users_query
 from shortlist_gateway.similar_users import SimilarUsers, users_of
@@ -198,9 +197,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         """Answer a validate-only request: nothing is asked of any stage."""
         slate = Slate(self._bundles.pinned(query.bundle_id))
         query = fitted(query, slate)
-        schema = slate.catalogue.attributes.schema
-        bound_condition(query.filter, schema)
-        bound_promotions(query, schema)
+        bound_conditions(query, slate.catalogue.attributes.schema)
         return answers.meta(slate, query)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from shortlist_domain.stages import RankResult
@@ -32,6 +32,9 @@ class Standing:
     item_numbers: dict[str, float]
     """Features of the item that the ranker read; empty where the query did not ask for them."""
 
+    boost: float | None
+    """Factor on its relevance, which the scores do not have; ``None`` where nothing is boosted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trace:
@@ -42,6 +45,8 @@ class Trace:
     allowed: Collection[int] | None
     candidates: Candidates
     ranked: RankResult | None
+    boosts: Sequence[float] = ()
+    """Factors on the relevance of each candidate; empty where nothing is boosted."""
 
     def standings(self, rows: Collection[int]) -> dict[int, Standing]:
         """Return where the candidates among ``rows`` stood, by row."""
@@ -62,4 +67,5 @@ class Trace:
             click=ranked.click[at] if ranked else None,
             rating=ranked.rating[at] if ranked else None,
             item_numbers={name: column[at] for name, column in ranked.item_numbers.items()} if ranked else {},
+            boost=self.boosts[at] if self.boosts else None,
         )

@@ -193,6 +193,7 @@ def spread_message(spread: Spread) -> ranking_pb.Spread:
         count=spread.count,
         held=spread.held.tobytes(),
         kept=spread.kept.tobytes(),
+        boosts=spread.boosts.tobytes(),
         minimum_click_probability=spread.minimum_click_probability,
     )
 

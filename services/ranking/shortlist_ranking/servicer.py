@@ -117,5 +117,6 @@ def _spread_of(message: pb.Spread) -> Spread:
         count=message.count,
         held=rows_of(message.held, "spread.held"),
         kept=floats_of(message.kept, "spread.kept"),
+        boosts=floats_of(message.boosts, "spread.boosts"),
         minimum_click_probability=message.minimum_click_probability,
     )

@@ -33,6 +33,9 @@ def spread_order(
         rows: All candidates, ``(m,)`` with ``m >= r``.
     """
     kept = np.frombuffer(spread.kept, np.float32)[: len(scores)] if spread.kept else None
+    if spread.boosts:
+        boosts = np.frombuffer(spread.boosts, np.float32)[: len(scores)]
+        scores = (scores + np.log(boosts.astype(np.float64))).astype(np.float32)
     relevance = relevance_of(scores, kept)
     held = np.frombuffer(spread.held, np.uint32).astype(np.int64) if spread.held else np.empty(0, np.int64)
     takes_part = clicks >= np.float32(spread.minimum_click_probability)
@@ -71,4 +74,10 @@ def spread_violations(spread: Spread, n: int) -> list[Violation]:
             found.append(Violation("spread.kept", f"has {len(kept)} entries for {n} rows"))
         elif not ((kept >= 0.0) & (kept <= 1.0)).all():
             found.append(Violation("spread.kept", "holds a value outside of [0, 1]"))
+    if spread.boosts:
+        boosts = np.frombuffer(spread.boosts, np.float32)
+        if len(boosts) != n:
+            found.append(Violation("spread.boosts", f"has {len(boosts)} entries for {n} rows"))
+        elif not (np.isfinite(boosts) & (boosts > 0.0)).all():
+            found.append(Violation("spread.boosts", "holds a value that is not finite and above 0"))
     return found

@@ -143,6 +143,10 @@ LISTS = (
     constraint(
         {"promotions": [{"filter": {"expression": ""}, "slots": 11}]}, "promotions[0].slots", "it must be in [1, 10]"
     ),
+    constraint({"boosts": [{"filter": {"expression": ""}, "factor": 1}] * 21}, "boosts", "at most 20 are allowed"),
+    constraint({"boosts": [{"factor": 2}]}, "boosts[0].filter", "must be one of expression and ast"),
+    constraint({"boosts": [{"filter": {"expression": ""}}]}, "boosts[0].factor", "is 0; it must be in [0.01, 100]"),
+    constraint({"boosts": [{"filter": {"expression": ""}, "factor": NAN}]}, "boosts[0].factor", "it must be in"),
     constraint({"rotation": {"rate": 2, "half_life": "1s"}}, "rotation.rate", "it must be in [0, 1]"),
     constraint({"rotation": {"rate": 1}}, "rotation.half_life", "it must be above 0 s"),
 )

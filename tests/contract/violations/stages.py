@@ -125,6 +125,7 @@ RPCS: Mapping[str, Rpc] = {
             spread({"count": 0}, "count", "it must be in [1, 200]"),
             spread({"held": packed("I", 1)}, "held", "not below 1"),
             spread({"kept": packed("f", 2)}, "kept", "outside of [0, 1]"),
+            spread({"boosts": packed("f", 0)}, "boosts", "not finite and above 0"),
             spread({"minimum_click_probability": 2}, "minimum_click_probability", "it must be in [0, 1]"),
         ],
     ),

@@ -55,6 +55,8 @@ def constraints(draw: st.DrawFn, most_positions: int) -> selection_pb2.Constrain
     if maybe():
         found.promotions.add(filter=selection_pb2.Filter(expression=draw(st.sampled_from(["a = 1", "b = 2"]))), slots=1)
     if maybe():
+        found.boosts.add(filter=selection_pb2.Filter(expression=draw(st.sampled_from(["a = 1", "b = 2"]))), factor=2.0)
+    if maybe():
         found.rotation.rate = draw(HALVES)
         found.rotation.half_life.seconds = draw(st.integers(1, 5))
     if maybe():
@@ -129,6 +131,7 @@ def check_as_tight(query: Query, config: ServingConfig) -> None:
     assert len({pin.position for pin in rules.pins}) == len({pin.item_id for pin in rules.pins}) == len(rules.pins)
     assert all(pin.position < size for pin in rules.pins)
     assert rules.promotions[: len(limits.promotions)] == limits.promotions
+    assert rules.boosts[: len(limits.boosts)] == limits.boosts
     if limits.rotation:
         assert rules.rotation is not None
         assert rules.rotation.rate >= limits.rotation.rate
@@ -159,6 +162,7 @@ def check_holds(query: Query, plain: Query, constraints: selection_pb2.Constrain
     caps = {cap.attribute: cap.maximum for cap in query.rules.caps}
     assert all(caps[cap.attribute] <= cap.maximum for cap in plain.rules.caps)
     assert all(promotion in query.rules.promotions for promotion in plain.rules.promotions)
+    assert all(boost in query.rules.boosts for boost in plain.rules.boosts)
     mine, theirs = query.rules, plain.rules
     if theirs.rotation:
         assert mine.rotation is not None
@@ -227,6 +231,7 @@ def test_a_request_that_says_nothing_gets_the_config_as_it_is(config: ServingCon
         config.rules.rotation,
         config.rules.diversity,
         config.rules.exploration,
+        config.rules.boosts,
     )
     assert query.rules == expected
     assert query.on_empty == (config.on_empty or selection_pb2.EMPTY_POLICY_RETURN_EMPTY)

@@ -221,6 +221,10 @@ async def test_probabilities_stay_within_bounds_for_extreme_logits(engine: Ranki
         ({"spread": spread(held=array("I", [0] * 101))}, "spread.held"),
         ({"spread": spread(kept=array("f", [1.0, 1.0]))}, "spread.kept"),
         ({"spread": spread(kept=array("f", [1.5]))}, "spread.kept"),
+        ({"spread": spread(boosts=array("f", [1.0, 1.0]))}, "spread.boosts"),
+        ({"spread": spread(boosts=array("f", [0.0]))}, "spread.boosts"),
+        ({"spread": spread(boosts=array("f", [float("inf")]))}, "spread.boosts"),
+        ({"spread": spread(boosts=array("f", [float("nan")]))}, "spread.boosts"),
         ({"spread": spread(minimum_click_probability=-0.1)}, "spread.minimum_click_probability"),
     ],
 )
@@ -348,6 +352,18 @@ async def test_relevance_counts_as_far_as_it_is_kept(engine: RankingEngine, rank
     kept[best] = 0.0
     moved = await engine.rank(request(ranker, *range(N), spread=spread(strength=0.0, count=N, kept=kept)), soon())
     assert moved.order == array("I", [*plain.order[1:], best])
+
+
+async def test_the_order_is_that_of_boosted_scores_and_the_scores_stay(
+    engine: RankingEngine, ranker: LoadedRanker
+) -> None:
+    boosts = array("f", [(0.01, 1.0, 100.0)[at % 3] for at in range(N)])
+    for method in DiversityMethod:
+        asked = request(ranker, *range(N), spread=spread(method=method, strength=0.0, count=N, boosts=boosts))
+        result = await engine.rank(asked, soon())
+        boosted = array("f", (score + math.log(boost) for score, boost in zip(result.scores, boosts, strict=True)))
+        assert result.order == array("I", sorted(range(N), key=lambda at: -boosted[at]))
+        assert result.scores == (await engine.rank(request(ranker, *range(N)), soon())).scores
 
 
 async def test_only_what_was_ranked_is_spread_and_only_while_there_is_time(

@@ -12,7 +12,7 @@ from shortlist_gateway.catalogue import Catalogue
 from shortlist_gateway.configs.config import ServingConfig
 from shortlist_gateway.filters.condition import bound_condition
 from shortlist_gateway.filters.templates import fit_violations
-from shortlist_gateway.slate.rules import AttributeCap, Promotion
+from shortlist_gateway.slate.rules import AttributeCap, Boost, Promotion
 
 _SAMPLED = 1_000
 """Items whose display is looked at for attributes, where the bundle has no list of them."""
@@ -25,8 +25,8 @@ class Misfit:
     violations: tuple[Violation, ...]
     """What is wrong, with paths below the config."""
 
-    part: str | AttributeCap | Promotion
-    """The source by name, the cap or the promotion that has to be left out."""
+    part: str | AttributeCap | Promotion | Boost
+    """The source by name, the cap, the promotion or the boost that has to be left out."""
 
     def __str__(self) -> str:
         return "; ".join(f"{violation.field} {violation.description}" for violation in self.violations)
@@ -63,11 +63,12 @@ def _found(config: ServingConfig, catalogue: Catalogue) -> list[Misfit]:
         if cap.attribute not in known:
             said = f"is {cap.attribute!r}, which no item of bundle {catalogue.bundle_id} has"
             found.append(Misfit((Violation(f"constraints.attribute_caps[{at}].attribute", said),), cap))
-    for promotion in config.rules.promotions:
+    conditional: tuple[Promotion | Boost, ...] = (*config.rules.promotions, *config.rules.boosts)
+    for rule in conditional:
         try:
-            bound_condition(promotion.condition, catalogue.attributes.schema)
+            bound_condition(rule.condition, catalogue.attributes.schema)
         except InvalidRequest as error:
-            found.append(Misfit(error.violations, promotion))
+            found.append(Misfit(error.violations, rule))
     return found
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from shortlist_gateway.configs.config import BUILT_IN
 from shortlist_gateway.configs.fitness import misfits
 from shortlist_gateway.query import Cause, Level, Query, Slate
+
+T = TypeVar("T")
 
 
 def fitted(query: Query, slate: Slate) -> Query:
@@ -25,18 +29,23 @@ def fitted(query: Query, slate: Slate) -> Query:
     slate.degrade(Level.PARTIAL, Cause.CONFIG_UNFIT)
     slate.warnings.extend(f"serving_config: {misfit}; it was left out" for misfit in unfit)
     parts = [misfit.part for misfit in unfit]
-    # The config's own promotions and caps come first in the query's rules.
-    n = len(config.rules.promotions)
-    kept = [q for q, c in zip(query.rules.promotions, config.rules.promotions, strict=False) if c not in parts]
+    asked, own = query.rules, config.rules
     return replace(
         query,
         rules=replace(
-            query.rules,
-            promotions=(*kept, *query.rules.promotions[n:]),
-            caps=tuple(cap for cap in query.rules.caps if cap not in parts),
+            asked,
+            promotions=_fitting(asked.promotions, own.promotions, parts),
+            boosts=_fitting(asked.boosts, own.boosts, parts),
+            caps=tuple(cap for cap in asked.caps if cap not in parts),
         ),
         serving=replace(
             serving,
             config=replace(config, sources=tuple(source for source in config.sources if source not in parts)),
         ),
     )
+
+
+def _fitting(asked: Sequence[T], own: Sequence[T], unfit: Collection[object]) -> tuple[T, ...]:
+    """Return ``asked``, of which the first are the config's ``own``, without those that do not fit."""
+    kept = (one for one, of_config in zip(asked, own, strict=False) if of_config not in unfit)
+    return (*kept, *asked[len(own) :])

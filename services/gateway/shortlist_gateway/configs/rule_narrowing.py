@@ -31,7 +31,8 @@ def narrowed_rules(
     """Return what the slate must look like, and what of the config does not apply to a slate of that size.
 
     Promotions of the config come first, and the request may add some, as it may add pins where the config has none:
-    both stand under exclusions, filters and caps, so that nothing appears by them that otherwise might not.
+    both stand under exclusions, filters and caps, so that nothing appears by them that otherwise might not. So do
+    boosts, which multiply.
 
     Args:
         config: Its rules are limits.
@@ -51,6 +52,7 @@ def narrowed_rules(
         rotation=_rotation(own.rotation, constraints, asked, refuse),
         diversity=_diversity(own.diversity, constraints, asked, refuse),
         exploration=_cut(_exploration(config, constraints, asked, refuse), slate_size),
+        boosts=(*own.boosts, *asked.boosts),
     )
     return (NO_RULES if rules == NO_RULES else rules), warnings
 

@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import repeat
 from random import Random
 from statistics import NormalDist
 from typing import Protocol
@@ -35,6 +36,9 @@ class Pool:
 
     counts: Sequence[float]
     """Events on each item so far, at least 0; empty where the method reads none."""
+
+    boosts: Sequence[float] = ()
+    """Factors above 0 on the relevance of each; they are in the scores, and not in the clicks. Empty: 1 each."""
 
 
 class Policy(Protocol):
@@ -140,8 +144,9 @@ class Thompson:
     Belief is normal, with the mean and variance of the Beta distribution with parameters ``p (count + 1)`` and
     ``(1 - p) (count + 1)``: ``p`` is the calibrated probability, ``count`` the number of events on the item; the
     deviation is multiplied by ``strength``. It is drawn at ``QUANTILES`` equally likely values, so that probabilities
-    are counted, not estimated. Of equal draws, the one that is earlier in the pool comes first. Normal beliefs: Agrawal
-    and Goyal, AISTATS 2013.
+    are counted, not estimated. What is drawn is multiplied by the item's boost, and divided by it where it is below 0,
+    so that a greater boost never makes less of a draw. Of equal draws, the one that is earlier in the pool comes first.
+    Normal beliefs: Agrawal and Goyal, AISTATS 2013.
     """
 
     QUANTILES = 32
@@ -149,9 +154,12 @@ class Thompson:
 
     def __init__(self, pool: Pool, strength: float) -> None:
         self._beliefs = []
-        for click, count in zip(pool.clicks, pool.counts, strict=True):
+        for click, count, boost in zip(
+            pool.clicks, pool.counts, pool.boosts or repeat(1.0, len(pool.clicks)), strict=True
+        ):
             deviation = strength * math.sqrt(click * (1.0 - click) / (count + 2.0))
-            self._beliefs.append([click + deviation * normal for normal in self._NORMAL])
+            drawn = (click + deviation * normal for normal in self._NORMAL)
+            self._beliefs.append([value * boost if value > 0.0 else value / boost for value in drawn])
 
     def draw(self, rng: Random, n: int) -> list[int]:
         """Return what is shown; see :class:`Policy`."""

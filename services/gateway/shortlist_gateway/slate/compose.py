@@ -9,10 +9,11 @@ from shortlist_domain.stages import RankResult
 from shortlist_gateway.candidates import Candidates
 from shortlist_gateway.catalogue import Catalogue
 from shortlist_gateway.query import Query, Shown, Slate
+from shortlist_gateway.slate.boosts import boosted
 from shortlist_gateway.slate.caps import Caps
 from shortlist_gateway.slate.diversity import spread_first
 from shortlist_gateway.slate.exploration import drawn, explored_positions, safe_pool
-from shortlist_gateway.slate.order import kept_relevance, ranked_order, rotated_order
+from shortlist_gateway.slate.order import boosted_order, kept_relevance, ranked_order, rotated_order
 from shortlist_gateway.slate.pins import placed
 from shortlist_gateway.slate.promotions import reserved
 from shortlist_gateway.slate.rules import NO_RULES
@@ -28,6 +29,7 @@ def compose(
     ranked: RankResult | None,
     pinned: Mapping[int, int] = NO_PINS,
     shown_at: Mapping[int, float] = NOT_SHOWN,
+    boosts: Sequence[float] = (),
 ) -> list[Shown]:
     """Return the slate that keeps to the query's limits, by its rules where it has any.
 
@@ -38,10 +40,11 @@ def compose(
         ranked: Their scores, for as many as could be ranked.
         pinned: Candidates that are pinned, by their position in the slate, ascending.
         shown_at: When an item was last shown to the actor, by row.
+        boosts: Factors on the relevance of each candidate; empty: 1 each.
     """
     if query.rules is NO_RULES:
         return in_order(candidates, ranked, slate.catalogue, query.slate_size, query.minimum_click_probability)
-    return compose_by_rules(slate, query, candidates, ranked, pinned, shown_at)
+    return compose_by_rules(slate, query, candidates, ranked, pinned, shown_at, boosts)
 
 
 def in_order(
@@ -69,15 +72,18 @@ def compose_by_rules(
     ranked: RankResult | None,
     pinned: Mapping[int, int],
     shown_at: Mapping[int, float],
+    boosts: Sequence[float] = (),
 ) -> list[Shown]:
     """Return the slate that keeps to ``query.rules``, in the order of precedence of the contract.
 
-    Pins come first, then the minimum score, rotation, diversity, promotions, caps, exploration; what fails is replaced
-    by the next in order, and what had to give way is said in the slate's warnings. Arguments as :func:`compose`.
+    Pins come first, then the minimum score, boosts, rotation, diversity, promotions, caps, exploration; what fails is
+    replaced by the next in order, and what had to give way is said in the slate's warnings. Arguments as
+    :func:`compose`.
     """
     rules = query.rules
+    candidates, ranked = boosted(candidates, ranked, boosts)
     writer = _Writer(candidates, ranked, slate.catalogue)
-    order = ranked_order(ranked, len(candidates.rows))
+    order = boosted_order(ranked, candidates.scores) if boosts else ranked_order(ranked, len(candidates.rows))
     if rules.rotation and shown_at:
         kept = kept_relevance(candidates.rows, shown_at, rules.rotation, query.now_s)
         order = rotated_order(writer.scores(), kept, writer.n_ranked)
@@ -104,7 +110,7 @@ def compose_by_rules(
                 f"constraints.exploration: {n_drawn} of {rules.exploration.slots} positions were left to chance, "
                 "for want of positions or candidates"
             )
-        propensities = drawn(rules.exploration, pool, ranked, n_drawn, query.chance_id or query.request_id)
+        propensities = drawn(rules.exploration, pool, ranked, n_drawn, query.chance_id or query.request_id, boosts)
         for candidate in propensities:
             caps.take(caps.values(candidates.rows[candidate]))
         chosen += propensities

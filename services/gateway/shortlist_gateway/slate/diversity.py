@@ -16,12 +16,16 @@ MOST_SPREAD = 100
 
 
 def spread_of(
-    query: Query, candidates: Candidates, pinned: Mapping[int, int], shown_at: Mapping[int, float]
+    query: Query,
+    candidates: Candidates,
+    pinned: Mapping[int, int],
+    shown_at: Mapping[int, float],
+    boosts: array[float],
 ) -> Spread | None:
     """Return the order that ranking is asked for beside its scores, ``None`` where the query wants no spread.
 
-    Pins are held, so that the others differ from them as well; rotation is in the factors. With caps, more positions
-    are filled than the slate has, since some of what fills them will be passed over.
+    Pins are held, so that the others differ from them as well; rotation and boosts are in the factors. With caps, more
+    positions are filled than the slate has, since some of what fills them will be passed over.
     """
     rules = query.rules
     free = query.slate_size - len(pinned)
@@ -37,6 +41,7 @@ def spread_of(
         held=array("I", pinned.values()),
         kept=kept,
         minimum_click_probability=query.minimum_click_probability or 0.0,
+        boosts=boosts,
     )
 
 

@@ -64,7 +64,12 @@ def safe_pool(eligible: Iterable[int], caps: Caps, candidates: Candidates, n: in
 
 
 def drawn(
-    exploration: Exploration, pool: Sequence[int], ranked: RankResult, n: int, request_id: str
+    exploration: Exploration,
+    pool: Sequence[int],
+    ranked: RankResult,
+    n: int,
+    request_id: str,
+    boosts: Sequence[float] = (),
 ) -> dict[int, float]:
     """Return candidates for ``n`` positions, in order, with the propensity of each at its position.
 
@@ -76,6 +81,7 @@ def drawn(
         ranked: Their scores and, for Thompson sampling, counters.
         n: Positions to fill.
         request_id: Seeds the draw.
+        boosts: Factors on the relevance of all candidates, which the scores have already; empty: 1 each.
     """
     if not n:
         return {}
@@ -84,6 +90,7 @@ def drawn(
         scores=[ranked.scores[candidate] for candidate in pool],
         clicks=[ranked.click[candidate] for candidate in pool],
         counts=[max(0.0, counts[candidate]) for candidate in pool] if counts else (),
+        boosts=[boosts[candidate] for candidate in pool] if boosts else (),
     )
     seed = hashlib.sha256(b"exploration\x00" + request_id.encode("utf-8", "surrogatepass")).digest()
     policy = POLICIES[exploration.method](standing, exploration.strength)

@@ -22,6 +22,13 @@ def ranked_order(ranked: RankResult | None, n: int) -> Sequence[int]:
     return order
 
 
+def boosted_order(ranked: RankResult | None, scores: Sequence[float]) -> list[int]:
+    """Return positions of candidates, best first, where what was not ranked is in the order of its ``scores`` too."""
+    n_ranked = len(ranked.scores) if ranked else 0
+    order = list(ranked_order(ranked, n_ranked))
+    return order + sorted(range(n_ranked, len(scores)), key=scores.__getitem__, reverse=True)
+
+
 def kept_relevance(
     rows: Sequence[int], shown_at: Mapping[int, float], rotation: Rotation, now_s: float
 ) -> array[float]:

@@ -72,6 +72,15 @@ class Promotion:
 
 
 @dataclass(frozen=True, slots=True)
+class Boost:
+    """Multiplies the relevance of items that pass a condition."""
+
+    condition: Condition
+    factor: float
+    """In [0.01, 100]."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """Everything that a slate must keep to, beside which items may appear at all."""
 
@@ -83,11 +92,13 @@ class Rules:
     rotation: Rotation | None = None
     diversity: Diversity | None = None
     exploration: Exploration | None = None
+    boosts: tuple[Boost, ...] = ()
 
     @property
     def needs_impressions(self) -> bool:
         """Whether anything depends on what the actor was shown."""
-        return self.rotation is not None or any(p.condition.needs_impressions for p in self.promotions)
+        conditions = [*(p.condition for p in self.promotions), *(b.condition for b in self.boosts)]
+        return self.rotation is not None or any(condition.needs_impressions for condition in conditions)
 
     @property
     def needs_item_numbers(self) -> bool:

@@ -174,7 +174,7 @@ class HistoryPredicate(_message.Message):
     def __init__(self, event_types: _Optional[_Iterable[str]] = ..., lookback: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., parameters: _Optional[_Iterable[str]] = ..., lookback_parameter: _Optional[str] = ...) -> None: ...
 
 class Constraints(_message.Message):
-    __slots__ = ("exclude_item_ids", "include_item_ids", "exclude_seen", "attribute_caps", "pins", "promotions", "diversity", "rotation", "minimum_click_probability", "exploration")
+    __slots__ = ("exclude_item_ids", "include_item_ids", "exclude_seen", "attribute_caps", "pins", "promotions", "diversity", "rotation", "minimum_click_probability", "exploration", "boosts")
     EXCLUDE_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     EXCLUDE_SEEN_FIELD_NUMBER: _ClassVar[int]
@@ -185,6 +185,7 @@ class Constraints(_message.Message):
     ROTATION_FIELD_NUMBER: _ClassVar[int]
     MINIMUM_CLICK_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     EXPLORATION_FIELD_NUMBER: _ClassVar[int]
+    BOOSTS_FIELD_NUMBER: _ClassVar[int]
     exclude_item_ids: _containers.RepeatedScalarFieldContainer[str]
     include_item_ids: _containers.RepeatedScalarFieldContainer[str]
     exclude_seen: ExcludeSeen
@@ -195,7 +196,8 @@ class Constraints(_message.Message):
     rotation: Rotation
     minimum_click_probability: float
     exploration: Exploration
-    def __init__(self, exclude_item_ids: _Optional[_Iterable[str]] = ..., include_item_ids: _Optional[_Iterable[str]] = ..., exclude_seen: _Optional[_Union[ExcludeSeen, _Mapping]] = ..., attribute_caps: _Optional[_Iterable[_Union[AttributeCap, _Mapping]]] = ..., pins: _Optional[_Iterable[_Union[Pin, _Mapping]]] = ..., promotions: _Optional[_Iterable[_Union[Promotion, _Mapping]]] = ..., diversity: _Optional[_Union[Diversity, _Mapping]] = ..., rotation: _Optional[_Union[Rotation, _Mapping]] = ..., minimum_click_probability: _Optional[float] = ..., exploration: _Optional[_Union[Exploration, _Mapping]] = ...) -> None: ...
+    boosts: _containers.RepeatedCompositeFieldContainer[Boost]
+    def __init__(self, exclude_item_ids: _Optional[_Iterable[str]] = ..., include_item_ids: _Optional[_Iterable[str]] = ..., exclude_seen: _Optional[_Union[ExcludeSeen, _Mapping]] = ..., attribute_caps: _Optional[_Iterable[_Union[AttributeCap, _Mapping]]] = ..., pins: _Optional[_Iterable[_Union[Pin, _Mapping]]] = ..., promotions: _Optional[_Iterable[_Union[Promotion, _Mapping]]] = ..., diversity: _Optional[_Union[Diversity, _Mapping]] = ..., rotation: _Optional[_Union[Rotation, _Mapping]] = ..., minimum_click_probability: _Optional[float] = ..., exploration: _Optional[_Union[Exploration, _Mapping]] = ..., boosts: _Optional[_Iterable[_Union[Boost, _Mapping]]] = ...) -> None: ...
 
 class ExcludeSeen(_message.Message):
     __slots__ = ("disabled", "event_types", "lookback")
@@ -232,6 +234,14 @@ class Promotion(_message.Message):
     share: float
     slots: int
     def __init__(self, filter: _Optional[_Union[Filter, _Mapping]] = ..., share: _Optional[float] = ..., slots: _Optional[int] = ...) -> None: ...
+
+class Boost(_message.Message):
+    __slots__ = ("filter", "factor")
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    FACTOR_FIELD_NUMBER: _ClassVar[int]
+    filter: Filter
+    factor: float
+    def __init__(self, filter: _Optional[_Union[Filter, _Mapping]] = ..., factor: _Optional[float] = ...) -> None: ...
 
 class Diversity(_message.Message):
     __slots__ = ("method", "strength")

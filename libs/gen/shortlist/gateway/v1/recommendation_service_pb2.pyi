@@ -76,20 +76,22 @@ class FeatureValue(_message.Message):
     def __init__(self, name: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
 
 class StageScores(_message.Message):
-    __slots__ = ("item_id", "retrieval_rank", "retrieval_score", "ranking_rank", "ranking_score", "item_features")
+    __slots__ = ("item_id", "retrieval_rank", "retrieval_score", "ranking_rank", "ranking_score", "item_features", "boost")
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
     RETRIEVAL_RANK_FIELD_NUMBER: _ClassVar[int]
     RETRIEVAL_SCORE_FIELD_NUMBER: _ClassVar[int]
     RANKING_RANK_FIELD_NUMBER: _ClassVar[int]
     RANKING_SCORE_FIELD_NUMBER: _ClassVar[int]
     ITEM_FEATURES_FIELD_NUMBER: _ClassVar[int]
+    BOOST_FIELD_NUMBER: _ClassVar[int]
     item_id: str
     retrieval_rank: int
     retrieval_score: float
     ranking_rank: int
     ranking_score: float
     item_features: _containers.RepeatedCompositeFieldContainer[FeatureValue]
-    def __init__(self, item_id: _Optional[str] = ..., retrieval_rank: _Optional[int] = ..., retrieval_score: _Optional[float] = ..., ranking_rank: _Optional[int] = ..., ranking_score: _Optional[float] = ..., item_features: _Optional[_Iterable[_Union[FeatureValue, _Mapping]]] = ...) -> None: ...
+    boost: float
+    def __init__(self, item_id: _Optional[str] = ..., retrieval_rank: _Optional[int] = ..., retrieval_score: _Optional[float] = ..., ranking_rank: _Optional[int] = ..., ranking_score: _Optional[float] = ..., item_features: _Optional[_Iterable[_Union[FeatureValue, _Mapping]]] = ..., boost: _Optional[float] = ...) -> None: ...
 
 class RecommendRequest(_message.Message):
     __slots__ = ("actor", "slate_size", "serving_config", "context", "filter", "constraints", "consistency_token", "validate_only", "debug_level", "item_fields", "bundle_id", "candidate_count", "request_id", "experiment_override")

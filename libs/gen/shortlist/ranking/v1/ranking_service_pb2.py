@@ -28,7 +28,7 @@ from shortlist.common.v1 import actor_features_pb2 as shortlist_dot_common_dot_v
 from shortlist.common.v1 import selection_pb2 as shortlist_dot_common_dot_v1_dot_selection__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*shortlist/ranking/v1/ranking_service.proto\x12\x14shortlist.ranking.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a(shortlist/common/v1/actor_features.proto\x1a#shortlist/common/v1/selection.proto\"\xc2\x02\n\x15RankCandidatesRequest\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x31\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\".shortlist.common.v1.ActorFeatures\x12\x0c\n\x04rows\x18\x03 \x01(\x0c\x12\x17\n\x0f\x61\x63tor_embedding\x18\x04 \x01(\x0c\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\r\n\x05heads\x18\x06 \x03(\t\x12\x18\n\x10retrieval_scores\x18\x07 \x01(\x0c\x12\x19\n\x11with_item_numbers\x18\x08 \x01(\x08\x12,\n\x06spread\x18\n \x01(\x0b\x32\x1c.shortlist.ranking.v1.Spread\x12\x36\n\x0chead_weights\x18\x0b \x03(\x0b\x32 .shortlist.ranking.v1.HeadWeight\"\x9e\x01\n\x06Spread\x12\x34\n\x06method\x18\x01 \x01(\x0e\x32$.shortlist.common.v1.DiversityMethod\x12\x10\n\x08strength\x18\x02 \x01(\x02\x12\r\n\x05\x63ount\x18\x03 \x01(\x05\x12\x0c\n\x04held\x18\x04 \x01(\x0c\x12\x0c\n\x04kept\x18\x05 \x01(\x0c\x12!\n\x19minimum_click_probability\x18\x06 \x01(\x02\"\xb6\x01\n\x16RankCandidatesResponse\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x0e\n\x06scores\x18\x02 \x01(\x0c\x12\r\n\x05\x63lick\x18\x03 \x01(\x0c\x12\x0e\n\x06rating\x18\x04 \x01(\x0c\x12\x38\n\x0citem_numbers\x18\x05 \x03(\x0b\x32\".shortlist.ranking.v1.NumberColumn\x12\r\n\x05order\x18\n \x01(\x0c\x12\x11\n\tis_spread\x18\x0b \x01(\x08\",\n\x0cNumberColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x01(\x0c\"\x16\n\x14\x44\x65scribeModelRequest\"O\n\x15\x44\x65scribeModelResponse\x12\x36\n\x06models\x18\x01 \x03(\x0b\x32&.shortlist.ranking.v1.ModelDescription\"\xde\x02\n\x10ModelDescription\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0e\n\x06inputs\x18\x04 \x03(\t\x12\x36\n\x08\x66\x65\x61tures\x18\x05 \x03(\x0b\x32$.shortlist.ranking.v1.FeatureDefault\x12\x36\n\x0chead_weights\x18\x06 \x03(\x0b\x32 .shortlist.ranking.v1.HeadWeight\x12/\n\x0bready_since\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\ritem_feed_age\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x05prior\x18\t \x01(\x0b\x32\".shortlist.ranking.v1.PriorWeights\"5\n\x0e\x46\x65\x61tureDefault\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rdefault_value\x18\x02 \x01(\x01\"\x8e\x01\n\x0cPriorWeights\x12\x11\n\tretrieval\x18\x01 \x01(\x02\x12\x1a\n\x12newcomer_retrieval\x18\x02 \x01(\x02\x12\x1b\n\x13newcomer_popularity\x18\x03 \x01(\x02\x12\x18\n\x10half_life_events\x18\x04 \x01(\x02\x12\x18\n\x10newcomer_segment\x18\x05 \x01(\x02\"*\n\nHeadWeight\x12\x0c\n\x04head\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x02\x32\xe7\x01\n\x0eRankingService\x12k\n\x0eRankCandidates\x12+.shortlist.ranking.v1.RankCandidatesRequest\x1a,.shortlist.ranking.v1.RankCandidatesResponse\x12h\n\rDescribeModel\x12*.shortlist.ranking.v1.DescribeModelRequest\x1a+.shortlist.ranking.v1.DescribeModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*shortlist/ranking/v1/ranking_service.proto\x12\x14shortlist.ranking.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a(shortlist/common/v1/actor_features.proto\x1a#shortlist/common/v1/selection.proto\"\xc2\x02\n\x15RankCandidatesRequest\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x31\n\x05\x61\x63tor\x18\x02 \x01(\x0b\x32\".shortlist.common.v1.ActorFeatures\x12\x0c\n\x04rows\x18\x03 \x01(\x0c\x12\x17\n\x0f\x61\x63tor_embedding\x18\x04 \x01(\x0c\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\r\n\x05heads\x18\x06 \x03(\t\x12\x18\n\x10retrieval_scores\x18\x07 \x01(\x0c\x12\x19\n\x11with_item_numbers\x18\x08 \x01(\x08\x12,\n\x06spread\x18\n \x01(\x0b\x32\x1c.shortlist.ranking.v1.Spread\x12\x36\n\x0chead_weights\x18\x0b \x03(\x0b\x32 .shortlist.ranking.v1.HeadWeight\"\xae\x01\n\x06Spread\x12\x34\n\x06method\x18\x01 \x01(\x0e\x32$.shortlist.common.v1.DiversityMethod\x12\x10\n\x08strength\x18\x02 \x01(\x02\x12\r\n\x05\x63ount\x18\x03 \x01(\x05\x12\x0c\n\x04held\x18\x04 \x01(\x0c\x12\x0c\n\x04kept\x18\x05 \x01(\x0c\x12!\n\x19minimum_click_probability\x18\x06 \x01(\x02\x12\x0e\n\x06\x62oosts\x18\x07 \x01(\x0c\"\xb6\x01\n\x16RankCandidatesResponse\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x0e\n\x06scores\x18\x02 \x01(\x0c\x12\r\n\x05\x63lick\x18\x03 \x01(\x0c\x12\x0e\n\x06rating\x18\x04 \x01(\x0c\x12\x38\n\x0citem_numbers\x18\x05 \x03(\x0b\x32\".shortlist.ranking.v1.NumberColumn\x12\r\n\x05order\x18\n \x01(\x0c\x12\x11\n\tis_spread\x18\x0b \x01(\x08\",\n\x0cNumberColumn\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06values\x18\x02 \x01(\x0c\"\x16\n\x14\x44\x65scribeModelRequest\"O\n\x15\x44\x65scribeModelResponse\x12\x36\n\x06models\x18\x01 \x03(\x0b\x32&.shortlist.ranking.v1.ModelDescription\"\xde\x02\n\x10ModelDescription\x12\x11\n\tbundle_id\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0e\n\x06inputs\x18\x04 \x03(\t\x12\x36\n\x08\x66\x65\x61tures\x18\x05 \x03(\x0b\x32$.shortlist.ranking.v1.FeatureDefault\x12\x36\n\x0chead_weights\x18\x06 \x03(\x0b\x32 .shortlist.ranking.v1.HeadWeight\x12/\n\x0bready_since\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\ritem_feed_age\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x05prior\x18\t \x01(\x0b\x32\".shortlist.ranking.v1.PriorWeights\"5\n\x0e\x46\x65\x61tureDefault\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\rdefault_value\x18\x02 \x01(\x01\"\x8e\x01\n\x0cPriorWeights\x12\x11\n\tretrieval\x18\x01 \x01(\x02\x12\x1a\n\x12newcomer_retrieval\x18\x02 \x01(\x02\x12\x1b\n\x13newcomer_popularity\x18\x03 \x01(\x02\x12\x18\n\x10half_life_events\x18\x04 \x01(\x02\x12\x18\n\x10newcomer_segment\x18\x05 \x01(\x02\"*\n\nHeadWeight\x12\x0c\n\x04head\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x02\x32\xe7\x01\n\x0eRankingService\x12k\n\x0eRankCandidates\x12+.shortlist.ranking.v1.RankCandidatesRequest\x1a,.shortlist.ranking.v1.RankCandidatesResponse\x12h\n\rDescribeModel\x12*.shortlist.ranking.v1.DescribeModelRequest\x1a+.shortlist.ranking.v1.DescribeModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,23 +38,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RANKCANDIDATESREQUEST']._serialized_start=213
   _globals['_RANKCANDIDATESREQUEST']._serialized_end=535
   _globals['_SPREAD']._serialized_start=538
-  _globals['_SPREAD']._serialized_end=696
-  _globals['_RANKCANDIDATESRESPONSE']._serialized_start=699
-  _globals['_RANKCANDIDATESRESPONSE']._serialized_end=881
-  _globals['_NUMBERCOLUMN']._serialized_start=883
-  _globals['_NUMBERCOLUMN']._serialized_end=927
-  _globals['_DESCRIBEMODELREQUEST']._serialized_start=929
-  _globals['_DESCRIBEMODELREQUEST']._serialized_end=951
-  _globals['_DESCRIBEMODELRESPONSE']._serialized_start=953
-  _globals['_DESCRIBEMODELRESPONSE']._serialized_end=1032
-  _globals['_MODELDESCRIPTION']._serialized_start=1035
-  _globals['_MODELDESCRIPTION']._serialized_end=1385
-  _globals['_FEATUREDEFAULT']._serialized_start=1387
-  _globals['_FEATUREDEFAULT']._serialized_end=1440
-  _globals['_PRIORWEIGHTS']._serialized_start=1443
-  _globals['_PRIORWEIGHTS']._serialized_end=1585
-  _globals['_HEADWEIGHT']._serialized_start=1587
-  _globals['_HEADWEIGHT']._serialized_end=1629
-  _globals['_RANKINGSERVICE']._serialized_start=1632
-  _globals['_RANKINGSERVICE']._serialized_end=1863
+  _globals['_SPREAD']._serialized_end=712
+  _globals['_RANKCANDIDATESRESPONSE']._serialized_start=715
+  _globals['_RANKCANDIDATESRESPONSE']._serialized_end=897
+  _globals['_NUMBERCOLUMN']._serialized_start=899
+  _globals['_NUMBERCOLUMN']._serialized_end=943
+  _globals['_DESCRIBEMODELREQUEST']._serialized_start=945
+  _globals['_DESCRIBEMODELREQUEST']._serialized_end=967
+  _globals['_DESCRIBEMODELRESPONSE']._serialized_start=969
+  _globals['_DESCRIBEMODELRESPONSE']._serialized_end=1048
+  _globals['_MODELDESCRIPTION']._serialized_start=1051
+  _globals['_MODELDESCRIPTION']._serialized_end=1401
+  _globals['_FEATUREDEFAULT']._serialized_start=1403
+  _globals['_FEATUREDEFAULT']._serialized_end=1456
+  _globals['_PRIORWEIGHTS']._serialized_start=1459
+  _globals['_PRIORWEIGHTS']._serialized_end=1601
+  _globals['_HEADWEIGHT']._serialized_start=1603
+  _globals['_HEADWEIGHT']._serialized_end=1645
+  _globals['_RANKINGSERVICE']._serialized_start=1648
+  _globals['_RANKINGSERVICE']._serialized_end=1879
 # @@protoc_insertion_point(module_scope)

@@ -37,20 +37,22 @@ class RankCandidatesRequest(_message.Message):
     def __init__(self, bundle_id: _Optional[str] = ..., actor: _Optional[_Union[_actor_features_pb2.ActorFeatures, _Mapping]] = ..., rows: _Optional[bytes] = ..., actor_embedding: _Optional[bytes] = ..., request_id: _Optional[str] = ..., heads: _Optional[_Iterable[str]] = ..., retrieval_scores: _Optional[bytes] = ..., with_item_numbers: _Optional[bool] = ..., spread: _Optional[_Union[Spread, _Mapping]] = ..., head_weights: _Optional[_Iterable[_Union[HeadWeight, _Mapping]]] = ...) -> None: ...
 
 class Spread(_message.Message):
-    __slots__ = ("method", "strength", "count", "held", "kept", "minimum_click_probability")
+    __slots__ = ("method", "strength", "count", "held", "kept", "minimum_click_probability", "boosts")
     METHOD_FIELD_NUMBER: _ClassVar[int]
     STRENGTH_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     HELD_FIELD_NUMBER: _ClassVar[int]
     KEPT_FIELD_NUMBER: _ClassVar[int]
     MINIMUM_CLICK_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    BOOSTS_FIELD_NUMBER: _ClassVar[int]
     method: _selection_pb2.DiversityMethod
     strength: float
     count: int
     held: bytes
     kept: bytes
     minimum_click_probability: float
-    def __init__(self, method: _Optional[_Union[_selection_pb2.DiversityMethod, str]] = ..., strength: _Optional[float] = ..., count: _Optional[int] = ..., held: _Optional[bytes] = ..., kept: _Optional[bytes] = ..., minimum_click_probability: _Optional[float] = ...) -> None: ...
+    boosts: bytes
+    def __init__(self, method: _Optional[_Union[_selection_pb2.DiversityMethod, str]] = ..., strength: _Optional[float] = ..., count: _Optional[int] = ..., held: _Optional[bytes] = ..., kept: _Optional[bytes] = ..., minimum_click_probability: _Optional[float] = ..., boosts: _Optional[bytes] = ...) -> None: ...
 
 class RankCandidatesResponse(_message.Message):
     __slots__ = ("bundle_id", "scores", "click", "rating", "item_numbers", "order", "is_spread")
