@@ -105,8 +105,8 @@ class ServingConfigServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteServingConfig(self, request, context):
-        """Deletes a config; its history stays for 30 days. FAILED_PRECONDITION where another config refers to it. Deleting
-        `default` leaves the built-in one.
+        """Deletes a config; its history stays for 30 days. NOT_FOUND where there is none, FAILED_PRECONDITION where another config
+        refers to it, ABORTED where it is not at `expected_version`. Deleting `default` leaves the built-in one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,7 +121,8 @@ class ServingConfigServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RollbackServingConfig(self, request, context):
-        """Writes what a config was before as a new version; checked as in PutServingConfig. A rollback can be rolled back.
+        """Writes what a config was before as a new version; checked as in PutServingConfig. NOT_FOUND where that version is not
+        kept, ABORTED where the current one is not at `expected_version`. A rollback can be rolled back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -49,15 +49,17 @@ class ServingConfigServiceStub:
     `expected_version` is not the one there is, RESOURCE_EXHAUSTED where it would be the 101st in the store.
     """
     DeleteServingConfig: _grpc.UnaryUnaryMultiCallable[_serving_config_service_pb2.DeleteServingConfigRequest, _serving_config_service_pb2.DeleteServingConfigResponse]
-    """Deletes a config; its history stays for 30 days. FAILED_PRECONDITION where another config refers to it. Deleting
-    `default` leaves the built-in one.
+    """Deletes a config; its history stays for 30 days. NOT_FOUND where there is none, FAILED_PRECONDITION where another config
+    refers to it, ABORTED where it is not at `expected_version`. Deleting `default` leaves the built-in one.
     """
     ListServingConfigVersions: _grpc.UnaryUnaryMultiCallable[_serving_config_service_pb2.ListServingConfigVersionsRequest, _serving_config_service_pb2.ListServingConfigVersionsResponse]
     """Lists the versions of a config, newest first, deletions among them: the newest 50, unless the feature store is set
     otherwise. GetServingConfig has what was in them.
     """
     RollbackServingConfig: _grpc.UnaryUnaryMultiCallable[_serving_config_service_pb2.RollbackServingConfigRequest, _serving_config_service_pb2.RollbackServingConfigResponse]
-    """Writes what a config was before as a new version; checked as in PutServingConfig. A rollback can be rolled back."""
+    """Writes what a config was before as a new version; checked as in PutServingConfig. NOT_FOUND where that version is not
+    kept, ABORTED where the current one is not at `expected_version`. A rollback can be rolled back.
+    """
 
 @_typing.type_check_only
 class ServingConfigServiceAsyncStub(ServingConfigServiceStub):
@@ -80,15 +82,17 @@ class ServingConfigServiceAsyncStub(ServingConfigServiceStub):
     `expected_version` is not the one there is, RESOURCE_EXHAUSTED where it would be the 101st in the store.
     """
     DeleteServingConfig: _aio.UnaryUnaryMultiCallable[_serving_config_service_pb2.DeleteServingConfigRequest, _serving_config_service_pb2.DeleteServingConfigResponse]  # type: ignore[assignment]
-    """Deletes a config; its history stays for 30 days. FAILED_PRECONDITION where another config refers to it. Deleting
-    `default` leaves the built-in one.
+    """Deletes a config; its history stays for 30 days. NOT_FOUND where there is none, FAILED_PRECONDITION where another config
+    refers to it, ABORTED where it is not at `expected_version`. Deleting `default` leaves the built-in one.
     """
     ListServingConfigVersions: _aio.UnaryUnaryMultiCallable[_serving_config_service_pb2.ListServingConfigVersionsRequest, _serving_config_service_pb2.ListServingConfigVersionsResponse]  # type: ignore[assignment]
     """Lists the versions of a config, newest first, deletions among them: the newest 50, unless the feature store is set
     otherwise. GetServingConfig has what was in them.
     """
     RollbackServingConfig: _aio.UnaryUnaryMultiCallable[_serving_config_service_pb2.RollbackServingConfigRequest, _serving_config_service_pb2.RollbackServingConfigResponse]  # type: ignore[assignment]
-    """Writes what a config was before as a new version; checked as in PutServingConfig. A rollback can be rolled back."""
+    """Writes what a config was before as a new version; checked as in PutServingConfig. NOT_FOUND where that version is not
+    kept, ABORTED where the current one is not at `expected_version`. A rollback can be rolled back.
+    """
 
 class ServingConfigServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps serving configs: how requests that name one are answered. "Serving configs" in `protos/README.md` has the rules.
@@ -132,8 +136,8 @@ class ServingConfigServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_config_service_pb2.DeleteServingConfigRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_serving_config_service_pb2.DeleteServingConfigResponse, _abc.Awaitable[_serving_config_service_pb2.DeleteServingConfigResponse]]:
-        """Deletes a config; its history stays for 30 days. FAILED_PRECONDITION where another config refers to it. Deleting
-        `default` leaves the built-in one.
+        """Deletes a config; its history stays for 30 days. NOT_FOUND where there is none, FAILED_PRECONDITION where another config
+        refers to it, ABORTED where it is not at `expected_version`. Deleting `default` leaves the built-in one.
         """
 
     @_abc_1.abstractmethod
@@ -152,6 +156,8 @@ class ServingConfigServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _serving_config_service_pb2.RollbackServingConfigRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_serving_config_service_pb2.RollbackServingConfigResponse, _abc.Awaitable[_serving_config_service_pb2.RollbackServingConfigResponse]]:
-        """Writes what a config was before as a new version; checked as in PutServingConfig. A rollback can be rolled back."""
+        """Writes what a config was before as a new version; checked as in PutServingConfig. NOT_FOUND where that version is not
+        kept, ABORTED where the current one is not at `expected_version`. A rollback can be rolled back.
+        """
 
 def add_ServingConfigServiceServicer_to_server(servicer: ServingConfigServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

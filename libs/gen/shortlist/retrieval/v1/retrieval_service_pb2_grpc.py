@@ -91,6 +91,9 @@ class RetrievalServiceServicer:
 
     def EmbedActor(self, request, context):
         """Computes an actor's embedding. Repeating it is harmless.
+
+        Fails with FAILED_PRECONDITION where the pinned bundle is not held, RESOURCE_EXHAUSTED where the queue is full, and
+        UNAVAILABLE while no bundle is loaded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

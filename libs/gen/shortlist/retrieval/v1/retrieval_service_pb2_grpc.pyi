@@ -49,7 +49,11 @@ class RetrievalServiceStub:
     RetrieveCandidates.
     """
     EmbedActor: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.EmbedActorRequest, _retrieval_service_pb2.EmbedActorResponse]
-    """Computes an actor's embedding. Repeating it is harmless."""
+    """Computes an actor's embedding. Repeating it is harmless.
+
+    Fails with FAILED_PRECONDITION where the pinned bundle is not held, RESOURCE_EXHAUSTED where the queue is full, and
+    UNAVAILABLE while no bundle is loaded.
+    """
     EmbedItems: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.EmbedItemsRequest, _retrieval_service_pb2.EmbedItemsResponse]
     """Computes embeddings of items from their static columns, as of items that no model knows: what an item that is new will
     be found by. Repeating it is harmless.
@@ -81,7 +85,11 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
     RetrieveCandidates.
     """
     EmbedActor: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.EmbedActorRequest, _retrieval_service_pb2.EmbedActorResponse]  # type: ignore[assignment]
-    """Computes an actor's embedding. Repeating it is harmless."""
+    """Computes an actor's embedding. Repeating it is harmless.
+
+    Fails with FAILED_PRECONDITION where the pinned bundle is not held, RESOURCE_EXHAUSTED where the queue is full, and
+    UNAVAILABLE while no bundle is loaded.
+    """
     EmbedItems: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.EmbedItemsRequest, _retrieval_service_pb2.EmbedItemsResponse]  # type: ignore[assignment]
     """Computes embeddings of items from their static columns, as of items that no model knows: what an item that is new will
     be found by. Repeating it is harmless.
@@ -128,7 +136,11 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _retrieval_service_pb2.EmbedActorRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_retrieval_service_pb2.EmbedActorResponse, _abc.Awaitable[_retrieval_service_pb2.EmbedActorResponse]]:
-        """Computes an actor's embedding. Repeating it is harmless."""
+        """Computes an actor's embedding. Repeating it is harmless.
+
+        Fails with FAILED_PRECONDITION where the pinned bundle is not held, RESOURCE_EXHAUSTED where the queue is full, and
+        UNAVAILABLE while no bundle is loaded.
+        """
 
     @_abc_1.abstractmethod
     def EmbedItems(
