@@ -10,7 +10,19 @@
 from shortlist_client.aio import AsyncClient
 from shortlist_client.connection import Retries, tls
 from shortlist_client.errors import retry_after_s, violations
+from shortlist_client.messages import first_page
 from shortlist_client.sync import Client
 from shortlist_client.values import event, named_filter, rating
 
-__all__ = ["AsyncClient", "Client", "Retries", "event", "named_filter", "rating", "retry_after_s", "tls", "violations"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Retries",
+    "event",
+    "first_page",
+    "named_filter",
+    "rating",
+    "retry_after_s",
+    "tls",
+    "violations",
+]

@@ -46,9 +46,9 @@ class AsyncClient:
     """Calls a Shortlist gateway. One object serves many tasks; make it once and keep it.
 
     Every call has a deadline, and is repeated once after UNAVAILABLE where that is harmless: all are but changes of
-    serving configs. Errors are
-    :class:`grpc.aio.AioRpcError`; ``error.code()`` and ``error.details()`` say what is wrong. Arguments that are not
-    listed here are fields of the types in :mod:`shortlist_client.arguments`.
+    serving configs, which are in ``serving_configs``. Errors are :class:`grpc.aio.AioRpcError`; ``error.code()`` and
+    ``error.details()`` say what is wrong. Arguments that are not listed here are fields of the types in
+    :mod:`shortlist_client.arguments`.
     """
 
     def __init__(
@@ -114,7 +114,8 @@ class AsyncClient:
     ) -> RecommendNextResponse:
         """Return the next page of a slate, from the ``meta.next_token`` of the page before.
 
-        A first page whose request has more than 4,096 bytes needs that request again.
+        A first page whose request has more than 4,096 bytes needs that request again, from
+        :func:`shortlist_client.first_page`.
         """
         message = messages.next_request(next_token, slate_size, request, request_id)
         return await self._recommendation.RecommendNext(message, timeout=timeout_s)

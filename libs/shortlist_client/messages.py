@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Unpack
 
 from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist.gateway.v1.event_service_pb2 import WriteEventsRequest
@@ -46,6 +47,17 @@ def recommend_request(tenant: str, user_id: str, fields: RecommendFields) -> Rec
     request.validate_only = fields.get("validate_only", False)
     request.request_id = fields.get("request_id", "")
     return request
+
+
+def first_page(user_id: str = "", *, tenant: str = "", **fields: Unpack[RecommendFields]) -> RecommendRequest:
+    """Return what ``recommend`` asks with the same arguments, for the ``recommend_next`` of a large request.
+
+    Args:
+        user_id: As of ``recommend``.
+        tenant: That of the client.
+        fields: As of ``recommend``; what was an iterator is used up.
+    """
+    return recommend_request(tenant, user_id, fields)
 
 
 def next_request(

@@ -13,7 +13,8 @@ import pytest
 
 from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist.gateway.v1.recommendation_service_pb2 import BatchRecommendRequest, BatchRecommendResponse
-from shortlist_client import AsyncClient, Client, named_filter, rating
+from shortlist.gateway.v1.serving_config_service_pb2 import ServingConfig
+from shortlist_client import AsyncClient, Client, first_page, named_filter, rating, violations
 from shortlist_testing.platform import running_platform
 from shortlist_testing.tiny_bundle import item_ids
 
@@ -59,6 +60,14 @@ async def test_the_async_client_writes_and_sees_what_it_wrote(tmp_path: Path) ->
         assert list(both.overlap_at) == [1.0, 1.0, 1.0]
         following = await client.recommend_next(answer.meta.next_token, slate_size=2)
         assert [result.rank for result in following.results] == [5, 6]
+        many = [f"nobody-{n}" for n in range(1000)]
+        page = await client.recommend("ann", exclude_item_ids=many, slate_size=3)
+        with pytest.raises(grpc.aio.AioRpcError, match="request: is required"):
+            await client.recommend_next(page.meta.next_token)
+        large = first_page("ann", exclude_item_ids=many, slate_size=3)
+        following = await client.recommend_next(page.meta.next_token, request=large, request_id="r-2")
+        assert [result.rank for result in following.results] == [3, 4, 5]
+        assert following.meta.request_id == "r-2"
         told = await client.write_events([], "ann", attribution_token=answer.meta.attribution_token)
         assert told.impressions == 5
         alike = await client.similar_users("ann", user_count=4, events=[rating(ITEMS[0], 5.0)])
@@ -67,6 +76,29 @@ async def test_the_async_client_writes_and_sees_what_it_wrote(tmp_path: Path) ->
         assert {result.item_id for result in order.results} == set(ITEMS[1:4])
         anonymous = await client.recommend(visitor_id="ann", events=[rating(ITEMS[0], 5.0)], attributes={"gender": "F"})
         assert not anonymous.meta.actor_known, "a visitor never reads a user's history"
+
+
+async def test_serving_configs_are_put_read_and_taken_back(tmp_path: Path) -> None:
+    home = ServingConfig(name="home", slate_size=3)
+    async with running_platform(tmp_path) as platform, AsyncClient(platform.address) as client:
+        configs = client.serving_configs
+        assert (await configs.put(home, validate_only=True)).record.version == 0
+        first = (await configs.put(home, expected_version=0)).record
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await configs.put(ServingConfig(name="home"), expected_version=0)
+        assert caught.value.code() is grpc.StatusCode.ABORTED
+        assert len((await client.recommend("ann", serving_config="home")).results) == 3
+        second = (await configs.put(ServingConfig(name="home"), expected_version=first.version)).record
+        assert (await configs.get("home", version=first.version)).record.config == home
+        assert (await configs.rollback("home", expected_version=second.version)).record.config == home
+        assert (await configs.get()).record.config.name == "default"
+        await configs.delete("home")
+        assert [record.config.name for record in (await configs.list()).records] == ["default"]
+        versions = (await configs.versions("home")).records
+        assert [record.is_deleted for record in versions] == [True, False, False, False]
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await configs.put(ServingConfig(name="home", slate_size=1001))
+        assert [wrong.field for wrong in violations(caught.value)] == ["config.slate_size"]
 
 
 async def test_the_ordinary_client_gives_the_same_answers(tmp_path: Path) -> None:
