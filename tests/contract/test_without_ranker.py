@@ -134,6 +134,8 @@ async def test_a_list_keeps_its_order_and_that_is_said(
     check_unranked(answer, name)
     assert shown(answer) == [*(item for item in items if item != "nowhere"), "nowhere"]
     assert list(answer.meta.warnings) == [f"serving_config: '{name}' asks no ranker; the items keep their order"]
+    request.validate_only = True
+    assert (await recommendation.RerankItems(request)).meta.warnings == answer.meta.warnings, "known without asking"
 
 
 async def test_explanations_claim_nothing_of_a_ranker_that_was_not_asked(

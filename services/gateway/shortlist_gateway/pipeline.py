@@ -138,9 +138,6 @@ class Pipeline:
             shown.append(Shown(item_id, 0.0, None, None, (place,), None))
         slate.results, slate.candidate_rows = shown, candidates.rows
         slate.ranked_fraction = len(ranked.scores) / len(shown) if ranked and shown else 0.0
-        if not query.serving.config.is_ranked:
-            said = f"{query.serving.config.name!r} asks no ranker; the items keep their order"
-            slate.warnings.append(f"serving_config: {said}")
         return slate
 
     def _begun(self, query: Query) -> tuple[Slate, Query]:

@@ -136,10 +136,16 @@ def rerank_query(request: pb.RerankItemsRequest, now_s: float, serving: Serving 
         min_version=_min_version(checks, request.consistency_token, actor),
         item_ids=item_ids,
         serving=serving,
-        warnings=serving.warnings,
+        warnings=(*serving.warnings, *_unranked(serving)),
     )
     checks.done()
     return query
+
+
+def _unranked(serving: Serving) -> tuple[str, ...]:
+    if serving.config.is_ranked:
+        return ()
+    return (f"serving_config: {serving.config.name!r} asks no ranker; the items keep their order",)
 
 
 def similar_users_query(request: pb.SimilarUsersRequest, now_s: float) -> UsersQuery:

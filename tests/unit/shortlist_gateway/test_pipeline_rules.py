@@ -106,12 +106,11 @@ async def test_without_a_ranker_and_without_retrieval_the_answer_is_static(world
     assert world.ranking.requests == []
 
 
-async def test_without_a_ranker_the_callers_list_keeps_its_order_and_that_is_said(world: World) -> None:
+async def test_without_a_ranker_the_callers_list_keeps_its_order(world: World) -> None:
     given = (world.item(3), "x", world.item(40), world.item(7))
     slate = await world.pipeline.rerank(ask(item_ids=given, is_seen_excluded=False, serving=UNRANKED), soon())
     assert [shown.item_id for shown in slate.results] == [world.item(3), world.item(40), world.item(7), "x"]
     assert (slate.level, slate.ranked_fraction) == (Level.NONE, 0.0)
-    assert slate.warnings == ["serving_config: 'cheap' asks no ranker; the items keep their order"]
     assert world.ranking.requests == []
 
 
