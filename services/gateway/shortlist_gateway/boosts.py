@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from shortlist_domain.filters import Node
 from shortlist_gateway.actor import KnownActor
-from shortlist_gateway.filters.resolve import asks_for_history, resolved
-from shortlist_gateway.filters.search import passing_of
+from shortlist_gateway.filters.resolve import resolved
+from shortlist_gateway.filters.search import passing_of, warn_of_history
 from shortlist_gateway.query import Query, Slate
 from shortlist_gateway.slate.boosts import products
 
@@ -27,10 +27,7 @@ def boosts_of(
     """
     if not nodes:
         return array("f")
-    if slate.features_present_fraction == 0.0 and any(map(asks_for_history, nodes)):
-        slate.warnings.append(
-            "constraints.boosts: what the actor has done is not known at the moment; seen(...) holds for nothing"
-        )
+    warn_of_history(slate, nodes, "constraints.boosts")
     passing = (passing_of(resolved(node, actor, slate.catalogue), slate.catalogue, rows) for node in nodes)
     factors = (boost.factor for boost in query.rules.boosts)
     return products(zip(passing, factors, strict=True), rows)

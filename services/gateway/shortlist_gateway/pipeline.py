@@ -26,7 +26,7 @@ from shortlist_gateway.configs.config import ServingConfig
 from shortlist_gateway.configs.fitting import fitted
 from shortlist_gateway.declare import declare, report
 from shortlist_gateway.filters.predicate import Predicate
-from shortlist_gateway.filters.search import filtered
+from shortlist_gateway.filters.search import filtered, warn_of_history
 from shortlist_gateway.promotions import MOST_PROMOTED, joined, promoted_candidates
 from shortlist_gateway.query import Cause, Level, Origin, Outcome, Query, ReasonKind, Report, Shown, Slate
 from shortlist_gateway.selection import rows_of, selection
@@ -173,6 +173,7 @@ class Pipeline:
             found = filtered(slate, condition, actor, excluded, allowed, find, is_relaxed=is_relaxed)
         if not promotions:
             return await found
+        warn_of_history(slate, promotions, "constraints.promotions")
         find = partial(self._found, slate, query.serving.config, actor, MOST_PROMOTED, columns, deadline)
         own = promoted_candidates(slate, query, promotions, condition, actor, excluded, allowed, find)
         candidates, (slate.promotions, brought) = await asyncio.gather(found, own)

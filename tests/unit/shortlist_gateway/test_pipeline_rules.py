@@ -7,13 +7,16 @@ from dataclasses import replace
 
 import pytest
 
+from shortlist.common.v1 import selection_pb2
 from shortlist_domain.errors import (
     NotFound,
     UpstreamFailed,
 )
 from shortlist_domain.spread import DiversityMethod, Spread
 from shortlist_domain.stages import Event
+from shortlist_gateway.checks import Checks
 from shortlist_gateway.configs.config import Serving, ServingConfig
+from shortlist_gateway.constraint_checks import rules_of
 from shortlist_gateway.query import Cause, Level, Outcome, SeenEvents
 from shortlist_gateway.slate.rules import Diversity, Pin, Rotation, Rules
 
@@ -184,3 +187,17 @@ async def test_impressions_are_read_only_where_something_depends_on_them(world: 
     ]
     assert all(list(request.actor.history_rows) == [7] for request in world.retrieval.requests)
     assert all(request.actor.numbers["user_count"] == 1.0 for request in world.retrieval.requests)
+
+
+async def test_a_promotion_by_a_history_that_cannot_be_read_is_said(world: World) -> None:
+    checks = Checks()
+    asked = selection_pb2.Constraints(promotions=[{"filter": {"expression": "seen()"}, "slots": 1}])
+    query = ask(rules=rules_of(checks, asked, 3), is_seen_excluded=False)
+    checks.done()
+    world.seen(3)
+    slate = await world.pipeline.recommend(query, soon())
+    assert (3 in {shown.row for shown in slate.results}, slate.warnings) == (True, [])
+    world.features.failure = UpstreamFailed("feature-store", "down")
+    slate = await world.pipeline.recommend(query, soon())
+    said = "what the actor has done is not known at the moment; seen(...) holds for nothing"
+    assert slate.warnings[0] == f"constraints.promotions: {said}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Collection, Iterable
 from typing import Protocol
 
 from shortlist_domain.filters import EVERYTHING, NOTHING, Node
@@ -58,6 +58,13 @@ async def filtered(
     if not candidates.rows:
         slate.degrade(Level.PARTIAL, Cause.EMPTY_SELECTION)
     return candidates
+
+
+def warn_of_history(slate: Slate, nodes: Iterable[Node], field: str) -> None:
+    """Say that conditions of ``field`` on what the actor has done hold for nothing, where that could not be read."""
+    if slate.features_present_fraction == 0.0 and any(map(asks_for_history, nodes)):
+        said = "what the actor has done is not known at the moment; seen(...) holds for nothing"
+        slate.warnings.append(f"{field}: {said}")
 
 
 def passing_of(own: Resolved, catalogue: Catalogue, rows: Collection[int]) -> set[int]:
