@@ -76,6 +76,10 @@ ITEM_ORDER = "item_order.rows"
 """``uint32 (n)``: rows in ascending order of their ids. Optional: of bundles to which items were added (the last rows).
 Gateway, retrieval and ranking."""
 
+ITEM_TIMES = "item_times.npy"
+"""``float64 (n, 2)``: 1 where it is known when the item came, else 0, and the seconds since 1970 UTC. Optional: bundles
+of before have none. Retrieval."""
+
 USERS = "users.json"
 """Whose users the next three are about, as :func:`shortlist_bundle.user_ids.users_file` writes it. Optional, all four
 or none: user ids are personal data, and a bundle is copied, kept and cannot be changed. Gateway and retrieval."""

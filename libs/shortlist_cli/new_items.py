@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,7 @@ def add_items(
     new = not_known(read_new_items(path, items.table, schema), known, str(path), skips_known=skips_known)
     if not len(new):
         return None
-    made = extended(base, items, new, extend_index)
+    made = extended(base, items, new, extend_index, datetime.now(UTC))
     bundle = store.add(made.files, made.manifest)
     _check_serves(bundle, len(new))
     release = None

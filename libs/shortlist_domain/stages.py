@@ -25,6 +25,12 @@ class Source(StrEnum):
     ITEM_NEIGHBOURS = "item_neighbours"
     POPULAR = "popular"
     CONTENT = "content"
+    NEWEST = "newest"
+
+
+ASKED_BY_NAME = frozenset({Source.NEWEST})
+"""Sources that say nothing of the actor: asked where a request, its serving config or a share names them, and not
+otherwise."""
 
 
 HEADS = ("click", "rating")

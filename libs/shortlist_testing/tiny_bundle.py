@@ -217,6 +217,7 @@ def tiny_files(n_items: int = 60, dim: int = 9, seed: int = 0) -> dict[str, byte
         layout.ITEM_EMBEDDINGS: array_bytes(embeddings),
         layout.ITEM_FEATURES: array_bytes(one_hot),
         layout.ITEM_COUNTERS: array_bytes(np.stack([counts, counts * means], axis=1)),
+        layout.ITEM_TIMES: array_bytes(tiny_times(n_items)),
         layout.NEIGHBOUR_ROWS: array_bytes(neighbour_rows),
         layout.NEIGHBOUR_SCORES: array_bytes(neighbour_scores),
         layout.INDEX: faiss.serialize_index(index).tobytes(),
@@ -233,6 +234,13 @@ def tiny_files(n_items: int = 60, dim: int = 9, seed: int = 0) -> dict[str, byte
         _golden(files, embeddings, one_hot, neighbour_rows, neighbour_scores, counts, means)
     )
     return files
+
+
+def tiny_times(n_items: int) -> NDArray[np.float64]:
+    """Return when the items came, ``(n, 2)``: every seventh at a time that is not known, the others in some order."""
+    days = (np.arange(n_items) * 37) % n_items
+    known = np.arange(n_items) % 7 != 3
+    return np.stack([known.astype(np.float64), np.where(known, NOW_S - 86_400.0 * (1.0 + days), 0.0)], axis=1)
 
 
 def _neighbours(vectors: NDArray[np.float32], m: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:

@@ -199,4 +199,6 @@ async def test_what_needs_ranking_does_not_apply_to_similar_items_and_that_is_sa
     await configs.put(name, sources=[{"source": "popular"}])
     answer = await recommendation.SimilarItems(request)
     assert (shown(answer), causes(answer)) == ([], {"SHORT_SLATE"})
-    assert f"serving_config: 'popular', the only source of {name!r}, knows nothing" in answer.meta.warnings[0]
+    assert (
+        f"serving_config: 'popular', all that {name!r} asks, cannot say what is like an item" in answer.meta.warnings[0]
+    )

@@ -20,7 +20,7 @@ from shortlist_ranking.engine import RankingEngine
 from shortlist_ranking.loading import LoadedRanker
 from shortlist_retrieval.engine import RetrievalEngine, Shelf
 from shortlist_retrieval.selection import Selection
-from shortlist_retrieval.sources.base import Query
+from shortlist_retrieval.sources.base import CandidateSource, Query
 from shortlist_retrieval.wiring import load_shelf
 from shortlist_rpc.executor import BoundedExecutor
 from shortlist_trainer.evaluation.asked import Asked
@@ -98,7 +98,7 @@ class StageEngines:
     @property
     def sources(self) -> tuple[str, ...]:
         """Names of the sources, in the order in which answers list them."""
-        return tuple(source.name for source in self._shelf.sources)
+        return tuple(source.name for source in self._usual())
 
     @property
     def absent(self) -> int:
@@ -157,4 +157,7 @@ class StageEngines:
         excluded = np.array(seen, np.int64)
         selection = Selection(self._shelf.bundle.n_items, excluded, None)
         query = Query(actor, np.zeros(0, np.int64), selection, min(self.candidates, selection.count))
-        return {source.name: self._row_here[source.propose(query).rows] for source in self._shelf.sources}
+        return {source.name: self._row_here[source.propose(query).rows] for source in self._usual()}
+
+    def _usual(self) -> tuple[CandidateSource, ...]:
+        return self._shelf.usual(self._shelf.bundle.features.source_quotas)

@@ -25,9 +25,10 @@ _REASONS: _Reasons = {
     Source.ITEM_NEIGHBOURS: ReasonKind.SIMILAR_ITEM,
     Source.POPULAR: ReasonKind.POPULAR,
     Source.CONTENT: ReasonKind.SIMILAR_CONTENT,
+    Source.NEWEST: ReasonKind.NEWEST,
 }
 
-_REASONS_FOR_STRANGERS: _Reasons = {Source.POPULAR: ReasonKind.POPULAR}
+_REASONS_FOR_STRANGERS: _Reasons = {Source.POPULAR: ReasonKind.POPULAR, Source.NEWEST: ReasonKind.NEWEST}
 
 
 class Origins(Protocol):

@@ -199,6 +199,7 @@ class ReasonKind(StrEnum):
     POPULAR_SEGMENT = "POPULAR_SEGMENT"
     REQUESTED = "REQUESTED"
     SIMILAR_CONTENT = "SIMILAR_CONTENT"
+    NEWEST = "NEWEST"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,14 @@ from shortlist_bundle.user_vectors import as_of_last_event, directions
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import BundleLacks, InvalidRequest, UpstreamFailed
 from shortlist_domain.filters import Node
-from shortlist_domain.stages import NO_ANCHOR, ActorFeatures, Provenance, RetrieveRequest, RetrieveResult
+from shortlist_domain.stages import (
+    ASKED_BY_NAME,
+    NO_ANCHOR,
+    ActorFeatures,
+    Provenance,
+    RetrieveRequest,
+    RetrieveResult,
+)
 from shortlist_domain.user_search import UsersRequest, UsersResult
 from shortlist_retrieval.checks import embed_items_violations, retrieve_violations
 from shortlist_retrieval.loading import LoadedBundle
@@ -36,6 +43,10 @@ class Shelf:
     def __init__(self, bundle: LoadedBundle, sources: tuple[CandidateSource, ...]) -> None:
         self.bundle = bundle
         self.sources = sources
+
+    def usual(self, quotas: Mapping[str, float]) -> tuple[CandidateSource, ...]:
+        """Return the sources that are asked where none is named, with ``quotas`` of the candidates."""
+        return tuple(s for s in self.sources if s.name not in ASKED_BY_NAME or s.name in quotas)
 
 
 class RetrievalEngine:
@@ -124,9 +135,11 @@ class RetrievalEngine:
         selection = Selection(bundle.n_items, excluded.astype(np.int64), allowed, passing)
         k = min(request.candidate_count, selection.count)
         query = Query(request.actor, anchors, selection, k)
-        proposed, failed = self._proposals(shelf, query, request.sources)
+        quotas = request.quotas or self._quotas or bundle.features.source_quotas
+        asked = request.sources or [source.name for source in shelf.usual(quotas)]
+        proposed, failed = self._proposals(shelf, query, asked)
         lists = {name: proposals.rows for name, proposals in proposed.items()}
-        fused = fuse_scored(lists, request.quotas or self._quotas or bundle.features.source_quotas, k, request.weights)
+        fused = fuse_scored(lists, quotas, k, request.weights)
         embedding = next((p.actor_embedding for p in proposed.values() if p.actor_embedding is not None), None)
         return RetrieveResult(
             bundle_id=request.bundle_id,
@@ -143,7 +156,7 @@ class RetrievalEngine:
         proposed: dict[str, Proposals] = {}
         failed: dict[str, str] = {}
         for source in shelf.sources:
-            if asked and source.name not in asked:
+            if source.name not in asked:
                 continue
             try:
                 proposed[source.name] = source.propose(query)

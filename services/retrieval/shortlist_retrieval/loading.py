@@ -24,6 +24,7 @@ from shortlist_domain.errors import BundleInvalid, UpstreamFailed
 from shortlist_domain.stages import ActorFeatures
 from shortlist_retrieval.filter_masks import FilterMasks
 from shortlist_retrieval.index import VectorIndex, prepare_thread
+from shortlist_retrieval.newest_items import load_newest
 from shortlist_retrieval.popular_lists import PopularLists
 from shortlist_retrieval.selection import Selection
 from shortlist_retrieval.users import load_users
@@ -60,6 +61,9 @@ class LoadedBundle:
         self.features = FeatureList.from_json(bundle.read(layout.FEATURE_LIST))
         self.neighbour_rows, self.neighbour_scores = load_neighbours(bundle, self.n_items)
         self.popular = PopularLists(bundle.read(layout.POPULAR), self.n_items)
+        self.newest = load_newest(bundle, self.n_items)
+        """Rows by the time at which items came, newest first, and days since 1970 by row."""
+
         self.content = load_content(bundle, self.n_items)
         """``None`` where the bundle has none; the content source then proposes nothing."""
 

@@ -2,7 +2,8 @@
 
 New items get the rows behind those there are, since models go by rows. Their embedding is what the item tower makes of
 their static columns; nobody met them, so counters are 0 and they have no neighbours, no place in popular lists, and no
-lifts; nobody embedded their texts and images either, so their content is none. Everything else is as in the bundle.
+lifts; nobody embedded their texts and images either, so their content is none. They came now, after all others.
+Everything else is as in the bundle.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import io
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -90,7 +91,7 @@ def base_items(bundle: Bundle) -> BaseItems:
     return BaseItems(table, static_columns(table[:trained], names, features[:trained]), features)
 
 
-def extended(bundle: Bundle, base: BaseItems, new: pl.DataFrame, build_index: BuildIndex) -> Extended:
+def extended(bundle: Bundle, base: BaseItems, new: pl.DataFrame, build_index: BuildIndex, now: datetime) -> Extended:
     """Return ``bundle`` with the items ``new`` behind its own.
 
     Args:
@@ -98,6 +99,7 @@ def extended(bundle: Bundle, base: BaseItems, new: pl.DataFrame, build_index: Bu
         base: Its items.
         new: At least one item, with the columns of ``base.table``, none of them in there.
         build_index: Makes the vector index.
+        now: When the new items come. Equal items at one time make equal files.
 
     Raises:
         DataRefused: The item tower gives something that is not finite.
@@ -117,6 +119,9 @@ def extended(bundle: Bundle, base: BaseItems, new: pl.DataFrame, build_index: Bu
         lifts = map_array(bundle, layout.SEGMENT_LIFTS, np.dtype("<f2"))
         files[layout.SEGMENT_LIFTS] = array_bytes(np.pad(lifts.view(np.float16), ((0, 0), (0, len(new)))))
     shown = BlobTable(files[layout.ITEM_DISPLAY])
+    came = np.zeros((len(old), 2))
+    if layout.ITEM_TIMES in files:
+        came = map_array(bundle, layout.ITEM_TIMES, np.dtype("<f8"), 2).view(np.float64)
     files |= {
         layout.ITEM_IDS: encode(ids),
         layout.ITEM_ORDER: np.array(order_of(ids), "<u4").tobytes(),
@@ -125,13 +130,14 @@ def extended(bundle: Bundle, base: BaseItems, new: pl.DataFrame, build_index: Bu
         layout.ITEMS: items_file(table),
         layout.ITEM_EMBEDDINGS: array_bytes(embeddings),
         layout.ITEM_FEATURES: array_bytes(np.concatenate([base.features, columns])),
+        layout.ITEM_TIMES: array_bytes(np.concatenate([came, np.tile((1.0, now.timestamp()), (len(new), 1))])),
         layout.INDEX: index,
     }
     known = bundle.manifest
     manifest = replace(
         known,
         bundle_id=_DIGEST.sub("", known.bundle_id),
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        created_at=now.isoformat(timespec="seconds"),
         metrics={**known.metrics, **{f"index/{name}": value for name, value in built.items()}},
         added_items=known.added_items + len(new),
         added_to=known.bundle_id,

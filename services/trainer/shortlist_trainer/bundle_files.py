@@ -17,6 +17,7 @@ from shortlist_trainer.fit import Fitted
 from shortlist_trainer.golden_requests import golden_requests
 from shortlist_trainer.item_attributes import attributes_file
 from shortlist_trainer.item_files import items_file, json_bytes, shown_fields
+from shortlist_trainer.item_times import item_times
 from shortlist_trainer.prepare import Prepared
 from shortlist_trainer.tower_files import item_tower_file, user_tower_file
 from shortlist_trainer.user_vectors import BuildIndex, user_files
@@ -70,6 +71,7 @@ def bundle_files(
         layout.ITEMS: items_file(dataset.items),
         layout.ITEM_EMBEDDINGS: array_bytes(table),
         layout.ITEM_FEATURES: array_bytes(prepared.item_features),
+        layout.ITEM_TIMES: array_bytes(item_times(dataset, config.newest.attribute)),
         layout.ITEM_COUNTERS: array_bytes(item_totals(dataset, dataset.events)),
         layout.NEIGHBOUR_ROWS: array_bytes(neighbours.rows),
         layout.NEIGHBOUR_SCORES: array_bytes(neighbours.scores),

@@ -121,7 +121,7 @@ class TestWhatChanges:
         of_items = {
             layout.ITEM_IDS, layout.ITEM_ORDER, layout.ITEM_DISPLAY, layout.ITEM_ATTRIBUTES, layout.ITEMS,
             layout.ITEM_EMBEDDINGS, layout.ITEM_FEATURES, layout.ITEM_COUNTERS, layout.NEIGHBOUR_ROWS,
-            layout.NEIGHBOUR_SCORES, layout.INDEX, layout.CONTENT_EMBEDDINGS, layout.SEGMENT_LIFTS,
+            layout.NEIGHBOUR_SCORES, layout.INDEX, layout.CONTENT_EMBEDDINGS, layout.SEGMENT_LIFTS, layout.ITEM_TIMES,
         }  # fmt: skip
         files = added.bundle.manifest.files
         assert {*added.base.manifest.files} == {*files} - {layout.ITEM_ORDER}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,6 +107,18 @@ async def test_only_the_sources_that_are_named_are_asked(engine: RetrievalEngine
     result = await engine.retrieve(request(shelf, sources=("popular", "item_neighbours")), soon())
     assert {word.source for word in result.provenance} == {"popular", "item_neighbours"}
     assert len(result.actor_embedding) == 0, "no tower was run"
+
+
+async def test_newest_is_asked_where_it_is_named_and_not_otherwise(
+    host: BundleHost[Shelf], engine: RetrievalEngine, shelf: Shelf
+) -> None:
+    async def asked(**fields: Any) -> set[str]:
+        return {word.source for word in (await engine.retrieve(request(shelf, **fields), soon())).provenance}
+
+    usual = await asked()
+    assert usual == {source.name for source in shelf.sources} - {"newest"}
+    assert await asked(sources=("newest",)) == {"newest"}
+    assert await asked(quotas={"newest": 0.2, "two_tower": 0.8}) == usual | {"newest"}
 
 
 async def test_weights_of_the_request_decide_the_order(engine: RetrievalEngine, shelf: Shelf) -> None:

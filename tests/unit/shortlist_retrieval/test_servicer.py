@@ -139,7 +139,7 @@ async def test_items_are_embedded_as_the_item_tower_says(stub: RetrievalServiceA
 async def test_the_index_describes_itself(stub: RetrievalServiceAsyncStub) -> None:
     (index,) = (await stub.DescribeIndex(pb.DescribeIndexRequest())).indexes
     assert (index.kind, index.size, index.dimension, index.measured_recall) == ("flat", 60, 9, 1.0)
-    assert list(index.sources) == ["two_tower", "item_neighbours", "popular", "content"]
+    assert list(index.sources) == ["two_tower", "item_neighbours", "popular", "content", "newest"]
     assert not index.HasField("item_feed_age")
     assert list(index.item_columns) == [f"genres={genre}" for genre in GENRES]
     assert index.added_items == 0

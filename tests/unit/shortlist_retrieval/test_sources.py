@@ -5,11 +5,17 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from shortlist_bundle import layout
+from shortlist_bundle.arrays import array_bytes
 from shortlist_bundle.content import ContentTable
+from shortlist_bundle.store import BundleStore
+from shortlist_domain.errors import BundleInvalid
 from shortlist_domain.stages import ActorFeatures, ItemDelta, Source
 from shortlist_retrieval.engine import Shelf
 from shortlist_retrieval.loading import LoadedBundle
@@ -18,9 +24,11 @@ from shortlist_retrieval.sources import SOURCES
 from shortlist_retrieval.sources.base import CandidateSource, Query
 from shortlist_retrieval.sources.content import ContentSource
 from shortlist_retrieval.sources.item_neighbours import ItemNeighboursSource
+from shortlist_retrieval.sources.newest import NewestSource
 from shortlist_retrieval.sources.popular import PopularSource
 from shortlist_retrieval.sources.two_tower import TwoTowerSource
-from shortlist_testing.tiny_bundle import NOW_S, actors, item_ids
+from shortlist_retrieval.wiring import load_shelf
+from shortlist_testing.tiny_bundle import NOW_S, actors, item_ids, publish, tiny_files, tiny_times
 
 N = 60
 MAKERS: dict[Source, Callable[[LoadedBundle], CandidateSource]] = {
@@ -28,6 +36,7 @@ MAKERS: dict[Source, Callable[[LoadedBundle], CandidateSource]] = {
     Source.ITEM_NEIGHBOURS: ItemNeighboursSource,
     Source.POPULAR: PopularSource,
     Source.CONTENT: ContentSource,
+    Source.NEWEST: NewestSource,
 }
 
 
@@ -190,3 +199,32 @@ def test_popular_follows_the_live_counters(fresh_shelf: Shelf) -> None:
         *fresh_shelf.bundle._order[2:],
     )  # as if a second had passed
     assert int(source.propose(query(actor_with(1), 60)).rows[0]) == loser
+
+
+def test_newest_gives_whoever_asks_what_came_last_and_leaves_out_what_came_nobody_knows_when(shelf: Shelf) -> None:
+    known, times_s = tiny_times(N).T
+    expected = [row for row in np.argsort(-times_s, kind="stable").tolist() if known[row]]
+    found = NewestSource(shelf.bundle).propose(query(actor_with(4), 60))
+    assert found.rows.tolist() == expected
+    assert found.scores.tolist() == pytest.approx([times_s[row] / 86_400.0 for row in expected], abs=0.01)
+    assert (
+        NewestSource(shelf.bundle).propose(query(actor_with(), 3, tuple(expected[:2]))).rows.tolist() == expected[2:5]
+    )
+    assert NewestSource(shelf.bundle).propose(query(actor_with(), anchors=(4,))).rows.tolist() == []
+
+
+def test_a_bundle_of_before_serves_and_its_newest_source_proposes_nothing(tmp_path: Path) -> None:
+    files = tiny_files()
+    del files[layout.ITEM_TIMES]
+    release = publish(tmp_path, files)
+    shelf = load_shelf(BundleStore(tmp_path).open(release))
+    assert NewestSource(shelf.bundle).propose(query(actor_with(4))).rows.tolist() == []
+
+
+@pytest.mark.parametrize(
+    "table", [np.zeros((N - 1, 2)), np.zeros((N, 1)), np.full((N, 2), np.nan), np.zeros((N, 2), "f4")]
+)
+def test_times_that_do_not_fit_are_refused(tmp_path: Path, table: NDArray[np.generic]) -> None:
+    release = publish(tmp_path, {**tiny_files(), layout.ITEM_TIMES: array_bytes(table)})
+    with pytest.raises(BundleInvalid, match=r"item_times\.npy"):
+        load_shelf(BundleStore(tmp_path).open(release))

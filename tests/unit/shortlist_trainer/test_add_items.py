@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
@@ -22,6 +23,8 @@ from shortlist_trainer.publish import add_bundle
 
 from .conftest import Run, actor
 
+NOW = datetime(2030, 1, 2, tzinfo=UTC)
+
 
 @pytest.fixture(scope="module")
 def base(run: Run, tmp_path_factory: pytest.TempPathFactory) -> tuple[BundleStore, Bundle]:
@@ -39,7 +42,7 @@ def test_a_new_item_like_a_trained_one_gets_the_very_columns_of_it(run: Run, bas
     store, bundle = base
     items = base_items(bundle)
     everything = list(range(len(run.dataset.item_ids)))
-    made = extended(bundle, items, copies(run, everything), extend_index)
+    made = extended(bundle, items, copies(run, everything), extend_index, NOW)
     added = store.add(made.files, made.manifest)
     columns = map_array(added, layout.ITEM_FEATURES, np.dtype("<f4"))
     trained, names = item_static(run.dataset)
@@ -56,7 +59,7 @@ def test_a_new_item_like_a_trained_one_gets_the_very_columns_of_it(run: Run, bas
 def test_scores_of_known_items_stay_what_they_were(run: Run, base: tuple[BundleStore, Bundle]) -> None:
     """Every stage loads it, so its golden requests hold; here is more than these."""
     store, bundle = base
-    made = extended(bundle, base_items(bundle), copies(run, [3, 1, 2]), extend_index)
+    made = extended(bundle, base_items(bundle), copies(run, [3, 1, 2]), extend_index, NOW)
     added = store.add(made.files, made.manifest)
     before, after = LoadedRanker(bundle), LoadedRanker(added)
     rows = np.arange(before.n_items)
@@ -72,10 +75,23 @@ def test_scores_of_known_items_stay_what_they_were(run: Run, base: tuple[BundleS
     assert np.isfinite(rating).all()
 
 
+def test_new_items_have_come_last_and_the_others_when_they_were_first_met(
+    run: Run, base: tuple[BundleStore, Bundle]
+) -> None:
+    store, bundle = base
+    made = extended(bundle, base_items(bundle), copies(run, [3, 1]), extend_index, NOW)
+    order, days = load_shelf(store.add(made.files, made.manifest)).bundle.newest
+    n = len(run.dataset.item_ids)
+    assert order[:2].tolist() == [n, n + 1]
+    assert days[n] == pytest.approx(NOW.timestamp() / 86_400.0)
+    firsts = {int(row): float(t) for row, t in zip(run.dataset.item_rows[::-1], run.dataset.times_s[::-1], strict=True)}
+    assert order[2:].tolist() == sorted(firsts, key=lambda row: (-firsts[row], row))
+
+
 def test_equal_items_make_an_equal_bundle(run: Run, base: tuple[BundleStore, Bundle]) -> None:
     store, bundle = base
     items = base_items(bundle)
-    made = [extended(bundle, items, copies(run, [5]), extend_index) for _ in range(2)]
+    made = [extended(bundle, items, copies(run, [5]), extend_index, NOW) for _ in range(2)]
     assert made[0].files == made[1].files
     ids = {store.add(each.files, each.manifest).bundle_id for each in made}
     assert len(ids) == 1

@@ -14,6 +14,9 @@ from shortlist_gateway.filters.condition import bound_condition
 from shortlist_gateway.filters.templates import fit_violations
 from shortlist_gateway.slate.rules import AttributeCap, Boost, Promotion
 
+_NEEDS = {Source.CONTENT: layout.CONTENT_EMBEDDINGS, Source.NEWEST: layout.ITEM_TIMES}
+"""File without which a source has nothing."""
+
 _SAMPLED = 1_000
 """Items whose display is looked at for attributes, where the bundle has no list of them."""
 
@@ -34,8 +37,8 @@ class Misfit:
 
 def sources_of(catalogue: Catalogue) -> tuple[str, ...]:
     """Return the sources that a bundle has something for."""
-    has_content = layout.CONTENT_EMBEDDINGS in catalogue.manifest.files
-    return tuple(source for source in Source if source is not Source.CONTENT or has_content)
+    files = catalogue.manifest.files
+    return tuple(source for source in Source if _NEEDS.get(source) is None or _NEEDS[source] in files)
 
 
 def misfits(config: ServingConfig, catalogue: Catalogue) -> tuple[Misfit, ...]:

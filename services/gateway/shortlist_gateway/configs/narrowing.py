@@ -25,6 +25,9 @@ _POLICIES = {
     selection_pb2.EMPTY_POLICY_FALLBACK_CONFIG: "FALLBACK_CONFIG",
 }
 
+_LIKENESS = frozenset(Source) - {Source.POPULAR, Source.NEWEST}
+"""Sources that can say what is like an item."""
+
 
 class Narrowing:
     """Holds one request against the config that answers it."""
@@ -126,8 +129,10 @@ class Narrowing:
         if left := [name for name in needs_ranking if own.HasField(name)]:
             said = f"{', '.join(left)} of {self._config.name!r} do not apply: similarity is not ranked"
             self.warnings.append(f"serving_config: {said}")
-        if self._config.sources == (Source.POPULAR,):
-            said = f"'popular', the only source of {self._config.name!r}, knows nothing that is like another item"
+        if (sources := self._config.sources) and _LIKENESS.isdisjoint(sources):
+            said = (
+                f"{', '.join(map(repr, sources))}, all that {self._config.name!r} asks, cannot say what is like an item"
+            )
             self.warnings.append(f"serving_config: {said}")
         return without_ranking(rules) if left else rules
 

@@ -7,6 +7,7 @@ from shortlist_retrieval.loading import LoadedBundle
 from shortlist_retrieval.sources.base import CandidateSource
 from shortlist_retrieval.sources.content import ContentSource
 from shortlist_retrieval.sources.item_neighbours import ItemNeighboursSource
+from shortlist_retrieval.sources.newest import NewestSource
 from shortlist_retrieval.sources.popular import PopularSource
 from shortlist_retrieval.sources.two_tower import TwoTowerSource
 
@@ -15,5 +16,6 @@ SOURCES: Mapping[Source, Callable[[LoadedBundle], CandidateSource]] = {
     Source.ITEM_NEIGHBOURS: ItemNeighboursSource,
     Source.POPULAR: PopularSource,
     Source.CONTENT: ContentSource,
+    Source.NEWEST: NewestSource,
 }
 """Every source there is, in the order in which answers list them."""

@@ -208,6 +208,13 @@ class FusionConfig(Section):
         return {**{s: q * (1.0 - self.content) for s, q in self.quotas.items()}, "content": self.content}
 
 
+class NewestConfig(Section):
+    """What the source of the newest items orders by."""
+
+    attribute: str = Field(default="", max_length=64)
+    """Column of the items, of times, that says when they came; empty, or missing there: with their first event."""
+
+
 class UsersConfig(Section):
     """What a bundle says of single users."""
 
@@ -254,6 +261,7 @@ class TrainConfig(Section):
     onboarding: OnboardingConfig = OnboardingConfig()
     neighbours: NeighboursConfig = NeighboursConfig()
     popular: PopularConfig = PopularConfig()
+    newest: NewestConfig = NewestConfig()
     fusion: FusionConfig = FusionConfig()
     ranker: RankerConfig = RankerConfig()
     order: OrderConfig = OrderConfig()

@@ -21,6 +21,7 @@ class ReasonKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_KIND_POPULAR_SEGMENT: _ClassVar[ReasonKind]
     REASON_KIND_REQUESTED: _ClassVar[ReasonKind]
     REASON_KIND_SIMILAR_CONTENT: _ClassVar[ReasonKind]
+    REASON_KIND_NEWEST: _ClassVar[ReasonKind]
 
 class DegradationLevel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -65,6 +66,7 @@ REASON_KIND_POPULAR: ReasonKind
 REASON_KIND_POPULAR_SEGMENT: ReasonKind
 REASON_KIND_REQUESTED: ReasonKind
 REASON_KIND_SIMILAR_CONTENT: ReasonKind
+REASON_KIND_NEWEST: ReasonKind
 DEGRADATION_LEVEL_UNSPECIFIED: DegradationLevel
 DEGRADATION_LEVEL_NONE: DegradationLevel
 DEGRADATION_LEVEL_PARTIAL: DegradationLevel
