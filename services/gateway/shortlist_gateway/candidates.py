@@ -20,7 +20,7 @@ _RANK = attrgetter("rank")
 
 _Reasons = Mapping[str, ReasonKind]
 
-_REASONS: _Reasons = {
+REASONS: _Reasons = {
     Source.TWO_TOWER: ReasonKind.TASTE,
     Source.ITEM_NEIGHBOURS: ReasonKind.SIMILAR_ITEM,
     Source.POPULAR: ReasonKind.POPULAR,
@@ -83,7 +83,7 @@ class _Columns:
 
 def from_retrieval(result: RetrieveResult, catalogue: Catalogue, *, has_history: bool) -> Candidates:
     """Return retrieval's candidates. Without a history nobody's taste is a reason."""
-    origins = _Columns(result.provenance, catalogue, _REASONS if has_history else _REASONS_FOR_STRANGERS)
+    origins = _Columns(result.provenance, catalogue, REASONS if has_history else _REASONS_FOR_STRANGERS)
     return Candidates(result.rows, result.scores, origins, result.actor_embedding, is_fused=True)
 
 
