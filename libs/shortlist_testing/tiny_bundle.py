@@ -164,6 +164,10 @@ def tiny_attributes(n_items: int) -> dict[str, tuple[AttributeKind, list[Any]]]:
     }
 
 
+_LISTED = 1000
+"""Most items of a popular list."""
+
+
 def tiny_items(n_items: int) -> polars.DataFrame:
     """Return the items table of a tiny bundle."""
     columns = {name: column for name, (_, column) in tiny_attributes(n_items).items()}
@@ -192,7 +196,7 @@ def tiny_files(n_items: int = 60, dim: int = 9, seed: int = 0) -> dict[str, byte
     ids = item_ids(n_items)
     table_of_items = tiny_items(n_items)
     titles, genres = table_of_items["title"], table_of_items["genres"].to_list()
-    popular = np.argsort(-counts, kind="stable")
+    popular = np.argsort(-counts, kind="stable")[:_LISTED]
     neighbour_rows, neighbour_scores = _neighbours(embeddings[:, :-1], m=6)
     index = faiss.IndexFlatIP(dim)
     index.add(embeddings)
@@ -207,8 +211,8 @@ def tiny_files(n_items: int = 60, dim: int = 9, seed: int = 0) -> dict[str, byte
                 "overall": popular.tolist(),
                 "segment_order": ["gender"],
                 "segments": {
-                    "gender=F": np.argsort(-counts * (1 + genre % 2), kind="stable").tolist(),
-                    "gender=M": np.argsort(-counts * (2 - genre % 2), kind="stable").tolist(),
+                    "gender=F": np.argsort(-counts * (1 + genre % 2), kind="stable")[:_LISTED].tolist(),
+                    "gender=M": np.argsort(-counts * (2 - genre % 2), kind="stable")[:_LISTED].tolist(),
                 },
             }
         ).encode(),
@@ -243,10 +247,15 @@ def tiny_times(n_items: int) -> NDArray[np.float64]:
     return np.stack([known.astype(np.float64), np.where(known, NOW_S - 86_400.0 * (1.0 + days), 0.0)], axis=1)
 
 
+_COMPARED = 1000
+"""Items up to which each is compared with all others to find its neighbours; of more, with so many of them."""
+
+
 def _neighbours(vectors: NDArray[np.float32], m: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    cosines = units @ units.T
-    np.fill_diagonal(cosines, -1.0)
+    others = np.arange(min(len(units), _COMPARED))
+    cosines = units @ units[others].T
+    cosines[others, others] = -1.0
     rows = np.argsort(-cosines, axis=1, kind="stable")[:, :m].astype(np.int32)
     scores = np.take_along_axis(cosines, rows, axis=1).astype(np.float32)
     rows[scores < 0.5] = -1
@@ -296,7 +305,7 @@ def _golden(
     tower = Session(files[layout.USER_TOWER], tuple(actor_inputs(actors(n_items)[0], FEATURES)), ("embedding",))
     names = ("user_embedding", "context", "item_features", "item_numbers", "item_embeddings")
     ranker = Session(files[layout.RANKER], names, ("click", "rating"))
-    rows = np.arange(0, n_items, 2, dtype=np.uint32)
+    rows = np.arange(0, n_items, max(2, n_items // 500), dtype=np.uint32)
     requests = []
     for actor in actors(n_items):
         inputs = actor_inputs(actor, FEATURES)
