@@ -132,21 +132,23 @@ class TestOnceAdded:
         answer = await RecommendationServiceStub(platform.channel).Recommend(ask("ann", filter=condition))
         assert shown(answer) == [NEW]
 
-    async def test_an_event_on_it_counts_as_seen_and_harms_no_answer(self, platform: Platform, user: str) -> None:
-        """No model knows its row: alone in a history, in the middle of one, and as the last event."""
-        stub, events = RecommendationServiceStub(platform.channel), EventServiceStub(platform.channel)
-        for history in ((NEW,), (ITEMS[4], NEW, ITEMS[8]), (ITEMS[4], ITEMS[8], NEW)):
-            who = f"{user}-{'-'.join(history)}"
-            written = await events.WriteEvents(
-                events_pb.WriteEventsRequest(actor=actor(who), events=ratings(*history)), timeout=5
-            )
-            assert not written.missing_ids
-            token = written.consistency_token
-            answer = await stub.Recommend(ask(who, slate_size=58, consistency_token=token), timeout=5)
-            assert answer.meta.degradation.level == answer_pb2.DEGRADATION_LEVEL_NONE
-            assert {word.source for result in answer.results for word in result.provenance} >= {"two_tower", "popular"}
-            assert not set(history) & set(shown(answer))
-            assert len(answer.results) == 58
+
+@pytest.mark.usefixtures("extended")
+async def test_an_event_on_it_counts_as_seen_and_harms_no_answer(platform: Platform, user: str) -> None:
+    """No model knows its row: alone in a history, in the middle of one, and as the last event."""
+    stub, events = RecommendationServiceStub(platform.channel), EventServiceStub(platform.channel)
+    for history in ((NEW,), (ITEMS[4], NEW, ITEMS[8]), (ITEMS[4], ITEMS[8], NEW)):
+        who = f"{user}-{'-'.join(history)}"
+        written = await events.WriteEvents(
+            events_pb.WriteEventsRequest(actor=actor(who), events=ratings(*history)), timeout=5
+        )
+        assert not written.missing_ids
+        token = written.consistency_token
+        answer = await stub.Recommend(ask(who, slate_size=58, consistency_token=token), timeout=5)
+        assert answer.meta.degradation.level == answer_pb2.DEGRADATION_LEVEL_NONE
+        assert {word.source for result in answer.results for word in result.provenance} >= {"two_tower", "popular"}
+        assert not set(history) & set(shown(answer))
+        assert len(answer.results) == 58
 
 
 async def test_an_item_is_withdrawn_at_once_by_the_default_config(platform: Platform, user: str) -> None:
