@@ -124,11 +124,22 @@ class _OpenStore:
         return self._service.store().documents
 
     async def read_actor(
-        self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
+        self,
+        key: ActorKey,
+        min_version: int,
+        deadline: Deadline,
+        *,
+        with_impressions: bool = False,
+        min_session_version: int = 0,
     ) -> ActorState:
         """See :class:`shortlist_domain.feature_stage.FeatureStage`."""
-        store = self._service.store()
-        return await store.read_actor(key, min_version, deadline, with_impressions=with_impressions)
+        return await self._service.store().read_actor(
+            key,
+            min_version,
+            deadline,
+            with_impressions=with_impressions,
+            min_session_version=min_session_version,
+        )
 
     async def append_events(self, key: ActorKey, events: Sequence[Event], deadline: Deadline) -> AppendResult:
         """See :class:`shortlist_domain.feature_stage.FeatureStage`."""

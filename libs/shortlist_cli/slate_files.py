@@ -43,6 +43,7 @@ COLUMNS: dict[str, Any] = {
     "serving_config_version": pl.Int64,
     "is_variant_forced": pl.Boolean,
     "surface": pl.String,
+    "session_id": pl.String,
 }
 """The columns of schema version 1; the four lists of a slate are as long as each other. See ``slate_record.proto``."""
 
@@ -154,6 +155,7 @@ def _row(record: SlateRecord) -> tuple[object, ...]:
         record.serving_config_version,
         record.is_variant_forced,
         record.surface,
+        record.session_id,
     )
 
 

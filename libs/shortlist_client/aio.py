@@ -99,7 +99,7 @@ class AsyncClient:
     async def recommend(
         self, user_id: str = "", *, timeout_s: float = DEFAULT_TIMEOUT_S, **fields: Unpack[RecommendFields]
     ) -> RecommendResponse:
-        """Return items for a user, or for the ``visitor_id`` among the fields."""
+        """Return items for a user, or for the ``visitor_id`` or ``session_id`` among the fields."""
         request = messages.recommend_request(self._tenant, user_id, fields)
         return await self._recommendation.Recommend(request, timeout=timeout_s)
 

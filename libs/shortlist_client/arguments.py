@@ -21,6 +21,9 @@ class Who(TypedDict, total=False):
     visitor_id: str
     """Anonymous visitor, instead of a user."""
 
+    session_id: str
+    """Session that the user or visitor is in, or that is all there is to go by."""
+
 
 class Surrounded(TypedDict, total=False):
     """What surrounds a call."""

@@ -120,7 +120,9 @@ def similar_request(tenant: str, item_ids: Iterable[str], fields: SimilarFields)
     user_id = fields.get("user_id", "")
     return SimilarItemsRequest(
         item_ids=item_ids,
-        actor=_actor(tenant, user_id, fields) if user_id or fields.get("visitor_id") else None,
+        actor=_actor(tenant, user_id, fields)
+        if user_id or fields.get("visitor_id") or fields.get("session_id")
+        else None,
         filter=_filter(fields),
         constraints=_constraints(fields),
         slate_size=fields.get("slate_size", 0),
@@ -192,7 +194,12 @@ def _slate(fields: Slate) -> RecommendRequest:
 
 
 def _actor(tenant: str, user_id: str, fields: Who) -> actor_pb2.Actor:
-    return actor_pb2.Actor(tenant=tenant, user_id=user_id, visitor_id=fields.get("visitor_id", ""))
+    return actor_pb2.Actor(
+        tenant=tenant,
+        user_id=user_id,
+        visitor_id=fields.get("visitor_id", ""),
+        session_id=fields.get("session_id", ""),
+    )
 
 
 def _context(fields: Surrounded) -> actor_pb2.Context:

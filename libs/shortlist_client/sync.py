@@ -98,7 +98,7 @@ class Client:
     def recommend(
         self, user_id: str = "", *, timeout_s: float = DEFAULT_TIMEOUT_S, **fields: Unpack[RecommendFields]
     ) -> RecommendResponse:
-        """Return items for a user, or for the ``visitor_id`` among the fields."""
+        """Return items for a user, or for the ``visitor_id`` or ``session_id`` among the fields."""
         request = messages.recommend_request(self._tenant, user_id, fields)
         return self._recommendation.Recommend(request, timeout=timeout_s)
 

@@ -31,16 +31,22 @@ class FeatureStage(Protocol):
         ...
 
     async def read_actor(
-        self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
+        self,
+        key: ActorKey,
+        min_version: int,
+        deadline: Deadline,
+        *,
+        with_impressions: bool = False,
+        min_session_version: int = 0,
     ) -> ActorState:
-        """Return what is known of ``key``; an unknown actor is an empty state, not an error.
+        """Return what is known of ``key`` and of the session that it is in; nothing known is an empty state, no error.
 
         With impressions, they stand among the events, under their type.
         """
         ...
 
     async def append_events(self, key: ActorKey, events: Sequence[Event], deadline: Deadline) -> AppendResult:
-        """Add ``events`` to the actor's history."""
+        """Add ``events`` to the actor's history, and to that of the session that it is in."""
         ...
 
     async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> int:

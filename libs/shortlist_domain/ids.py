@@ -35,15 +35,22 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def actor_id(user_id: str, visitor_id: str) -> str:
+def actor_id(user_id: str, visitor_id: str, session_id: str = "") -> str:
     """Return the name under which an actor's features are kept.
 
-    A user id wins over a visitor id. Visitors live beside users, in a space of their own, so that a visitor can never
-    read the history of a user whose id it guessed.
+    A user id wins over a visitor id, and either over a session's. Each lives in a space of its own beside the others,
+    so that a visitor can never read the history of a user whose id it guessed.
     """
-    return f"u/{user_id}" if user_id else f"v/{visitor_id}"
+    if user_id:
+        return f"u/{user_id}"
+    return f"v/{visitor_id}" if visitor_id else f"s/{session_id}"
 
 
 def user_id_of(actor_id: str) -> str:
-    """Return the user id behind :func:`actor_id`'s name; empty for a visitor."""
+    """Return the user id behind :func:`actor_id`'s name; empty for a visitor or a session."""
     return actor_id[2:] if actor_id.startswith("u/") else ""
+
+
+def session_id_of(actor_id: str) -> str:
+    """Return the session id behind :func:`actor_id`'s name; empty for a user or a visitor."""
+    return actor_id[2:] if actor_id.startswith("s/") else ""

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.filters import Node
+from shortlist_domain.ids import actor_id, session_id_of
 from shortlist_domain.spread import Spread
 from shortlist_domain.user_search import UserSearch
 
@@ -47,7 +48,25 @@ class ActorKey:
 
     tenant: str
     actor_id: str
-    """User id, or visitor id where there is no user; see :func:`shortlist_domain.ids.actor_id`."""
+    """User id, visitor id where there is no user, or session id; see :func:`shortlist_domain.ids.actor_id`."""
+
+    session_id: str = ""
+    """Session that a user or visitor is in: its history counts beside the actor's own. Empty for none."""
+
+    @property
+    def own(self) -> ActorKey:
+        """The actor apart from its session."""
+        return ActorKey(self.tenant, self.actor_id) if self.session_id else self
+
+    @property
+    def session(self) -> ActorKey | None:
+        """The session that a user or visitor is in, as an actor of its own."""
+        return ActorKey(self.tenant, actor_id("", "", self.session_id)) if self.session_id else None
+
+    @property
+    def in_session(self) -> str:
+        """Id of the session that the actor is in, or is; empty for none."""
+        return self.session_id or session_id_of(self.actor_id)
 
 
 EARLIEST_S = -62_135_596_800.0
@@ -90,6 +109,9 @@ class ActorState:
 
     version: int = 0
     """Number of writes of this actor seen so far; what a consistency token refers to."""
+
+    session_version: int = 0
+    """The same of the session that the actor is in."""
 
     caught_up: bool = True
     """False where a consistency token was given and its write did not become visible in time."""

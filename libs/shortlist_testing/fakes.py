@@ -43,7 +43,13 @@ class FakeFeatures:
     documents: DocumentStage = field(default_factory=lambda: MemoryDocuments(Limits()))
 
     async def read_actor(
-        self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
+        self,
+        key: ActorKey,
+        min_version: int,
+        deadline: Deadline,
+        *,
+        with_impressions: bool = False,
+        min_session_version: int = 0,
     ) -> ActorState:
         """See :class:`shortlist_domain.feature_stage.FeatureStage`."""
         self.reads.append((key, min_version))

@@ -60,7 +60,8 @@ def tame_values(bundle_id: str) -> Mapping[str, Values]:
         **dict.fromkeys(("item_id", "Pin.item_id"), IDS),
         **dict.fromkeys(("item_ids", "exclude_item_ids", "item_ids_in_view"), ids),
         "include_item_ids": st.just([]) | ids,
-        **dict.fromkeys(("session_id", "named", "debug_level", "lookback_parameter"), st.none()),
+        **dict.fromkeys(("named", "debug_level", "lookback_parameter"), st.none()),
+        "session_id": st.sampled_from([None, "s1"]),
         "surface": st.sampled_from([None, "home", "\u00fc" * 128]),
         "experiment_override": seldom("e:a"),
         **dict.fromkeys(("heads", "variants"), st.just([])),
@@ -96,10 +97,10 @@ def tame_values(bundle_id: str) -> Mapping[str, Values]:
         "Attribute.name": st.sampled_from(["gender", "genres", "a"]),
         "dropped_features": st.lists(st.sampled_from(["gender", "user_mean", "item_count"]), max_size=2),
         # between the stages
-        "actor_id": st.sampled_from(["u/u1", "v/v1", "u/{}"]),
-        "min_version": st.sampled_from([0] * 9 + [3]),
+        "actor_id": st.sampled_from(["u/u1", "v/v1", "u/{}", "s/s1"]),
+        **dict.fromkeys(("min_version", "min_session_version"), st.sampled_from([0] * 9 + [3])),
         "entity": st.integers(1, 2),
-        "entity_ids": st.lists(st.sampled_from(["u/u1", "v/v1"]) | IDS, min_size=1, max_size=3),
+        "entity_ids": st.lists(st.sampled_from(["u/u1", "v/v1", "s/s1"]) | IDS, min_size=1, max_size=3),
         "feature_names": st.lists(st.sampled_from([spec.name for spec in FEATURES]), min_size=1, max_size=3),
         "user_count": st.integers(0, 20),
         "user_row": st.integers(0, 10),
@@ -175,6 +176,13 @@ def _filters(draw: st.DrawFn) -> selection_pb2.Filter:
     return selection_pb2.Filter(ast=selection_pb2.FilterNode(comparison=comparison))
 
 
-ACTORS = st.sampled_from([actor_pb2.Actor(user_id=f"u{n}") for n in range(3)] + [actor_pb2.Actor(visitor_id="v1")])
+ACTORS = st.sampled_from(
+    [
+        *(actor_pb2.Actor(user_id=f"u{n}") for n in range(3)),
+        actor_pb2.Actor(visitor_id="v1"),
+        actor_pb2.Actor(session_id="s1"),
+        actor_pb2.Actor(user_id="u1", session_id="s1"),
+    ]
+)
 FEATURES_OF_ACTORS = _features_of_actors()
 FILTERS = _filters()

@@ -177,7 +177,7 @@ async def test_more_users_than_there_are_is_all_of_them_and_said(
 @pytest.mark.parametrize(
     ("fields", "field", "permitted"),
     [
-        ({}, "actor", "user_id or a visitor_id"),
+        ({}, "actor", "user_id, a visitor_id or a session_id"),
         ({"actor": actor_pb2.Actor(tenant="t")}, "actor.user_id", "is required"),
         ({"actor": actor_pb2.Actor(user_id="u" * 257)}, "actor.user_id", "at most 256"),
         ({"user_count": -1}, "user_count", "[1, 1000]"),

@@ -154,6 +154,13 @@ test("a gateway answers every call", { skip: address ? false : "SHORTLIST_ADDRES
   const shown = new Set([...first.results, ...next.results].map((result) => result.itemId));
   assert.equal(shown.size, 10);
 
+  const session = { sessionId: "session-from-typescript" };
+  await client.writeEvents({ actor: session, events: [{ itemId: items[1]!, eventType: "view", surface: "home" }] });
+  const context = { itemIdsInView: [items[2]!], surface: "item page" };
+  const joined = await client.recommend({ actor: { userId: "logged-in", ...session }, slateSize: 100, context });
+  assert.ok(joined.meta?.actorKnown);
+  assert.ok(joined.results.every((result) => ![items[1], items[2]].includes(result.itemId)));
+
   const similar = await client.similarItems({ itemIds: [items[0]!], slateSize: 3 });
   assert.equal(similar.results.length, 3);
   const reranked = await client.rerankItems({ actor: who, itemIds: [items[1]!, items[2]!, "nowhere"] });

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
 from shortlist_domain.stages import Event, ItemDelta
-from shortlist_feature_store.records import Row, below_floor, split_row
+from shortlist_feature_store.records import Row, below_floor, is_copy, split_row
 
 
 def fresh_events(
@@ -30,14 +30,20 @@ def fresh_events(
     return added, fresh
 
 
+def known_ids(events: Sequence[Event], added: Sequence[bool]) -> set[str]:
+    """Return the ids of those of ``events`` that had been there before, whichever of a repeated id was added."""
+    new = {event.event_id for event, is_new in zip(events, added, strict=True) if is_new}
+    return {event.event_id for event in events} - new
+
+
 def additions_of(events: Iterable[Event]) -> list[ItemDelta]:
     """Return what ``events`` add to each item."""
     return _totals((event.item_id, event.value) for event in events)
 
 
 def subtractions_of(rows: Iterable[Row]) -> list[ItemDelta]:
-    """Return what erasing the stored events takes from each item: negative numbers."""
-    totals = _totals((split_row(row)[1], row[2]) for row in rows)
+    """Return what erasing the stored events takes from each item: negative numbers. Copies were never counted."""
+    totals = _totals((split_row(row)[1], row[2]) for row in rows if not is_copy(row))
     return [ItemDelta(total.item_id, -total.count, -total.value_sum) for total in totals]
 
 

@@ -15,6 +15,11 @@ def state_key(key: ActorKey) -> str:
     return f"{_actor_tag(key)}:state"
 
 
+def sessions_key(key: ActorKey) -> str:
+    """ZSET of ids of sessions that the actor wrote in, scored by the time at which they end at the earliest."""
+    return f"{_actor_tag(key)}:sessions"
+
+
 def counts_key(tenant: str) -> str:
     """HASH, item id to number of events."""
     return f"{_items_tag(tenant)}:counts"

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
-import uuid
-from collections import defaultdict, deque
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import UpstreamFailed
 from shortlist_domain.feature_stage import AppendResult
+from shortlist_domain.ids import session_id_of
 from shortlist_domain.stages import ActorKey, ActorState, Event, ItemDelta, ItemDeltas
-from shortlist_feature_store.additions import additions_of, fresh_events, subtractions_of
+from shortlist_feature_store.additions import additions_of, fresh_events, known_ids, subtractions_of
+from shortlist_feature_store.erasure import Erasure
 from shortlist_feature_store.memory_documents import MemoryDocuments
+from shortlist_feature_store.memory_items import MemoryItems
 from shortlist_feature_store.memory_slates import MemorySlates
 from shortlist_feature_store.records import (
     Row,
@@ -27,6 +30,7 @@ from shortlist_feature_store.records import (
     checked_events,
     events_state,
     history_columns,
+    merged,
     pack_attribute,
     pack_event,
     pack_floor,
@@ -46,8 +50,8 @@ class _List:
     def rows(self) -> list[Row]:
         return unpack_rows(map(str.encode, self.events), self.events.values())
 
-    def add(self, fresh: Sequence[Event], kept: Kept) -> None:
-        self.events.update((event.event_id, pack_event(event)) for event in fresh)
+    def add(self, fresh: Sequence[Event], kept: Kept, copies: Collection[str]) -> None:
+        self.events.update((event.event_id, pack_event(event, is_copy=event.event_id in copies)) for event in fresh)
         if len(self.events) > kept.trim_above:
             cut = self.rows()[: -kept.longest]
             for row in cut:
@@ -70,22 +74,6 @@ class _Actor:
         self.written = asyncio.Event()
 
 
-@dataclass(slots=True)
-class _Tenant:
-    """Items of a tenant. The run's id in a cursor tells it from cursors of a process that is gone."""
-
-    changes: deque[tuple[int, Sequence[str]]]
-    run: str = field(default_factory=lambda: uuid.uuid4().hex)
-    totals: dict[str, ItemDelta] = field(default_factory=dict)
-    last_change: int = 0
-    newest_event_s: float | None = None
-    last_write_s: float | None = None
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def cursor(self) -> str:
-        return f"{self.run}-{self.last_change}"
-
-
 class MemoryStore:
     """A :class:`~shortlist_feature_store.store.FeatureStore` in this process."""
 
@@ -93,35 +81,44 @@ class MemoryStore:
         self._limits = limits
         self._now = now
         self._actors: dict[ActorKey, _Actor] = {}
-        self._tenants: dict[str, _Tenant] = {}
+        self._ends_s: dict[ActorKey, float] = {}
+        """When each session is over, in that order."""
+
+        self._sessions: defaultdict[ActorKey, dict[ActorKey, float]] = defaultdict(dict)
+        """For each actor, the sessions that it wrote in, and when each ends at the earliest."""
+
         self._is_closed = False
+        self._items = MemoryItems(limits, now)
         self._slates = MemorySlates(limits)
         self.documents = MemoryDocuments(limits, now)
 
     async def read_actor(
-        self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
+        self,
+        key: ActorKey,
+        min_version: int,
+        deadline: Deadline,
+        *,
+        with_impressions: bool = False,
+        min_session_version: int = 0,
     ) -> ActorState:
         """Return what is known of ``key``; see the protocol."""
         self._check("reading an actor", deadline)
-        actor = self._actors.get(key, _Actor())
         waiting = deadline.slice(_SHARE_FOR_WAITING)
-        while actor.version < min_version and waiting.remaining_s() > 0:
-            with contextlib.suppress(TimeoutError):
-                # An actor nobody has written yet has no event to wait for; it is looked up again soon.
-                known = key in self._actors
-                await asyncio.wait_for(actor.written.wait(), waiting.remaining_s() if known else 0.002)
-            actor = self._actors.get(key, actor)
+        actor = await self._at_version(key.own, min_version, waiting)
+        session = await self._at_version(key.session, min_session_version, waiting)
         kept = (self._limits.history, self._limits.impressions) if with_impressions else (self._limits.history,)
-        item_ids, event_types, values, times_s = history_columns(_rows(actor, *kept))
+        item_ids, event_types, values, times_s = history_columns(_rows(actor, session, *kept))
+        attributes = {**session.attributes, **actor.attributes}
         return ActorState(
-            attributes={name: attribute_text(packed) for name, packed in actor.attributes.items()},
+            attributes={name: attribute_text(packed) for name, packed in attributes.items()},
             item_ids=item_ids,
             event_types=event_types,
             values=values,
             times_s=times_s,
-            known=actor.version > 0,
+            known=actor.version > 0 or session.version > 0,
             version=actor.version,
-            caught_up=actor.version >= min_version,
+            session_version=session.version,
+            caught_up=actor.version >= min_version and session.version >= min_session_version,
         )
 
     async def append_events(
@@ -130,26 +127,29 @@ class MemoryStore:
         """Add ``events`` to the actor's history; see the protocol."""
         checked = checked_events(events, self._now())
         self._check("appending events", deadline)
-        actor = self._actors.get(key, _Actor())
+        if key.session is not None:
+            self._note_session(key.own, key.session)
         added = [False] * len(checked)
+        counted: list[Event] = []
         for kept, positions in self._limits.lists_of(checked):
-            some = actor.lists[kept.name]
-            are_new, fresh = fresh_events([checked[at] for at in positions], some.events.keys(), some.floor)
-            for at, is_new in zip(positions, are_new, strict=True):
-                added[at] = is_new
-            if fresh:
-                self._actors[key] = actor
-                some.add(fresh, kept)
-                actor.wrote()
-                if count_items and kept == self._limits.history:
-                    self._add(key.tenant, additions_of(fresh), max(event.time_s for event in fresh))
-        return AppendResult(actor.version, added)
+            some = [checked[at] for at in positions]
+            copies: set[str] = set()
+            if key.session is not None:
+                in_session = self._append(key.session, kept, some, {event.event_id for event in some})
+                copies = known_ids(some, in_session)
+            for at, is_added in zip(positions, self._append(key.own, kept, some, copies), strict=True):
+                added[at] = is_added
+                if is_added and kept == self._limits.history and checked[at].event_id not in copies:
+                    counted.append(checked[at])
+        if count_items and counted:
+            self._items.add(key.tenant, additions_of(counted), max(event.time_s for event in counted))
+        return AppendResult(self._actor(key.own).version, added)
 
     async def read_events(self, key: ActorKey, deadline: Deadline, *, impressions: bool = False) -> ActorState:
         """Return the newest events of ``key``, or impressions; see the protocol."""
         self._check("reading events", deadline)
-        actor = self._actors.get(key, _Actor())
-        return events_state(_rows(actor, self._limits.impressions if impressions else self._limits.history))
+        kept = self._limits.impressions if impressions else self._limits.history
+        return events_state(_rows(self._actor(key.own), self._actor(key.session), kept))
 
     async def write_attributes(
         self, key: ActorKey, attributes: Mapping[str, str], time_s: float, deadline: Deadline
@@ -157,62 +157,54 @@ class MemoryStore:
         """Set attributes as of ``time_s``; see the protocol."""
         check_attributes(attributes, time_s, self._now())
         self._check("writing attributes", deadline)
-        actor = self._actors.get(key, _Actor())
+        actor = self._actor(key.own)
         applied = {name: wins(time_s, text, actor.attributes.get(name)) for name, text in attributes.items()}
         packed = {name: pack_attribute(time_s, text) for name, text in attributes.items() if applied[name]}
         if all(actor.attributes.get(name) == value for name, value in packed.items()):
             return WriteResult(actor.version, applied)
-        self._actors[key] = actor
         actor.attributes.update(packed)
-        actor.wrote()
-        self._add(key.tenant, (), None)
+        self._keep(key.own, actor)
+        self._items.add(key.tenant, (), None)
         return WriteResult(actor.version, applied)
 
     async def erase_actor(self, key: ActorKey, deadline: Deadline) -> Erased:
         """Delete everything of the actor; see the protocol."""
         self._check("erasing an actor", deadline)
-        actor = self._actors.pop(key, _Actor())
-        rows = actor.lists[self._limits.history.name].rows()
-        if rows:
-            self._add(key.tenant, subtractions_of(rows), None)
-        n_events = sum(len(some.events) for some in actor.lists.values())
-        return Erased(n_events, len(actor.attributes), key not in self._actors)
+        sessions = dict.fromkeys(self._sessions.pop(key.own, {}))
+        if key.session is not None:
+            sessions[key.session] = None
+        erasure = Erasure()
+        for one in (*sessions, key.own):
+            actor = self._actor(one)
+            self._actors.pop(one, None)
+            self._ends_s.pop(one, None)
+            rows = actor.lists[self._limits.history.name].rows()
+            if rows:
+                self._items.add(key.tenant, subtractions_of(rows), None)
+            shown = actor.lists[self._limits.impressions.name].events
+            erasure.add((row[1] for row in rows), map(str.encode, shown), len(actor.attributes), is_gone=True)
+        return erasure.total()
 
     async def add_to_items(
         self, tenant: str, additions: Sequence[ItemDelta], newest_event_s: float | None, deadline: Deadline
     ) -> None:
         """Add to items' counters; see the protocol."""
         self._check("counting items", deadline)
-        self._add(tenant, additions, newest_event_s)
+        self._items.add(tenant, additions, newest_event_s)
 
     async def read_items(self, tenant: str, item_ids: Sequence[str], deadline: Deadline) -> Sequence[ItemDelta | None]:
         """Return the counters of ``item_ids``, in their order."""
         self._check("reading items", deadline)
-        totals = self._tenant(tenant).totals
-        return [totals.get(item_id) for item_id in item_ids]
+        return self._items.read(tenant, item_ids)
 
     async def read_freshness(self, tenant: str, deadline: Deadline) -> StoreFreshness:
         """Return how new the tenant's data is."""
         self._check("reading the freshness", deadline)
-        kept = self._tenant(tenant)
-        return StoreFreshness(kept.newest_event_s, kept.last_write_s)
+        return self._items.freshness(tenant)
 
-    async def watch_items(self, tenant: str, cursor: str) -> AsyncGenerator[ItemDeltas, None]:
+    def watch_items(self, tenant: str, cursor: str) -> AsyncGenerator[ItemDeltas, None]:
         """Yield a snapshot and then every change; see the protocol."""
-        kept = self._tenant(tenant)
-        at = self._position(kept, cursor)
-        while not self._is_closed:
-            changed = kept.changed
-            if at is None or (kept.changes and kept.changes[0][0] > at + 1):
-                at = kept.last_change
-                yield ItemDeltas(list(kept.totals.values()), kept.cursor(), is_snapshot=True)
-            elif at < kept.last_change:
-                item_ids = dict.fromkeys(one for change, some in kept.changes if change > at for one in some)
-                at = kept.last_change
-                yield ItemDeltas([kept.totals[item_id] for item_id in item_ids], kept.cursor(), is_snapshot=False)
-            else:
-                await changed.wait()
-        raise UpstreamFailed(UPSTREAM, "the store is closed")
+        return self._items.watch(tenant, cursor)
 
     async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> int:
         """Add to the log of served slates; see the protocol."""
@@ -237,44 +229,61 @@ class MemoryStore:
         """Forget everything; watchers end."""
         self._is_closed = True
         self._actors.clear()
-        for tenant in self._tenants.values():
-            tenant.changed.set()
+        self._items.close()
 
     def _check(self, work: str, deadline: Deadline) -> None:
         if self._is_closed:
             raise UpstreamFailed(UPSTREAM, "the store is closed")
         deadline.check(work)
 
-    def _tenant(self, tenant: str) -> _Tenant:
-        if tenant not in self._tenants:
-            self._tenants[tenant] = _Tenant(deque(maxlen=self._limits.item_change_log_length))
-        return self._tenants[tenant]
+    def _actor(self, key: ActorKey | None) -> _Actor:
+        """Return what is kept of ``key``; a new one, not kept yet, where nothing is, or the session is over."""
+        if key is None or self._ends_s.get(key, math.inf) <= self._now():
+            return _Actor()
+        return self._actors.get(key) or _Actor()
 
-    def _position(self, kept: _Tenant, cursor: str) -> int | None:
-        run, _, number = cursor.rpartition("-")
-        if run != kept.run or not number.isdecimal() or int(number) > kept.last_change:
-            return None
-        return int(number)
+    async def _at_version(self, key: ActorKey | None, version: int, waiting: Deadline) -> _Actor:
+        """Return what is kept of ``key`` when it has ``version``, or when the time for that is over."""
+        actor = self._actor(key)
+        while actor.version < version and waiting.remaining_s() > 0:
+            with contextlib.suppress(TimeoutError):
+                # An actor nobody has written yet has no event to wait for; it is looked up again soon.
+                known = key in self._actors
+                await asyncio.wait_for(actor.written.wait(), waiting.remaining_s() if known else 0.002)
+            actor = self._actor(key)
+        return actor
 
-    def _add(self, tenant: str, additions: Sequence[ItemDelta], newest_event_s: float | None) -> None:
-        kept = self._tenant(tenant)
-        for addition in additions:
-            old = kept.totals.get(addition.item_id, ItemDelta(addition.item_id, 0.0, 0.0))
-            kept.totals[addition.item_id] = ItemDelta(
-                addition.item_id, old.count + addition.count, old.value_sum + addition.value_sum
-            )
-        kept.last_write_s = max(self._now(), kept.last_write_s or 0.0)
-        if newest_event_s is not None:
-            kept.newest_event_s = (
-                newest_event_s if kept.newest_event_s is None else max(newest_event_s, kept.newest_event_s)
-            )
-        if additions:
-            kept.last_change += 1
-            kept.changes.append((kept.last_change, [addition.item_id for addition in additions]))
-            kept.changed.set()
-            kept.changed = asyncio.Event()
+    def _append(self, key: ActorKey, kept: Kept, events: Sequence[Event], copies: Collection[str]) -> list[bool]:
+        actor = self._actor(key)
+        some = actor.lists[kept.name]
+        added, fresh = fresh_events(events, some.events.keys(), some.floor)
+        if fresh:
+            some.add(fresh, kept, copies)
+            self._keep(key, actor)
+        return added
+
+    def _keep(self, key: ActorKey, actor: _Actor) -> None:
+        """Keep what was written, and let go of sessions that are over."""
+        self._actors[key] = actor
+        actor.wrote()
+        if not session_id_of(key.actor_id):
+            return
+        now_s = self._now()
+        self._ends_s.pop(key, None)
+        self._ends_s[key] = now_s + self._limits.session_ttl_s
+        while self._ends_s[first := next(iter(self._ends_s))] <= now_s:
+            del self._ends_s[first], self._actors[first]
+
+    def _note_session(self, key: ActorKey, session: ActorKey) -> None:
+        now_s, sessions = self._now(), self._sessions[key]
+        sessions[session] = now_s + self._limits.session_ttl_s
+        for over in [one for one, ends_s in sessions.items() if ends_s < now_s]:
+            del sessions[over]
 
 
-def _rows(actor: _Actor, *lists: Kept) -> list[Row]:
-    """Return the newest events of some of the actor's lists, oldest first."""
-    return sorted(row for kept in lists for row in actor.lists[kept.name].rows()[-kept.longest :])
+def _rows(actor: _Actor, session: _Actor, *lists: Kept) -> list[Row]:
+    """Return the newest events of some of the lists of an actor and of its session, oldest first."""
+    found: list[Row] = []
+    for kept in lists:
+        found += merged(actor.lists[kept.name].rows(), session.lists[kept.name].rows())[-kept.longest :]
+    return sorted(found)

@@ -26,6 +26,7 @@ _HEAD = struct.Struct("<dfB")
 _TIME = struct.Struct("<d")
 _FLOAT32 = struct.Struct("<f")
 _MORE = struct.Struct("<H")
+_IS_COPY = 0x8000
 
 _HAS_MORE = 0x80
 """In the byte with the length of the type, which is 64 at most: more than type and item is kept."""
@@ -108,16 +109,22 @@ def derived_id(event: Event) -> str:
     return f"~{digest.hexdigest()}"
 
 
-def pack_event(event: Event) -> bytes:
+def pack_event(event: Event, *, is_copy: bool = False) -> bytes:
     """Return the bytes that stand for a checked event: time float64, value float32, type length, type, item.
 
-    Of an event with a surface, the highest bit of the type length is set, and the surface follows, then its length, a
-    uint16. Little-endian.
+    Of an event with a surface, and of a copy, the highest bit of the type length is set, and the surface follows, then
+    a uint16: its length, and in the highest bit whether it is a copy. Little-endian.
+
+    Args:
+        event: Checked.
+        is_copy: Whether it is counted for its item where another actor's history has it: see ``append_events``.
     """
     event_type, surface = event.event_type.encode(), event.surface.encode()
-    length = len(event_type) | _HAS_MORE if surface else len(event_type)
-    packed = _HEAD.pack(event.time_s, event.value, length) + event_type + event.item_id.encode()
-    return packed + surface + _MORE.pack(len(surface)) if surface else packed
+    if not surface and not is_copy:
+        return _HEAD.pack(event.time_s, event.value, len(event_type)) + event_type + event.item_id.encode()
+    head = _HEAD.pack(event.time_s, event.value, len(event_type) | _HAS_MORE)
+    more = surface + _MORE.pack(len(surface) | (_IS_COPY if is_copy else 0))
+    return head + event_type + event.item_id.encode() + more
 
 
 def unpack_row(event_id: bytes, packed: bytes) -> Row:
@@ -200,10 +207,28 @@ def below_floor(event: Event, floor: bytes | None) -> bool:
     return (event.time_s, event.event_id.encode()) <= (attribute_time(floor), floor[_TIME.size :])
 
 
+def is_copy(row: Row) -> bool:
+    """Return whether the event is counted where another history has it."""
+    blob = row[3]
+    return blob[0] >= _HAS_MORE and bool(_MORE.unpack_from(blob, len(blob) - _MORE.size)[0] & _IS_COPY)
+
+
+def merged(rows: Sequence[Row], of_session: Sequence[Row]) -> Sequence[Row]:
+    """Return an actor's events and those of the session that it is in, none twice, oldest first.
+
+    Of two with one id the actor's own stays.
+    """
+    if not of_session:
+        return rows
+    by_id = {row[1]: row for row in of_session}
+    by_id.update((row[1], row) for row in rows)
+    return sorted(by_id.values())
+
+
 def _more(blob: bytes) -> tuple[bytes, int]:
     """Return the surface of a blob that has one, and where it begins."""
     end = len(blob) - _MORE.size
-    start = end - _MORE.unpack_from(blob, end)[0]
+    start = end - (_MORE.unpack_from(blob, end)[0] & ~_IS_COPY)
     return blob[start:end], start
 
 

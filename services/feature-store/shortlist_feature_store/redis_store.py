@@ -9,29 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.errors import BudgetExceeded, Overloaded, UpstreamFailed
 from shortlist_domain.feature_stage import AppendResult
-from shortlist_domain.stages import IMPRESSION, ActorKey, ActorState, Event, ItemDelta, ItemDeltas
-from shortlist_feature_store.additions import additions_of, fresh_events, subtractions_of
-from shortlist_feature_store.keys import events_key, state_key
-from shortlist_feature_store.records import (
-    Row,
-    attribute_text,
-    check_attributes,
-    checked_events,
-    events_state,
-    history_columns,
-    pack_attribute,
-    pack_event,
-    pack_floor,
-    unpack_row,
-    unpack_rows,
-    wins,
-)
+from shortlist_domain.stages import ActorKey, ActorState, Event, ItemDelta, ItemDeltas
+from shortlist_feature_store.additions import additions_of, known_ids, subtractions_of
+from shortlist_feature_store.erasure import Erasure
+from shortlist_feature_store.keys import state_key
+from shortlist_feature_store.records import check_attributes, checked_events, events_state, pack_attribute, wins
+from shortlist_feature_store.redis_actors import RedisActors
 from shortlist_feature_store.redis_documents import RedisDocuments
 from shortlist_feature_store.redis_items import RedisItems
 from shortlist_feature_store.redis_link import Command, RedisLink
@@ -46,6 +35,8 @@ _SHARE_FOR_WAITING = 0.8
 """Of the deadline, spent on waiting for a version; the rest is for the answer."""
 
 _STRIPES = 64
+_ERASED_AT_ONCE = 50
+"""Histories that are deleted in one exchange."""
 
 
 class RedisStore:
@@ -62,6 +53,7 @@ class RedisStore:
         self._link = link
         self._limits = limits
         self._now = now
+        self._actors = RedisActors(link, limits, now)
         self._items = RedisItems(link, limits)
         self._slates = RedisSlates(link, limits)
         self.documents = RedisDocuments(link, limits, now)
@@ -72,11 +64,17 @@ class RedisStore:
         """Appends whose events were stored and not counted, because the server went away in between."""
 
     async def read_actor(
-        self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
+        self,
+        key: ActorKey,
+        min_version: int,
+        deadline: Deadline,
+        *,
+        with_impressions: bool = False,
+        min_session_version: int = 0,
     ) -> ActorState:
         """Return what is known of ``key``; see the protocol."""
-        state = await self._read_once(key, with_impressions, deadline)
-        if state.version >= min_version:
+        state = await self._actors.read(key, with_impressions, deadline)
+        if state.version >= min_version and state.session_version >= min_session_version:
             return state
         waiting = deadline.slice(_SHARE_FOR_WAITING)
         pause_s = _FIRST_POLL_S
@@ -84,10 +82,9 @@ class RedisStore:
             while waiting.remaining_s() > pause_s:
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _LONGEST_POLL_S)
-                poll: Command = ("HGET", state_key(key), "version")
-                (version,) = await self._link.exchange([poll], waiting, "reading an actor's version")
-                if int(version or 0) >= min_version:
-                    return await self._read_once(key, with_impressions, deadline)
+                version, session_version = await self._actors.versions(key, waiting)
+                if version >= min_version and session_version >= min_session_version:
+                    return await self._actors.read(key, with_impressions, deadline)
         return replace(state, caught_up=False)
 
     async def append_events(
@@ -97,23 +94,40 @@ class RedisStore:
         checked = checked_events(events, self._now())
         added = [False] * len(checked)
         version = 0
-        async with self._alone(key, deadline):
+        counted: list[Event] = []
+        async with self._alone(key.own, deadline):
+            if key.session is not None:
+                await self._actors.note_session(key, deadline)
             for kept, positions in self._limits.lists_of(checked):
-                result = await self._append(key, kept, [checked[at] for at in positions], deadline)
+                some = [checked[at] for at in positions]
+                copies = await self._copied(key.session, kept, some, deadline)
+                result = await self._actors.append(key, kept, some, deadline, copies)
                 version = result.version
                 for at, is_added in zip(positions, result.added, strict=True):
                     added[at] = is_added
-        new = [e for e, is_added in zip(checked, added, strict=True) if is_added and e.event_type != IMPRESSION]
-        if count_items and new:
-            await self._after_write(key.tenant, additions_of(new), max(event.time_s for event in new), deadline)
+                    if is_added and kept == self._limits.history and checked[at].event_id not in copies:
+                        counted.append(checked[at])
+        if count_items and counted:
+            newest_s = max(event.time_s for event in counted)
+            await self._after_write(key.tenant, additions_of(counted), newest_s, deadline)
         return AppendResult(version, added)
+
+    async def _copied(
+        self, session: ActorKey | None, kept: Kept, events: Sequence[Event], deadline: Deadline
+    ) -> Collection[str]:
+        """Write ``events`` in the session, as copies; return the ids that had been there, and were counted then.
+
+        The session comes first: what it says is exact, since one transaction decides it.
+        """
+        if session is None:
+            return frozenset()
+        result = await self._actors.append(session, kept, events, deadline, {event.event_id for event in events})
+        return known_ids(events, result.added)
 
     async def read_events(self, key: ActorKey, deadline: Deadline, *, impressions: bool = False) -> ActorState:
         """Return the newest events of ``key``, or impressions; see the protocol."""
         kept = self._limits.impressions if impressions else self._limits.history
-        read: Command = ("HGETALL", events_key(key, kept.name))
-        (raw,) = await self._link.exchange([read], deadline, "reading events")
-        return events_state(_rows(raw)[-kept.longest :])
+        return events_state(await self._actors.rows(key, kept, deadline))
 
     async def write_attributes(
         self, key: ActorKey, attributes: Mapping[str, str], time_s: float, deadline: Deadline
@@ -123,7 +137,7 @@ class RedisStore:
         state_name = state_key(key)
         fields = [f"a:{name}" for name in attributes]
         work = "writing attributes"
-        async with self._alone(key, deadline), self._link.session(deadline, work) as session:
+        async with self._alone(key.own, deadline), self._link.session(deadline, work) as session:
             while True:
                 read: list[Command] = [("WATCH", state_name), ("HMGET", state_name, "version", *fields)]
                 _, (version, *stored) = await session.exchange(read)
@@ -135,7 +149,7 @@ class RedisStore:
                     await session.exchange([("UNWATCH",)])
                     return WriteResult(int(version or 0), applied)
                 write: list[Command] = [("HINCRBY", state_name, "version", 1), ("HSET", state_name, *news)]
-                done = await session.commit(write)
+                done = await session.commit([*write, *self._actors.expiries(key)])
                 if done is not None:
                     break
         await self._after_write(key.tenant, (), None, deadline)
@@ -143,23 +157,15 @@ class RedisStore:
 
     async def erase_actor(self, key: ActorKey, deadline: Deadline) -> Erased:
         """Delete everything of the actor; see the protocol."""
-        shown_key = events_key(key, self._limits.impressions.name)
-        commands: list[Command] = [
-            ("MULTI",),
-            ("HGETALL", events_key(key)),
-            ("HKEYS", state_key(key)),
-            ("HLEN", shown_key),
-            ("DEL", events_key(key), state_key(key), shown_key),
-            ("EXEC",),
-            ("EXISTS", events_key(key), state_key(key), shown_key),
-        ]
-        async with self._alone(key, deadline):
-            replies = await self._link.exchange(commands, deadline, "erasing an actor")
-        (flat, fields, n_shown, _), left = replies[-2:]
-        rows = _rows(flat)
-        if rows:
-            await self._after_write(key.tenant, subtractions_of(rows), None, deadline)
-        return Erased(len(rows) + n_shown, sum(1 for field in fields if field.startswith(b"a:")), left == 0)
+        erasure = Erasure()
+        async with self._alone(key.own, deadline):
+            # The actor is the last, and with it what names its sessions: what breaks off is made whole by a repetition.
+            keys = [*await self._actors.sessions_of(key, deadline), key.own]
+            for start in range(0, len(keys), _ERASED_AT_ONCE):
+                rows = await self._actors.erase(keys[start : start + _ERASED_AT_ONCE], erasure, deadline)
+                if rows:
+                    await self._after_write(key.tenant, subtractions_of(rows), None, deadline)
+        return erasure.total()
 
     async def add_to_items(
         self, tenant: str, additions: Sequence[ItemDelta], newest_event_s: float | None, deadline: Deadline
@@ -199,65 +205,6 @@ class RedisStore:
         """Close all connections."""
         await self._link.aclose()
 
-    async def _read_once(self, key: ActorKey, with_impressions: bool, deadline: Deadline) -> ActorState:
-        lists = (self._limits.history, self._limits.impressions) if with_impressions else (self._limits.history,)
-        commands: list[Command] = [
-            ("MULTI",),
-            ("HGETALL", state_key(key)),
-            *(("HGETALL", events_key(key, kept.name)) for kept in lists),
-            ("EXEC",),
-        ]
-        raw_state, *raw = (await self._link.exchange(commands, deadline, "reading an actor"))[-1]
-        rows = [row for kept, flat in zip(lists, raw, strict=True) for row in _rows(flat)[-kept.longest :]]
-        if with_impressions:
-            rows.sort()
-        item_ids, event_types, values, times_s = history_columns(rows)
-        fields = dict(zip(raw_state[0::2], raw_state[1::2], strict=True))
-        return ActorState(
-            attributes={
-                name[2:].decode(): attribute_text(packed) for name, packed in fields.items() if name.startswith(b"a:")
-            },
-            item_ids=item_ids,
-            event_types=event_types,
-            values=values,
-            times_s=times_s,
-            known=bool(raw_state or any(raw)),
-            version=int(fields.get(b"version", 0)),
-        )
-
-    async def _append(self, key: ActorKey, kept: Kept, events: Sequence[Event], deadline: Deadline) -> AppendResult:
-        events_name, state_name = events_key(key, kept.name), state_key(key)
-        ids = [event.event_id for event in events]
-        async with self._link.session(deadline, "appending events") as session:
-            while True:
-                read: list[Command] = [
-                    ("WATCH", events_name, state_name),
-                    ("HMGET", state_name, "version", kept.floor),
-                    ("HLEN", events_name),
-                ]
-                if ids:
-                    read.append(("HMGET", events_name, *ids))
-                _, (version, floor), length, *stored = await session.exchange(read)
-                taken = {event_id for event_id, packed in zip(ids, stored[0] if ids else (), strict=True) if packed}
-                added, fresh = fresh_events(events, taken, floor)
-                news = {event.event_id: pack_event(event) for event in fresh}
-                if not news:
-                    await session.exchange([("UNWATCH",)])
-                    return AppendResult(int(version or 0), added)
-                write: list[Command] = [
-                    ("HINCRBY", state_name, "version", 1),
-                    ("HSET", events_name, *(part for pair in news.items() for part in pair)),
-                ]
-                if length + len(news) > kept.trim_above:
-                    (raw,) = await session.exchange([("HGETALL", events_name)])
-                    rows = sorted(_rows(raw) + [unpack_row(event_id.encode(), news[event_id]) for event_id in news])
-                    cut = rows[: len(rows) - kept.longest]
-                    write.append(("HDEL", events_name, *(row[1] for row in cut)))
-                    write.append(("HSET", state_name, kept.floor, pack_floor(cut[-1])))
-                done = await session.commit(write)
-                if done is not None:
-                    return AppendResult(done[0], added)
-
     async def _after_write(
         self, tenant: str, additions: Sequence[ItemDelta], newest_event_s: float | None, deadline: Deadline
     ) -> None:
@@ -280,8 +227,3 @@ class RedisStore:
             yield
         finally:
             lock.release()
-
-
-def _rows(flat: Sequence[bytes]) -> list[Row]:
-    """Return the events of a HGETALL, oldest first."""
-    return unpack_rows(flat[0::2], flat[1::2])

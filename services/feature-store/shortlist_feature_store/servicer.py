@@ -44,8 +44,15 @@ class FeatureStoreServicer(pb_grpc.FeatureStoreServiceServicer):
         key = wire.actor_key(request.key)
         if request.min_version < 0:
             raise InvalidRequest(Violation("min_version", f"is {request.min_version}; 0 or more is needed"))
+        if request.min_session_version < 0:
+            said = f"is {request.min_session_version}; 0 or more is needed"
+            raise InvalidRequest(Violation("min_session_version", said))
         state = await self._store().read_actor(
-            key, request.min_version, current_deadline(), with_impressions=request.with_impressions
+            key,
+            request.min_version,
+            current_deadline(),
+            with_impressions=request.with_impressions,
+            min_session_version=request.min_session_version,
         )
         return wire.actor_message(state)
 

@@ -47,6 +47,9 @@ class FeatureStoreSettings(ServerSettings):
     document_versions: int = Field(default=50, ge=1, le=1_000)
     """Versions kept of each serving config; the oldest go first."""
 
+    session_ttl_s: int = Field(default=30 * 86_400, ge=1)
+    """Seconds for which the history of a session is kept after its last event."""
+
     @property
     def limits(self) -> Limits:
         """How much is kept."""
@@ -56,4 +59,5 @@ class FeatureStoreSettings(ServerSettings):
             self.item_change_log_length,
             self.slate_log_length,
             self.document_versions,
+            self.session_ttl_s,
         )

@@ -56,6 +56,9 @@ class Limits:
     document_versions: int = 50
     """Versions of a document that are kept, the newest."""
 
+    session_ttl_s: int = 30 * 86_400
+    """Seconds for which the history of a session is kept after its last event."""
+
     def __post_init__(self) -> None:
         if self.max_events_per_actor < 1:
             raise ValueError(f"max_events_per_actor is {self.max_events_per_actor}; at least 1 is needed")
@@ -67,6 +70,8 @@ class Limits:
             raise ValueError(f"slate_log_length is {self.slate_log_length}; at least 1 is needed")
         if self.document_versions < 1:
             raise ValueError(f"document_versions is {self.document_versions}; at least 1 is needed")
+        if self.session_ttl_s < 1:
+            raise ValueError(f"session_ttl_s is {self.session_ttl_s}; at least 1 is needed")
 
     @property
     def history(self) -> Kept:
@@ -102,7 +107,7 @@ class Erased:
     """What was deleted."""
 
     events: int
-    """Events of the history, and impressions."""
+    """Events of the history, and impressions, those of erased sessions too; one that two of them had counts once."""
 
     attributes: int
     verified: bool
@@ -146,15 +151,25 @@ class FeatureStore(Protocol):
         ...
 
     async def read_actor(
-        self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
+        self,
+        key: ActorKey,
+        min_version: int,
+        deadline: Deadline,
+        *,
+        with_impressions: bool = False,
+        min_session_version: int = 0,
     ) -> ActorState:
         """Return what is known of ``key``, the newest ``max_events_per_actor`` events, oldest first.
+
+        Where it is in a session, the session's events are among them, none twice by its id; its attributes count where
+        the actor has none of their names.
 
         Args:
             key: Whose.
             min_version: Version that must be visible; waited for until most of the deadline is over. 0: any.
             deadline: When the answer is due.
             with_impressions: Whether the newest impressions stand among the events.
+            min_session_version: Version of the session that must be visible; waited for likewise.
         """
         ...
 
@@ -164,6 +179,10 @@ class FeatureStore(Protocol):
         """Add ``events`` to the actor's history, all or none, and impressions to a list of their own, likewise.
 
         Impressions change no counter.
+
+        Where ``key`` is in a session, the session's history gets them too. An event is counted once: by the history
+        that had it first, or else by the actor's own; the other has a copy. A session ends, with what is in it, a while
+        after its last event.
 
         An event is not added where its id is already there, or where it is older than all of a history that has been
         cut to its longest: it would be the first to go.
@@ -182,7 +201,7 @@ class FeatureStore(Protocol):
     async def read_events(self, key: ActorKey, deadline: Deadline, *, impressions: bool = False) -> ActorState:
         """Return the newest events of ``key``, or the newest impressions, with their surfaces, and nothing else.
 
-        They stand in the columns of a history, oldest first.
+        Those of the session that it is in are among them. They stand in the columns of a history, oldest first.
         """
         ...
 
@@ -199,7 +218,11 @@ class FeatureStore(Protocol):
         ...
 
     async def erase_actor(self, key: ActorKey, deadline: Deadline) -> Erased:
-        """Delete everything of the actor, impressions too, and take the stored events out of the item counters."""
+        """Delete everything of the actor, impressions too, and take the stored events out of the item counters.
+
+        With it go the sessions that it wrote in, and the one that ``key`` names. A session can be erased alone: those
+        who wrote in it keep what is theirs.
+        """
         ...
 
     async def add_to_items(

@@ -46,8 +46,11 @@ def actor_key(message: pb.ActorKey) -> ActorKey:
     Raises:
         InvalidRequest: It names none.
     """
-    _refuse([*_tenant_violations("key.tenant", message.tenant), *_actor_violations("key.actor_id", message.actor_id)])
-    return ActorKey(message.tenant, message.actor_id)
+    found = [id_violation(f"key.{name}", getattr(message, name), required=False) for name in ("tenant", "session_id")]
+    if message.session_id and message.actor_id.startswith("s/"):
+        found.append(Violation("key.session_id", "must be empty where the actor is a session itself"))
+    _refuse([*found, *_actor_violations("key.actor_id", message.actor_id)])
+    return ActorKey(message.tenant, message.actor_id, message.session_id)
 
 
 def events_of(request: pb.AppendEventsRequest, now_s: float) -> list[Event]:
@@ -127,7 +130,7 @@ def features_asked(request: pb.GetFeaturesRequest) -> Entity:
     Raises:
         InvalidRequest: An unknown feature, an id that is none, too many of them.
     """
-    violations = _tenant_violations("tenant", request.tenant)
+    violations = [id_violation("tenant", request.tenant, required=False)]
     violations.append(_count_violation("entity_ids", len(request.entity_ids), MAX_ENTITIES))
     violations.append(_count_violation("feature_names", len(request.feature_names), MAX_FEATURES))
     entity = _ENTITIES.get(request.entity)
@@ -165,7 +168,7 @@ def tenant_of(tenant: str) -> str:
     Raises:
         InvalidRequest: It may not.
     """
-    _refuse(_tenant_violations("tenant", tenant))
+    _refuse([id_violation("tenant", tenant, required=False)])
     return tenant
 
 
@@ -272,14 +275,11 @@ def _moment(
     return moment.seconds + moment.nanos / 1e9, None
 
 
-def _tenant_violations(path: str, tenant: str) -> list[Violation | None]:
-    return [id_violation(path, tenant, required=False)]
-
-
 def _actor_violations(path: str, actor_id: str) -> list[Violation | None]:
     space, _, external_id = actor_id.partition("/")
-    if space not in ("u", "v") or not external_id:
-        return [Violation(path, f"is {actor_id!r}; `u/` and a user id, or `v/` and a visitor id, is needed")]
+    if space not in ("u", "v", "s") or not external_id:
+        said = "`u/`, `v/` or `s/` and the id of a user, visitor or session is needed"
+        return [Violation(path, f"is {actor_id!r}; {said}")]
     return [id_violation(path, external_id)]
 
 

@@ -29,11 +29,16 @@ class ActorReader:
         state = ActorState()
         if query.actor is not None:
             key = query.actor
+            min_version, min_session_version = query.min_versions
             run = await run_stage(
                 self._plan,
                 deadline,
                 lambda d: self._features.read_actor(
-                    key, query.min_version, d, with_impressions=query.needs_impressions
+                    key,
+                    min_version,
+                    d,
+                    with_impressions=query.needs_impressions,
+                    min_session_version=min_session_version,
                 ),
             )
             if run.value is not None:

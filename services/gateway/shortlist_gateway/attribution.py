@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 
 from shortlist.common.v1 import answer_pb2
 from shortlist.gateway.v1.token_claims_pb2 import AttributionClaims
+from shortlist_domain.ids import user_id_of
 from shortlist_domain.stages import IMPRESSION, ActorKey, Event
 from shortlist_gateway.seals import BrokenSeal, Keyring, Purpose
 
@@ -44,6 +45,7 @@ class Attribution:
             is_fallback=answer_pb2.DEGRADATION_CAUSE_FALLBACK_CONFIG in meta.degradation.causes,
             tenant=actor.tenant if actor else "",
             actor_id=actor.actor_id if actor else "",
+            session_id=actor.session_id if actor else "",
             serving_config=meta.serving_config,
             variants=meta.variants,
             is_variant_forced=meta.is_variant_forced,
@@ -62,7 +64,8 @@ class Attribution:
 
         Args:
             token: From ``AnswerMeta.attribution_token``.
-            actor: Who sends it back; a token for nobody is good for everybody. ``None``: whose it is does not matter.
+            actor: Who sends it back; a token for nobody is good for everybody, and one for somebody in a session for
+                whom else is in it, another user apart. ``None``: whose it is does not matter.
             now_s: Seconds since 1970 UTC.
 
         Raises:
@@ -76,9 +79,19 @@ class Attribution:
         if now_s > ends_s:
             ended = datetime.fromtimestamp(ends_s, UTC).isoformat(timespec="seconds")
             raise BrokenSeal(f"expired at {ended}, {self._ttl_s:g} s after its answer")
-        if actor is not None and claims.actor_id and actor != ActorKey(claims.tenant, claims.actor_id):
+        issued_to = ActorKey(claims.tenant, claims.actor_id, claims.session_id)
+        if actor is not None and claims.actor_id and not _is_of(issued_to, actor):
             raise BrokenSeal("belongs to another actor")
         return claims
+
+
+def _is_of(issued_to: ActorKey, actor: ActorKey) -> bool:
+    """Return whether a token is its own actor's, or comes from the same session and from no other user."""
+    if issued_to.own == actor.own:
+        return True
+    users = {user_id_of(issued_to.actor_id), user_id_of(actor.actor_id)} - {""}
+    session = (issued_to.tenant, issued_to.in_session)
+    return bool(issued_to.in_session) and session == (actor.tenant, actor.in_session) and len(users) < 2
 
 
 def impressions(claims: AttributionClaims) -> Iterator[Event]:

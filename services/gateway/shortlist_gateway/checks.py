@@ -76,18 +76,17 @@ class Checks:
         """Check who the request is for."""
         if not request.HasField("actor"):
             if required:
-                self.wrong("actor", "is required, with a user_id or a visitor_id")
+                self.wrong("actor", "is required, with a user_id, a visitor_id or a session_id")
             return None
-        self.unsupported(actor, "actor.", ("session_id",))
-        for name in ("tenant", "user_id", "visitor_id"):
+        for name in ("tenant", "user_id", "visitor_id", "session_id"):
             violation = id_violation(f"actor.{name}", getattr(actor, name), required=False)
             if violation:
                 self.violations.append(violation)
-        if not actor.user_id and not actor.visitor_id:
+        if not (actor.user_id or actor.visitor_id or actor.session_id):
             if required:
-                self.wrong("actor.user_id", "is required where visitor_id is empty")
+                self.wrong("actor.user_id", "is required where visitor_id and session_id are empty")
             return None
-        return ActorKey(actor.tenant, actor_id(actor.user_id, actor.visitor_id))
+        return key_of(actor)
 
     def slate_size(self, value: int, field: str = "slate_size", default: int = DEFAULT_SLATE) -> int:
         """Check the number of results wanted, and return it: ``default`` where it is 0."""
@@ -169,6 +168,12 @@ class Checks:
         if not 0.0 <= least <= 1.0:
             self.wrong("constraints.minimum_click_probability", f"is {least:g}; it must be in [0, 1]")
         return least
+
+
+def key_of(actor: actor_pb2.Actor) -> ActorKey:
+    """Return the key of an actor that is right."""
+    named = actor_id(actor.user_id, actor.visitor_id, actor.session_id)
+    return ActorKey(actor.tenant, named, actor.session_id if actor.user_id or actor.visitor_id else "")
 
 
 def number_text(number: float) -> str:

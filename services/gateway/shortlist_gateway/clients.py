@@ -38,11 +38,20 @@ class FeatureStoreClient:
         self.documents = DocumentClient(self._stub)
 
     async def read_actor(
-        self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
+        self,
+        key: ActorKey,
+        min_version: int,
+        deadline: Deadline,
+        *,
+        with_impressions: bool = False,
+        min_session_version: int = 0,
     ) -> ActorState:
         """See :class:`shortlist_domain.feature_stage.FeatureStage`."""
         request = store_pb.ReadActorRequest(
-            key=wire.key_message(key), min_version=min_version, with_impressions=with_impressions
+            key=wire.key_message(key),
+            min_version=min_version,
+            with_impressions=with_impressions,
+            min_session_version=min_session_version,
         )
         return wire.actor_state(await call("feature-store", self._stub.ReadActor, request, deadline))
 

@@ -12,9 +12,9 @@ from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist.gateway.v1.token_claims_pb2 import AttributionClaims
 from shortlist_domain.errors import InvalidRequest, Violation
 from shortlist_domain.features import FEATURE_BY_NAME, Entity
-from shortlist_domain.ids import actor_id
+from shortlist_domain.stages import ActorKey
 from shortlist_gateway.attribution import Attribution
-from shortlist_gateway.checks import MAX_SLATE, Checks
+from shortlist_gateway.checks import MAX_SLATE, Checks, key_of
 from shortlist_gateway.conditions import moved_conditions
 from shortlist_gateway.configs.choice import Asked, ServingChoice
 from shortlist_gateway.configs.config import Answered, Serving
@@ -142,9 +142,9 @@ def _take_over(checks: Checks, base: pb.RecommendRequest, claims: AttributionCla
     if claims.rpc not in ("Recommend", "RecommendNext"):
         checks.wrong("attribution_token", f"is of a {claims.rpc}, which recommends nothing by itself")
         return
-    given = base.actor
-    key = (given.tenant, actor_id(given.user_id, given.visitor_id))
-    if base.HasField("actor") and key != (claims.tenant, claims.actor_id):
+    given = key_of(base.actor)
+    is_theirs = given.own == ActorKey(claims.tenant, claims.actor_id) and given.session_id in ("", claims.session_id)
+    if base.HasField("actor") and not is_theirs:
         checks.wrong("request.actor", "is not the token's; leave it unset")
     if base.serving_config not in ("", claims.serving_config):
         checks.wrong("request.serving_config", f"is not the token's, {claims.serving_config}; leave it unset")
@@ -154,7 +154,8 @@ def _take_over(checks: Checks, base: pb.RecommendRequest, claims: AttributionCla
     if base.bundle_id not in ("", claims.bundle_id):
         checks.wrong("request.bundle_id", f"is not the token's, {claims.bundle_id}; leave it unset")
     kind, _, name = claims.actor_id.partition("/")
-    base.actor.CopyFrom(actor_pb2.Actor(tenant=claims.tenant, **{"user_id" if kind == "u" else "visitor_id": name}))
+    base.actor.CopyFrom(actor_pb2.Actor(tenant=claims.tenant, session_id=claims.session_id))
+    setattr(base.actor, {"u": "user_id", "v": "visitor_id", "s": "session_id"}[kind], name)
     base.bundle_id = claims.bundle_id
     base.slate_size = base.slate_size or min(MAX_SLATE, claims.first_rank + len(claims.item_ids))
 

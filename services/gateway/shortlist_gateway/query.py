@@ -116,8 +116,8 @@ class Query:
     what_if: WhatIf | None = None
     """What the models are to be told of the actor instead of the truth."""
 
-    min_version: int = 0
-    """Version of the actor that must be visible; from a consistency token."""
+    min_versions: tuple[int, int] = (0, 0)
+    """Versions of the actor and of its session that must be visible; from a consistency token."""
 
     item_ids: Sequence[str] = ()
     """Items to find the like of, or the caller's own list."""

@@ -65,7 +65,7 @@ def recommend_query(request: pb.RecommendRequest, now_s: float, serving: Serving
         surface=checks.text("context.surface", request.context.surface, MAX_SURFACE_BYTES),
         item_fields=_fields(checks, request.item_fields),
         is_debugged=request.debug_level == pb.DEBUG_LEVEL_FULL,
-        min_version=_min_version(checks, request.consistency_token, actor),
+        min_versions=_min_versions(checks, request.consistency_token, actor),
         filter=condition,
         on_empty=on_empty,
         serving=serving,
@@ -133,7 +133,7 @@ def rerank_query(request: pb.RerankItemsRequest, now_s: float, serving: Serving 
         chosen=chosen,
         surface=checks.text("context.surface", request.context.surface, MAX_SURFACE_BYTES),
         item_fields=_fields(checks, request.item_fields),
-        min_version=_min_version(checks, request.consistency_token, actor),
+        min_versions=_min_versions(checks, request.consistency_token, actor),
         item_ids=item_ids,
         serving=serving,
         warnings=(*serving.warnings, *_unranked(serving)),
@@ -172,7 +172,7 @@ def similar_users_query(request: pb.SimilarUsersRequest, now_s: float) -> UsersQ
         attributes=attributes,
         chosen=chosen,
         surface=checks.text("context.surface", request.context.surface, MAX_SURFACE_BYTES),
-        min_version=_min_version(checks, request.consistency_token, actor),
+        min_versions=_min_versions(checks, request.consistency_token, actor),
     )
     checks.done()
     return UsersQuery(query, request.actor.tenant)
@@ -221,11 +221,15 @@ def _fields(checks: Checks, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(listed))
 
 
-def _min_version(checks: Checks, token: str, actor: ActorKey | None) -> int:
+def _min_versions(checks: Checks, token: str, actor: ActorKey | None) -> tuple[int, int]:
+    """Return the versions that must be visible, of the actor and of the session that it is in."""
     if not token or actor is None:
-        return 0
+        return 0, 0
     version = version_of(token, actor)
+    if version is not None:
+        return version, 0
+    version = version_of(token, actor.session) if actor.session is not None else None
     if version is None:
         checks.wrong("consistency_token", "is not a token of a write of this actor")
-        return 0
-    return version
+        return 0, 0
+    return 0, version

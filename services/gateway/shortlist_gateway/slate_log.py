@@ -97,6 +97,7 @@ class SlateLog:
             request_id=meta.request_id,
             tenant=actor.tenant if actor else "",
             actor_id=actor.actor_id if actor else "",
+            session_id=actor.session_id if actor else "",
             rpc=rpc,
             bundle_id=meta.bundle.bundle_id,
             serving_config=meta.serving_config,

@@ -59,7 +59,7 @@ def _column(values: array[N], raw: bytes, upstream: str) -> array[N]:
 
 def key_message(key: ActorKey) -> store_pb.ActorKey:
     """Return ``key`` for the wire."""
-    return store_pb.ActorKey(tenant=key.tenant, actor_id=key.actor_id)
+    return store_pb.ActorKey(tenant=key.tenant, actor_id=key.actor_id, session_id=key.session_id)
 
 
 def event_messages(events: Iterable[Event]) -> list[actor_pb2.Event]:

@@ -16,9 +16,11 @@ NAMED = (
     Case({"name": ""}, "name", "is required"),
 )
 ACTOR = (
-    Case({"key": {"actor_id": "ann"}}, "key.actor_id", "`u/` and a user id, or `v/` and a visitor id, is needed"),
+    Case({"key": {"actor_id": "ann"}}, "key.actor_id", "`u/`, `v/` or `s/` and the id of a user, visitor or session"),
     Case({"key": {"actor_id": f"u/{LONG}"}}, "key.actor_id", TOO_LONG),
     Case({"key": {"actor_id": "u/a", "tenant": LONG}}, "key.tenant", TOO_LONG),
+    Case({"key": {"actor_id": "u/a", "session_id": LONG}}, "key.session_id", TOO_LONG),
+    Case({"key": {"actor_id": "s/a", "session_id": "a"}}, "key.session_id", "must be empty"),
 )
 TENANT = Case({"tenant": LONG}, "tenant", TOO_LONG)
 LATE = "9999-01-01T00:00:00Z"
@@ -36,7 +38,12 @@ def attribute(changes: Mapping[str, object], path: str, permitted: str) -> Case:
 
 RPCS: Mapping[str, Rpc] = {
     "FeatureStoreService.ReadActor": Rpc(
-        KEY, [*ACTOR, Case({"min_version": -1}, "min_version", "0 or more is needed")]
+        KEY,
+        [
+            *ACTOR,
+            Case({"min_version": -1}, "min_version", "0 or more is needed"),
+            Case({"min_session_version": -1}, "min_session_version", "0 or more is needed"),
+        ],
     ),
     "FeatureStoreService.EraseActor": Rpc(KEY, ACTOR),
     "FeatureStoreService.GetHistory": Rpc(KEY, [*ACTOR, Case({"limit": 5001}, "limit", "0 to 5000 is needed")]),

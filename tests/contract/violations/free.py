@@ -38,6 +38,7 @@ ANY_VALUE: Mapping[str, str] = {
             "degradation_causes",
             "logged_share",
             "surface",
+            "session_id",
         )
     },
     **{f"LoggedItem.{name}": _KEPT for name in ("item_id", "position", "score", "propensity")},

@@ -36,11 +36,12 @@ def context(changes: object, path: str, permitted: str) -> Case:
 
 
 COMMON = (
-    Case({"actor": {}}, "actor.user_id", "is required where visitor_id is empty"),
+    Case({"actor": {}}, "actor.user_id", "is required where visitor_id and session_id are empty"),
     Case({"actor": {"user_id": LONG}}, "actor.user_id", TOO_LONG),
     Case({"actor": {"visitor_id": "\u0000"}}, "actor.visitor_id", "control character"),
     Case({"actor": {"user_id": "u", "tenant": LONG}}, "actor.tenant", TOO_LONG),
-    Case({"actor": {"user_id": "u", "session_id": "s"}}, "actor.session_id", UNHONOURED),
+    Case({"actor": {"user_id": "u", "session_id": LONG}}, "actor.session_id", TOO_LONG),
+    Case({"actor": {"session_id": "\u0000"}}, "actor.session_id", "control character"),
     Case({"request_id": LONG}, "request_id", TOO_LONG),
     Case({"bundle_id": "x" * 129}, "bundle_id", "at most 128 are allowed"),
     Case({"bundle_id": "tiny-0"}, "bundle_id", "held: tiny-", grpc.StatusCode.FAILED_PRECONDITION),
@@ -161,7 +162,7 @@ RANKED = (
 RECOMMEND = Rpc(
     ACTOR,
     [
-        Case({"actor": None}, "actor", "is required, with a user_id or a visitor_id"),
+        Case({"actor": None}, "actor", "is required, with a user_id, a visitor_id or a session_id"),
         *COMMON,
         *SIZES,
         *CONTEXT,

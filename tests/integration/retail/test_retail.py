@@ -162,7 +162,6 @@ async def test_what_retails_answers_have_no_field_for_is_in_trailing_metadata(
     said = await retail.trailing(predict, PredictRequest(placement=CONFIG, user_event=event, labels={"page": "home"}))
     assert said["shortlist-not-kept"] == [
         "labels['page']",
-        "user_event.session_id",
         "user_event.uri",
         "user_event.user_info.user_agent",
         "user_event.attribution_token",
@@ -206,7 +205,11 @@ async def test_long_lists_in_metadata_are_cut_and_say_so(platform: Platform, ret
         (home(), {"params": {"diversityLevel": 3}}, "params['diversityLevel']: must be a string"),
         (home(), {"params": {"priceRerankLevel": True}}, "params['priceRerankLevel']: must be a string"),
         (home(), {"params": {"whatever": 1}}, "params['whatever']: is not honoured"),
-        (home(visitor_id=""), {}, "user_event.user_info.user_id: is required where visitor_id is empty"),
+        (
+            home(visitor_id=""),
+            {},
+            "user_event.user_info.user_id: is required where visitor_id and session_id are empty",
+        ),
         (home(visitor_id="\x07"), {}, "user_event.visitor_id: has the control character"),
         (home(search_query="red shoes"), {}, "user_event.search_query: is not honoured"),
         (home(page_categories=["Shoes"]), {}, "user_event.page_categories: is not honoured"),

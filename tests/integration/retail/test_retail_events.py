@@ -27,6 +27,19 @@ async def test_a_written_event_is_in_the_next_answer(platform: Platform, retail:
     assert ours.meta.actor_known
 
 
+async def test_what_was_done_in_a_session_counts_for_who_logs_in_within_it(platform: Platform, retail: Retail) -> None:
+    first = ids(await retail.predict(home(visitor_id="w2", session_id="basket 7")))
+    written = await retail.write(seen(first[0], visitor_id="w2", session_id="basket 7"))
+    assert written.session_id == "basket 7"
+    logged_in = home(visitor_id="w3", user_info={"user_id": "olga"}, session_id="basket 7")
+    assert first[0] not in ids(await retail.predict(logged_in))
+    assert first[0] in ids(await retail.predict(logged_in | {"session_id": "basket 8"}))
+    alone = home(visitor_id="", session_id="basket 7")
+    assert first[0] not in ids(await retail.predict(alone))
+    with pytest.raises(exceptions.InvalidArgument, match=r"user_event\.session_id: has the control character"):
+        await retail.predict(home(session_id="\x07"))
+
+
 @pytest.mark.parametrize("event_type", ["detail-page-view", "add-to-cart", "purchase-complete"])
 async def test_event_types_become_ours(platform: Platform, retail: Retail, event_type: str) -> None:
     await retail.write(seen(ITEMS[0], ITEMS[1], event_type=event_type, visitor_id=event_type))

@@ -109,6 +109,7 @@ def test_a_slate_is_a_row_with_everything_that_was_logged(tmp_path: Path, log: L
         serving_config_version=7,
         is_variant_forced=True,
         surface="home/top",
+        session_id="s",
         variants=["blue"],
         candidate_digest=bytes(range(32)),
         candidate_count=500,
@@ -148,6 +149,7 @@ def test_a_slate_is_a_row_with_everything_that_was_logged(tmp_path: Path, log: L
         "serving_config_version": 7,
         "is_variant_forced": True,
         "surface": "home/top",
+        "session_id": "s",
     }
     assert table["item_ids"].to_list()[1] == []
 

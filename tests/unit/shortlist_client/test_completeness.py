@@ -70,6 +70,7 @@ SAMPLES: Mapping[str, tuple[Any, ...]] = {
     "request_id": ("r",),
     "resume_token": ("t",),
     "serving_config": ("home",),
+    "session_id": ("s",),
     "slate_size": (3,),
     "surface": ("home",),
     "user_count": (3,),
@@ -83,7 +84,6 @@ SAMPLES: Mapping[str, tuple[Any, ...]] = {
 }
 """For each argument of each method but ``timeout_s``, the values that it is called with, one after the other."""
 
-NO_SESSION = {"actor.session_id": "not honoured yet"}
 AROUND = {
     "context.attributes.time": "for parameters of filters alone: `named_filter` has it",
     "context.attributes.duration": "likewise",
@@ -95,20 +95,17 @@ def within_request(unreached: Mapping[str, str]) -> dict[str, str]:
 
 
 UNREACHED: Mapping[str, Mapping[str, str]] = {
-    "Recommend": NO_SESSION | AROUND,
+    "Recommend": AROUND,
     "ExplainRecommendation": within_request(
-        NO_SESSION | AROUND | dict.fromkeys(("item_fields", "debug_level", "validate_only", "request_id"), "refused")
+        AROUND | dict.fromkeys(("item_fields", "debug_level", "validate_only", "request_id"), "refused")
     ),
-    "CompareBundles": within_request(
-        NO_SESSION | AROUND | dict.fromkeys(("bundle_id", "validate_only", "request_id"), "refused")
-    ),
+    "CompareBundles": within_request(AROUND | dict.fromkeys(("bundle_id", "validate_only", "request_id"), "refused")),
     "BatchRecommend": within_request(
         AROUND | dict.fromkeys(("actor", "consistency_token", "validate_only", "request_id"), "refused")
     ),
-    "SimilarItems": NO_SESSION,
-    "SimilarUsers": NO_SESSION | AROUND,
-    "RerankItems": NO_SESSION | AROUND,
-    "WriteEvents": NO_SESSION | {"durability": "there is one, which is the default; the other is not honoured yet"},
+    "SimilarUsers": AROUND,
+    "RerankItems": AROUND,
+    "WriteEvents": {"durability": "there is one, which is the default; the other is not honoured yet"},
 }
 """By RPC, the fields of its request that no argument leads to, and why."""
 

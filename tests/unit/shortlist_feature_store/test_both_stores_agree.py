@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from shortlist_domain.stages import ActorKey, Event
 from shortlist_feature_store.memory_store import MemoryStore
+from shortlist_feature_store.records import derived_id
 from shortlist_feature_store.redis_link import RedisLink
 from shortlist_feature_store.redis_store import RedisStore
 from shortlist_feature_store.store import FeatureStore, Limits
@@ -19,7 +21,8 @@ from shortlist_testing.feature_store_contract import NOW_S, history, soon
 from shortlist_testing.redis import RunningValkey, running_valkey
 
 ITEMS = ["a", "b c", "{}", "й"]
-KEYS = [ActorKey("", "u/1"), ActorKey("", "u/2"), ActorKey("t", "u/1")]
+ALONE = [ActorKey("", "u/1"), ActorKey("", "v/1"), ActorKey("", "s/1"), ActorKey("t", "u/1")]
+KEYS = [*ALONE, ActorKey("", "u/1", "1"), ActorKey("", "v/1", "1"), ActorKey("", "u/1", "2"), ActorKey("t", "u/1", "1")]
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,9 @@ async def answers(store: FeatureStore, script: Sequence[Append | Write | Erase])
                 said.append(await store.erase_actor(key, soon()))
     for key in KEYS:
         state = await store.read_actor(key, 0, soon())
-        said.append((history(state), dict(state.attributes), state.known, state.version))
+        versions = (state.version, state.session_version)
+        said.append((history(state), dict(state.attributes), state.known, versions))
+        said.append(history(await store.read_events(key, soon())))
     for tenant in ("", "t"):
         said.append(await store.read_items(tenant, ITEMS, soon()))
         said.append((await store.read_freshness(tenant, soon())).newest_event_s)
@@ -114,3 +119,36 @@ def test_a_history_does_not_depend_on_order_or_repetition(data: st.DataObject, m
         return history(await store.read_actor(KEYS[0], 0, soon()))
 
     assert asyncio.run(read(arrivals)) == asyncio.run(read(known))
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(script=st.lists(appends, max_size=10))
+def test_an_event_counts_once_in_how_many_histories_it_stands_and_erasing_everybody_leaves_nothing(
+    script: list[Append],
+) -> None:
+    async def counts(store: FeatureStore, tenant: str) -> dict[str, float]:
+        found = await store.read_items(tenant, ITEMS, soon())
+        return {item: one.count if one else 0.0 for item, one in zip(ITEMS, found, strict=True)}
+
+    async def check() -> None:
+        store = MemoryStore(Limits(), now=lambda: NOW_S)
+        histories: defaultdict[ActorKey, set[str]] = defaultdict(set)
+        expected: Counter[tuple[str, str]] = Counter()
+        for step in script:
+            await store.append_events(step.key, step.events, soon())
+            own = [one for one in (step.key.own, step.key.session) if one is not None]
+            for event in step.events:
+                event_id = event.event_id or derived_id(event)
+                expected[step.key.tenant, event.item_id] += not any(event_id in histories[one] for one in own)
+                for one in own:
+                    histories[one].add(event_id)
+        for tenant in ("", "t"):
+            assert await counts(store, tenant) == {item: expected[tenant, item] for item in ITEMS}
+        for key in KEYS:
+            assert (await store.erase_actor(key.own, soon())).verified
+        for key in KEYS:
+            assert not (await store.read_actor(key, 0, soon())).known, "its sessions are gone with it"
+        for tenant in ("", "t"):
+            assert set((await counts(store, tenant)).values()) == {0.0}
+
+    asyncio.run(check())

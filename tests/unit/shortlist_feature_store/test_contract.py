@@ -14,6 +14,7 @@ from shortlist_testing.documents_contract import DocumentsContract
 from shortlist_testing.feature_store_contract import NOW_S, FeatureStoreContract, MakeStore
 from shortlist_testing.item_counters_contract import ItemCountersContract
 from shortlist_testing.redis import RunningValkey, running_valkey
+from shortlist_testing.sessions_contract import SessionsContract
 from shortlist_testing.slates_contract import SlatesContract
 
 
@@ -23,7 +24,7 @@ def valkey() -> Iterator[RunningValkey]:
         yield server
 
 
-class TestMemoryStore(FeatureStoreContract, ItemCountersContract, SlatesContract, DocumentsContract):
+class TestMemoryStore(FeatureStoreContract, SessionsContract, ItemCountersContract, SlatesContract, DocumentsContract):
     @pytest.fixture
     async def make_store(self) -> AsyncIterator[MakeStore]:
         stores: list[FeatureStore] = []
@@ -37,7 +38,7 @@ class TestMemoryStore(FeatureStoreContract, ItemCountersContract, SlatesContract
             await store.aclose()
 
 
-class TestRedisStore(FeatureStoreContract, ItemCountersContract, SlatesContract, DocumentsContract):
+class TestRedisStore(FeatureStoreContract, SessionsContract, ItemCountersContract, SlatesContract, DocumentsContract):
     @pytest.fixture
     async def make_store(self, valkey: RunningValkey) -> AsyncIterator[MakeStore]:
         valkey.command("FLUSHALL")

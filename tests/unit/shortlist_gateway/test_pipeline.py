@@ -221,7 +221,7 @@ async def test_an_unknown_actor_is_answered_in_full(world: World) -> None:
 
 async def test_a_write_that_is_not_visible_yet_is_declared_stale(world: World) -> None:
     world.features.caught_up = False
-    slate = await world.pipeline.recommend(ask(min_version=7), soon())
+    slate = await world.pipeline.recommend(ask(min_versions=(7, 0)), soon())
     assert world.features.reads == [(ALICE, 7)]
     assert list(slate.causes) == [Cause.FEATURES_STALE]
 

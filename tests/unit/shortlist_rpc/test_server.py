@@ -39,7 +39,13 @@ class SlowFeatures(FakeFeatures):
         self.release = asyncio.Event()
 
     async def read_actor(
-        self, key: ActorKey, min_version: int, deadline: Deadline, *, with_impressions: bool = False
+        self,
+        key: ActorKey,
+        min_version: int,
+        deadline: Deadline,
+        *,
+        with_impressions: bool = False,
+        min_session_version: int = 0,
     ) -> ActorState:
         self.entered.set()
         await self.release.wait()

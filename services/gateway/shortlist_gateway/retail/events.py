@@ -27,7 +27,6 @@ DEFAULT_CATALOG = "default_catalog"
 
 _REFUSED = ("search_query", "filter", "order_by", "offset", "page_categories", "completion_detail", "entity")
 _NOT_KEPT = (
-    "session_id",
     "page_view_id",
     "uri",
     "referrer_uri",
@@ -71,7 +70,9 @@ def place(checks: Checks, field: str, name: str, *, has_config: bool) -> Place:
 
 def actor(tenant: str, event: Any) -> actor_pb2.Actor:
     """Return who ``event``, a Retail user event, is about."""
-    return actor_pb2.Actor(tenant=tenant, user_id=event.user_info.user_id, visitor_id=event.visitor_id)
+    return actor_pb2.Actor(
+        tenant=tenant, user_id=event.user_info.user_id, visitor_id=event.visitor_id, session_id=event.session_id
+    )
 
 
 def product_ids(event: Any) -> list[str]:

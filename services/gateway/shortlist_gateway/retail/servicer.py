@@ -14,10 +14,8 @@ import grpc
 from shortlist.common.v1 import answer_pb2
 from shortlist.gateway.v1 import event_service_pb2 as events_pb
 from shortlist_domain.errors import InvalidRequest, Violation
-from shortlist_domain.ids import actor_id
-from shortlist_domain.stages import ActorKey
 from shortlist_gateway.attribution import Attribution
-from shortlist_gateway.checks import Checks
+from shortlist_gateway.checks import Checks, key_of
 from shortlist_gateway.retail import events, predict
 from shortlist_gateway.retail.messages import (
     SERVICES,
@@ -35,6 +33,7 @@ _NAMES = (
     (r"actor\.tenant", "placement"),
     (r"actor\.user_id", "user_event.user_info.user_id"),
     (r"actor\.visitor_id", "user_event.visitor_id"),
+    (r"actor\.session_id", "user_event.session_id"),
     (r"slate_size", "page_size"),
     (r"durability", "write_async"),
     (r"serving_config", "placement"),
@@ -134,10 +133,8 @@ class RetailServicer:
         if not event.attribution_token:
             return
         dropped.append("user_event.attribution_token")
-        whose = events.actor(tenant, event)
         try:
-            key = ActorKey(tenant, actor_id(whose.user_id, whose.visitor_id))
-            self._attribution.read(event.attribution_token, key, self._clock())
+            self._attribution.read(event.attribution_token, key_of(events.actor(tenant, event)), self._clock())
         except BrokenSeal as broken:
             checks.wrong("user_event.attribution_token", str(broken))
 
@@ -189,6 +186,7 @@ def _kept(event: Any) -> Any:
         visitor_id=event.visitor_id,
         event_time=event.event_time,
         attribution_token=event.attribution_token,
+        session_id=event.session_id,
     )
     if event.user_info.user_id:
         kept.user_info.user_id = event.user_info.user_id

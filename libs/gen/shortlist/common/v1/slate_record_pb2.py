@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from shortlist.common.v1 import answer_pb2 as shortlist_dot_common_dot_v1_dot_answer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&shortlist/common/v1/slate_record.proto\x12\x13shortlist.common.v1\x1a shortlist/common/v1/answer.proto\"\x92\x04\n\x0bSlateRecord\x12\x16\n\x0eschema_version\x18\x01 \x01(\x05\x12\x10\n\x08slate_id\x18\x02 \x01(\t\x12\x0f\n\x07made_ms\x18\x03 \x01(\x03\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x0e\n\x06tenant\x18\x05 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x06 \x01(\t\x12\x0b\n\x03rpc\x18\x07 \x01(\t\x12\x11\n\tbundle_id\x18\x08 \x01(\t\x12\x16\n\x0eserving_config\x18\t \x01(\t\x12\x10\n\x08variants\x18\n \x03(\t\x12\x18\n\x10\x63\x61ndidate_digest\x18\x0b \x01(\x0c\x12\x17\n\x0f\x63\x61ndidate_count\x18\x0c \x01(\x05\x12.\n\x05items\x18\r \x03(\x0b\x32\x1f.shortlist.common.v1.LoggedItem\x12@\n\x11\x64\x65gradation_level\x18\x0e \x01(\x0e\x32%.shortlist.common.v1.DegradationLevel\x12\x41\n\x12\x64\x65gradation_causes\x18\x0f \x03(\x0e\x32%.shortlist.common.v1.DegradationCause\x12\x14\n\x0clogged_share\x18\x10 \x01(\x01\x12\x1e\n\x16serving_config_version\x18\x11 \x01(\x03\x12\x19\n\x11is_variant_forced\x18\x12 \x01(\x08\x12\x0f\n\x07surface\x18\x13 \x01(\t\"R\n\nLoggedItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x05\x12\r\n\x05score\x18\x03 \x01(\x02\x12\x12\n\npropensity\x18\x04 \x01(\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&shortlist/common/v1/slate_record.proto\x12\x13shortlist.common.v1\x1a shortlist/common/v1/answer.proto\"\xa6\x04\n\x0bSlateRecord\x12\x16\n\x0eschema_version\x18\x01 \x01(\x05\x12\x10\n\x08slate_id\x18\x02 \x01(\t\x12\x0f\n\x07made_ms\x18\x03 \x01(\x03\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x0e\n\x06tenant\x18\x05 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x06 \x01(\t\x12\x0b\n\x03rpc\x18\x07 \x01(\t\x12\x11\n\tbundle_id\x18\x08 \x01(\t\x12\x16\n\x0eserving_config\x18\t \x01(\t\x12\x10\n\x08variants\x18\n \x03(\t\x12\x18\n\x10\x63\x61ndidate_digest\x18\x0b \x01(\x0c\x12\x17\n\x0f\x63\x61ndidate_count\x18\x0c \x01(\x05\x12.\n\x05items\x18\r \x03(\x0b\x32\x1f.shortlist.common.v1.LoggedItem\x12@\n\x11\x64\x65gradation_level\x18\x0e \x01(\x0e\x32%.shortlist.common.v1.DegradationLevel\x12\x41\n\x12\x64\x65gradation_causes\x18\x0f \x03(\x0e\x32%.shortlist.common.v1.DegradationCause\x12\x14\n\x0clogged_share\x18\x10 \x01(\x01\x12\x1e\n\x16serving_config_version\x18\x11 \x01(\x03\x12\x19\n\x11is_variant_forced\x18\x12 \x01(\x08\x12\x0f\n\x07surface\x18\x13 \x01(\t\x12\x12\n\nsession_id\x18\x14 \x01(\t\"R\n\nLoggedItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x10\n\x08position\x18\x02 \x01(\x05\x12\r\n\x05score\x18\x03 \x01(\x02\x12\x12\n\npropensity\x18\x04 \x01(\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,7 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shortlist.common.v1.slate_r
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SLATERECORD']._serialized_start=98
-  _globals['_SLATERECORD']._serialized_end=628
-  _globals['_LOGGEDITEM']._serialized_start=630
-  _globals['_LOGGEDITEM']._serialized_end=712
+  _globals['_SLATERECORD']._serialized_end=648
+  _globals['_LOGGEDITEM']._serialized_start=650
+  _globals['_LOGGEDITEM']._serialized_end=732
 # @@protoc_insertion_point(module_scope)

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SlateRecord(_message.Message):
-    __slots__ = ("schema_version", "slate_id", "made_ms", "request_id", "tenant", "actor_id", "rpc", "bundle_id", "serving_config", "variants", "candidate_digest", "candidate_count", "items", "degradation_level", "degradation_causes", "logged_share", "serving_config_version", "is_variant_forced", "surface")
+    __slots__ = ("schema_version", "slate_id", "made_ms", "request_id", "tenant", "actor_id", "rpc", "bundle_id", "serving_config", "variants", "candidate_digest", "candidate_count", "items", "degradation_level", "degradation_causes", "logged_share", "serving_config_version", "is_variant_forced", "surface", "session_id")
     SCHEMA_VERSION_FIELD_NUMBER: _ClassVar[int]
     SLATE_ID_FIELD_NUMBER: _ClassVar[int]
     MADE_MS_FIELD_NUMBER: _ClassVar[int]
@@ -28,6 +28,7 @@ class SlateRecord(_message.Message):
     SERVING_CONFIG_VERSION_FIELD_NUMBER: _ClassVar[int]
     IS_VARIANT_FORCED_FIELD_NUMBER: _ClassVar[int]
     SURFACE_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     schema_version: int
     slate_id: str
     made_ms: int
@@ -47,7 +48,8 @@ class SlateRecord(_message.Message):
     serving_config_version: int
     is_variant_forced: bool
     surface: str
-    def __init__(self, schema_version: _Optional[int] = ..., slate_id: _Optional[str] = ..., made_ms: _Optional[int] = ..., request_id: _Optional[str] = ..., tenant: _Optional[str] = ..., actor_id: _Optional[str] = ..., rpc: _Optional[str] = ..., bundle_id: _Optional[str] = ..., serving_config: _Optional[str] = ..., variants: _Optional[_Iterable[str]] = ..., candidate_digest: _Optional[bytes] = ..., candidate_count: _Optional[int] = ..., items: _Optional[_Iterable[_Union[LoggedItem, _Mapping]]] = ..., degradation_level: _Optional[_Union[_answer_pb2.DegradationLevel, str]] = ..., degradation_causes: _Optional[_Iterable[_Union[_answer_pb2.DegradationCause, str]]] = ..., logged_share: _Optional[float] = ..., serving_config_version: _Optional[int] = ..., is_variant_forced: _Optional[bool] = ..., surface: _Optional[str] = ...) -> None: ...
+    session_id: str
+    def __init__(self, schema_version: _Optional[int] = ..., slate_id: _Optional[str] = ..., made_ms: _Optional[int] = ..., request_id: _Optional[str] = ..., tenant: _Optional[str] = ..., actor_id: _Optional[str] = ..., rpc: _Optional[str] = ..., bundle_id: _Optional[str] = ..., serving_config: _Optional[str] = ..., variants: _Optional[_Iterable[str]] = ..., candidate_digest: _Optional[bytes] = ..., candidate_count: _Optional[int] = ..., items: _Optional[_Iterable[_Union[LoggedItem, _Mapping]]] = ..., degradation_level: _Optional[_Union[_answer_pb2.DegradationLevel, str]] = ..., degradation_causes: _Optional[_Iterable[_Union[_answer_pb2.DegradationCause, str]]] = ..., logged_share: _Optional[float] = ..., serving_config_version: _Optional[int] = ..., is_variant_forced: _Optional[bool] = ..., surface: _Optional[str] = ..., session_id: _Optional[str] = ...) -> None: ...
 
 class LoggedItem(_message.Message):
     __slots__ = ("item_id", "position", "score", "propensity")

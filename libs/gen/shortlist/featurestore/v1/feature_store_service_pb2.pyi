@@ -36,22 +36,26 @@ FEATURE_STATUS_MISSING: FeatureStatus
 FEATURE_STATUS_STALE: FeatureStatus
 
 class ActorKey(_message.Message):
-    __slots__ = ("tenant", "actor_id")
+    __slots__ = ("tenant", "actor_id", "session_id")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     ACTOR_ID_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     actor_id: str
-    def __init__(self, tenant: _Optional[str] = ..., actor_id: _Optional[str] = ...) -> None: ...
+    session_id: str
+    def __init__(self, tenant: _Optional[str] = ..., actor_id: _Optional[str] = ..., session_id: _Optional[str] = ...) -> None: ...
 
 class ReadActorRequest(_message.Message):
-    __slots__ = ("key", "min_version", "with_impressions")
+    __slots__ = ("key", "min_version", "with_impressions", "min_session_version")
     KEY_FIELD_NUMBER: _ClassVar[int]
     MIN_VERSION_FIELD_NUMBER: _ClassVar[int]
     WITH_IMPRESSIONS_FIELD_NUMBER: _ClassVar[int]
+    MIN_SESSION_VERSION_FIELD_NUMBER: _ClassVar[int]
     key: ActorKey
     min_version: int
     with_impressions: bool
-    def __init__(self, key: _Optional[_Union[ActorKey, _Mapping]] = ..., min_version: _Optional[int] = ..., with_impressions: _Optional[bool] = ...) -> None: ...
+    min_session_version: int
+    def __init__(self, key: _Optional[_Union[ActorKey, _Mapping]] = ..., min_version: _Optional[int] = ..., with_impressions: _Optional[bool] = ..., min_session_version: _Optional[int] = ...) -> None: ...
 
 class ReadActorResponse(_message.Message):
     __slots__ = ("known", "attributes", "item_ids", "event_types", "values", "times_s", "version", "caught_up")

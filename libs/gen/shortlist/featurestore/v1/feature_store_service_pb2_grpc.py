@@ -118,7 +118,8 @@ class FeatureStoreServiceServicer:
     """
 
     def ReadActor(self, request, context):
-        """Reads all that is known of an actor, in one round trip to Redis. An unknown actor is an empty answer.
+        """Reads all that is known of an actor, and of the session that it is in, in one round trip to Redis. An unknown actor is
+        an empty answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -140,7 +141,8 @@ class FeatureStoreServiceServicer:
 
     def AppendEvents(self, request, context):
         """Adds events to an actor's history. Repeating it with the same event ids is harmless. Those of the type `impression`
-        are kept in a list of their own: they are read with the actor only where asked for, and count for no item.
+        are kept in a list of their own: they are read with the actor only where asked for, and count for no item. An actor
+        that is in a session has them in both histories, and they count for their items once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,7 +177,7 @@ class FeatureStoreServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EraseActor(self, request, context):
-        """Deletes everything that is kept of an actor.
+        """Deletes everything that is kept of an actor, and the sessions that it wrote in, or a session alone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,14 +38,17 @@ class FeatureStoreServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> FeatureStoreServiceAsyncStub: ...
     ReadActor: _grpc.UnaryUnaryMultiCallable[_feature_store_service_pb2.ReadActorRequest, _feature_store_service_pb2.ReadActorResponse]
-    """Reads all that is known of an actor, in one round trip to Redis. An unknown actor is an empty answer."""
+    """Reads all that is known of an actor, and of the session that it is in, in one round trip to Redis. An unknown actor is
+    an empty answer.
+    """
     GetFeatures: _grpc.UnaryUnaryMultiCallable[_feature_store_service_pb2.GetFeaturesRequest, _feature_store_service_pb2.GetFeaturesResponse]
     """Reads features with their status and age."""
     WriteFeatures: _grpc.UnaryUnaryMultiCallable[_feature_store_service_pb2.WriteFeaturesRequest, _feature_store_service_pb2.WriteFeaturesResponse]
     """Writes attributes of an actor; the later event time wins, whatever the order of arrival."""
     AppendEvents: _grpc.UnaryUnaryMultiCallable[_feature_store_service_pb2.AppendEventsRequest, _feature_store_service_pb2.AppendEventsResponse]
     """Adds events to an actor's history. Repeating it with the same event ids is harmless. Those of the type `impression`
-    are kept in a list of their own: they are read with the actor only where asked for, and count for no item.
+    are kept in a list of their own: they are read with the actor only where asked for, and count for no item. An actor
+    that is in a session has them in both histories, and they count for their items once.
     """
     GetHistory: _grpc.UnaryUnaryMultiCallable[_feature_store_service_pb2.GetHistoryRequest, _feature_store_service_pb2.GetHistoryResponse]
     """Reads an actor's most recent events."""
@@ -56,7 +59,7 @@ class FeatureStoreServiceStub:
     GetFreshness: _grpc.UnaryUnaryMultiCallable[_feature_store_service_pb2.GetFreshnessRequest, _feature_store_service_pb2.GetFreshnessResponse]
     """Tells how old the newest data is."""
     EraseActor: _grpc.UnaryUnaryMultiCallable[_feature_store_service_pb2.EraseActorRequest, _feature_store_service_pb2.EraseActorResponse]
-    """Deletes everything that is kept of an actor."""
+    """Deletes everything that is kept of an actor, and the sessions that it wrote in, or a session alone."""
     AppendSlates: _grpc.UnaryUnaryMultiCallable[_feature_store_service_pb2.AppendSlatesRequest, _feature_store_service_pb2.AppendSlatesResponse]
     """Adds slates to the log of what was served. Repeating it leaves a slate there twice, under one id."""
     ListDocuments: _grpc.UnaryUnaryMultiCallable[_feature_store_service_pb2.ListDocumentsRequest, _feature_store_service_pb2.ListDocumentsResponse]
@@ -82,14 +85,17 @@ class FeatureStoreServiceAsyncStub(FeatureStoreServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ReadActor: _aio.UnaryUnaryMultiCallable[_feature_store_service_pb2.ReadActorRequest, _feature_store_service_pb2.ReadActorResponse]  # type: ignore[assignment]
-    """Reads all that is known of an actor, in one round trip to Redis. An unknown actor is an empty answer."""
+    """Reads all that is known of an actor, and of the session that it is in, in one round trip to Redis. An unknown actor is
+    an empty answer.
+    """
     GetFeatures: _aio.UnaryUnaryMultiCallable[_feature_store_service_pb2.GetFeaturesRequest, _feature_store_service_pb2.GetFeaturesResponse]  # type: ignore[assignment]
     """Reads features with their status and age."""
     WriteFeatures: _aio.UnaryUnaryMultiCallable[_feature_store_service_pb2.WriteFeaturesRequest, _feature_store_service_pb2.WriteFeaturesResponse]  # type: ignore[assignment]
     """Writes attributes of an actor; the later event time wins, whatever the order of arrival."""
     AppendEvents: _aio.UnaryUnaryMultiCallable[_feature_store_service_pb2.AppendEventsRequest, _feature_store_service_pb2.AppendEventsResponse]  # type: ignore[assignment]
     """Adds events to an actor's history. Repeating it with the same event ids is harmless. Those of the type `impression`
-    are kept in a list of their own: they are read with the actor only where asked for, and count for no item.
+    are kept in a list of their own: they are read with the actor only where asked for, and count for no item. An actor
+    that is in a session has them in both histories, and they count for their items once.
     """
     GetHistory: _aio.UnaryUnaryMultiCallable[_feature_store_service_pb2.GetHistoryRequest, _feature_store_service_pb2.GetHistoryResponse]  # type: ignore[assignment]
     """Reads an actor's most recent events."""
@@ -100,7 +106,7 @@ class FeatureStoreServiceAsyncStub(FeatureStoreServiceStub):
     GetFreshness: _aio.UnaryUnaryMultiCallable[_feature_store_service_pb2.GetFreshnessRequest, _feature_store_service_pb2.GetFreshnessResponse]  # type: ignore[assignment]
     """Tells how old the newest data is."""
     EraseActor: _aio.UnaryUnaryMultiCallable[_feature_store_service_pb2.EraseActorRequest, _feature_store_service_pb2.EraseActorResponse]  # type: ignore[assignment]
-    """Deletes everything that is kept of an actor."""
+    """Deletes everything that is kept of an actor, and the sessions that it wrote in, or a session alone."""
     AppendSlates: _aio.UnaryUnaryMultiCallable[_feature_store_service_pb2.AppendSlatesRequest, _feature_store_service_pb2.AppendSlatesResponse]  # type: ignore[assignment]
     """Adds slates to the log of what was served. Repeating it leaves a slate there twice, under one id."""
     ListDocuments: _aio.UnaryUnaryMultiCallable[_feature_store_service_pb2.ListDocumentsRequest, _feature_store_service_pb2.ListDocumentsResponse]  # type: ignore[assignment]
@@ -129,7 +135,9 @@ class FeatureStoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _feature_store_service_pb2.ReadActorRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_feature_store_service_pb2.ReadActorResponse, _abc.Awaitable[_feature_store_service_pb2.ReadActorResponse]]:
-        """Reads all that is known of an actor, in one round trip to Redis. An unknown actor is an empty answer."""
+        """Reads all that is known of an actor, and of the session that it is in, in one round trip to Redis. An unknown actor is
+        an empty answer.
+        """
 
     @_abc_1.abstractmethod
     def GetFeatures(
@@ -154,7 +162,8 @@ class FeatureStoreServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_feature_store_service_pb2.AppendEventsResponse, _abc.Awaitable[_feature_store_service_pb2.AppendEventsResponse]]:
         """Adds events to an actor's history. Repeating it with the same event ids is harmless. Those of the type `impression`
-        are kept in a list of their own: they are read with the actor only where asked for, and count for no item.
+        are kept in a list of their own: they are read with the actor only where asked for, and count for no item. An actor
+        that is in a session has them in both histories, and they count for their items once.
         """
 
     @_abc_1.abstractmethod
@@ -195,7 +204,7 @@ class FeatureStoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _feature_store_service_pb2.EraseActorRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_feature_store_service_pb2.EraseActorResponse, _abc.Awaitable[_feature_store_service_pb2.EraseActorResponse]]:
-        """Deletes everything that is kept of an actor."""
+        """Deletes everything that is kept of an actor, and the sessions that it wrote in, or a session alone."""
 
     @_abc_1.abstractmethod
     def AppendSlates(
