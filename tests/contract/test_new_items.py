@@ -16,6 +16,8 @@ from shortlist.gateway.v1 import event_service_pb2 as events_pb
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist.gateway.v1.event_service_pb2_grpc import EventServiceStub
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
+from shortlist.retrieval.v1 import retrieval_service_pb2 as retrieval_pb
+from shortlist.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
 from shortlist_bundle.store import BundleStore
 from shortlist_cli.new_items import add_items
 from shortlist_testing.platform import Platform, running_platform
@@ -104,6 +106,11 @@ class TestOnceAdded:
         assert len(answer.results) == 5
         assert NEW not in shown(answer)
         assert not answer.meta.missing_ids
+
+    async def test_retrieval_says_that_it_was_added(self, platform: Platform) -> None:
+        stub = RetrievalServiceStub(await platform.stage_channel("retrieval"))
+        (index,) = (await stub.DescribeIndex(retrieval_pb.DescribeIndexRequest())).indexes
+        assert (index.size, index.added_items) == (61, 1)
 
     async def test_it_is_ranked(self, platform: Platform) -> None:
         request = pb.RerankItemsRequest(actor=actor("ann"), item_ids=[NEW, ITEMS[0]], item_fields=["title", "genres"])
