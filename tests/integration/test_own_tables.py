@@ -143,7 +143,7 @@ async def test_the_bundle_is_whole_and_every_stage_serves_it(
     bundle = store.open(release)
     bundle.verify()
     optional = {layout.CHOSEN_VALUES, layout.SEGMENT_LIFTS} if shape.has_attributes else set()
-    assert set(bundle.manifest.files) == set(layout.REQUIRED) | optional | {layout.ITEM_ATTRIBUTES}
+    assert set(bundle.manifest.files) == set(layout.REQUIRED) | optional | {layout.ITEM_ATTRIBUTES, layout.ITEM_TIMES}
     window = bundle.manifest.data_window
     assert (window.interactions, window.items) == (dataset.events, len(dataset.item_ids))
     liked = [shape.names(world.item_ids[row]) for row in (3, 4, 5)]
