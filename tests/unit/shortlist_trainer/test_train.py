@@ -43,6 +43,7 @@ def test_a_run_writes_every_file_of_a_bundle(run: Run) -> None:
     assert run.result.files.keys() == {
         *layout.REQUIRED,
         layout.ITEM_ATTRIBUTES,
+        layout.ITEM_TIMES,
         layout.CHOSEN_VALUES,
         layout.SEGMENT_LIFTS,
     }
