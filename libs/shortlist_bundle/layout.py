@@ -81,7 +81,7 @@ ITEM_TIMES = "item_times.npy"
 of before have none. Retrieval."""
 
 USERS = "users.json"
-"""Whose users the next three are about, as :func:`shortlist_bundle.user_ids.users_file` writes it. Optional, all four
+"""Whose users the next four are about, as :func:`shortlist_bundle.user_ids.users_file` writes it. Optional, all five
 or none: user ids are personal data, and a bundle is copied, kept and cannot be changed. Gateway and retrieval."""
 
 USER_IDS = "user_ids.blobs"
@@ -90,10 +90,13 @@ USER_IDS = "user_ids.blobs"
 USER_VECTORS = "user_vectors.npy"
 """``float32 (u, d - 1)``: where the taste of each user points (:mod:`shortlist_bundle.user_vectors`). Retrieval."""
 
+USER_SCALES = "user_scales.npy"
+"""``float32 (u, 2)``: :class:`shortlist_bundle.user_vectors.UserScales`. Retrieval."""
+
 USER_INDEX = "user_index.faiss"
 """FAISS index over the user vectors, inner product. Retrieval."""
 
-USER_FILES = (USERS, USER_IDS, USER_VECTORS, USER_INDEX)
+USER_FILES = (USERS, USER_IDS, USER_VECTORS, USER_SCALES, USER_INDEX)
 
 SEGMENT_LIFTS = "segment_lifts.npy"
 """``float16 (v, n)``: :class:`shortlist_bundle.segment_lifts.SegmentLifts`, a row for each value of the feature list's

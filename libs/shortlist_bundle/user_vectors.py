@@ -4,11 +4,15 @@ The vector of a user is the output of the user tower without its last column, wh
 item's bias, at length 1; so inner products are cosines. It is taken as of the moment of the user's last event: neither
 the time of day nor how long ago somebody was last there is taste, and the same history has the same vector whenever it
 is asked about.
+
+Directions compare tastes. They do not say whom an item suits: a tower is trained to tell items apart for one user, so
+that only the softmax over all items compares between users. For that the scales keep what the directions lost.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +24,21 @@ from shortlist_bundle.user_ids import load_user_ids
 from shortlist_domain.errors import BundleInvalid
 from shortlist_domain.stages import ActorFeatures
 
-_SHORTEST = 1e-6
+SHORTEST = 1e-6
+"""Length up to which a vector points nowhere."""
+
 _UNIT_TOLERANCE = 1e-3
+_LOGITS_AT_ONCE = 1 << 24
+
+
+class UserScales(NamedTuple):
+    """What makes probabilities of directions. Both are of logits divided by the temperature of the training."""
+
+    lengths: NDArray[np.float32]
+    """Length of each user's vector before it was made 1, ``(u,)``."""
+
+    normalisers: NDArray[np.float32]
+    """Logarithm of the sum of ``exp(logit)`` over all items of the training, ``(u,)``."""
 
 
 def as_of_last_event(actor: ActorFeatures) -> ActorFeatures:
@@ -36,9 +53,43 @@ def directions(embeddings: NDArray[np.float32]) -> tuple[NDArray[np.float32], ND
     """
     tastes = embeddings[:, :-1]
     lengths = np.linalg.norm(tastes.astype(np.float64), axis=1)
-    points = lengths > _SHORTEST
+    points = lengths > SHORTEST
     found: NDArray[np.float32] = (tastes / np.where(points, lengths, np.inf)[:, None]).astype(np.float32)
     return found, points
+
+
+def scales_of(
+    embeddings: NDArray[np.float32], items: NDArray[np.float32], temperature: float = 1.0
+) -> NDArray[np.float32]:
+    """Return the columns of :class:`UserScales`, ``(u, 2)``.
+
+    Args:
+        embeddings: Outputs of the user tower, ``(u, d)``.
+        items: Embeddings of all items, ``(n, d)``.
+        temperature: Of the training, above 0.
+    """
+    at_once = max(1, _LOGITS_AT_ONCE // max(1, len(items)))
+    lengths = np.linalg.norm(embeddings[:, :-1].astype(np.float64), axis=1) / temperature
+    parts = []
+    for at in range(0, len(embeddings), at_once):
+        logits = embeddings[at : at + at_once] @ items.T / np.float32(temperature)
+        tops = logits.max(axis=1)
+        parts.append(tops + np.log(np.exp(logits - tops[:, None]).sum(axis=1)))
+    return np.stack([lengths, np.concatenate(parts)], axis=1).astype(np.float32)
+
+
+def load_user_scales(bundle: Bundle, n_users: int) -> UserScales:
+    """Return the scales of the ``n_users`` users of ``bundle``.
+
+    Raises:
+        BundleInvalid: They are not as many, or a length is negative.
+    """
+    columns = map_array(bundle, layout.USER_SCALES, np.dtype("<f4"), 2).view(np.float32)
+    if len(columns) != n_users:
+        raise BundleInvalid(f"{layout.USER_SCALES} has {len(columns)} rows for {n_users} user ids")
+    if (columns[:, 0] < 0.0).any():
+        raise BundleInvalid(f"{layout.USER_SCALES} has lengths below 0")
+    return UserScales(np.ascontiguousarray(columns[:, 0]), np.ascontiguousarray(columns[:, 1]))
 
 
 def load_user_vectors(bundle: Bundle, dim: int) -> NDArray[np.float32] | None:

@@ -19,6 +19,7 @@ from shortlist.gateway.v1.recommendation_service_pb2 import (
     RecommendNextResponse,
     RecommendRequest,
     RecommendResponse,
+    RecommendUsersResponse,
     RerankItemsResponse,
     SimilarItemsResponse,
     SimilarUsersResponse,
@@ -31,6 +32,7 @@ from shortlist_client.arguments import (
     CompareFields,
     ExplainFields,
     RecommendFields,
+    RecommendUsersFields,
     RerankFields,
     SimilarFields,
     SimilarUsersFields,
@@ -192,6 +194,13 @@ class AsyncClient:
         """Return users whose taste is like that of a user, or of what the fields say of nobody in particular."""
         request = messages.similar_users_request(self._tenant, user_id, fields)
         return await self._recommendation.SimilarUsers(request, timeout=timeout_s)
+
+    async def recommend_users(
+        self, item_ids: Iterable[str], *, timeout_s: float = DEFAULT_TIMEOUT_S, **fields: Unpack[RecommendUsersFields]
+    ) -> RecommendUsersResponse:
+        """Return users to whom ``item_ids`` are worth showing."""
+        request = messages.recommend_users_request(self._tenant, item_ids, fields)
+        return await self._recommendation.RecommendUsers(request, timeout=timeout_s)
 
     async def rerank_items(
         self,

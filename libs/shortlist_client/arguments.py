@@ -161,11 +161,22 @@ class SimilarFields(Selected, Shown, Who, Pinned, Checkable, Traced, total=False
     """Known user, whose seen items are left out; nobody where left out."""
 
 
-class SimilarUsersFields(Surrounded, Who, Consistent, Pinned, Checkable, Traced, total=False):
-    """Arguments of ``similar_users`` beside the user."""
+class Peopled(TypedDict, total=False):
+    """How many users an answer is of."""
 
     user_count: int
     """Users wanted, in [1, 1000]; 10 where left out."""
+
+
+class SimilarUsersFields(Peopled, Surrounded, Who, Consistent, Pinned, Checkable, Traced, total=False):
+    """Arguments of ``similar_users`` beside the user."""
+
+
+class RecommendUsersFields(Peopled, Pinned, Checkable, Traced, total=False):
+    """Arguments of ``recommend_users`` beside the items."""
+
+    exclude_user_ids: Iterable[str]
+    """Users that must not come back, at most 1000, as those who have the items already."""
 
 
 class RerankFields(Configured, Shown, Surrounded, Who, Consistent, Pinned, Checkable, Traced, total=False):

@@ -15,6 +15,7 @@ from shortlist.gateway.v1.recommendation_service_pb2 import (
     ExplainRecommendationRequest,
     RecommendNextRequest,
     RecommendRequest,
+    RecommendUsersRequest,
     RerankItemsRequest,
     SimilarItemsRequest,
     SimilarUsersRequest,
@@ -26,6 +27,7 @@ from shortlist_client.arguments import (
     CompareFields,
     ExplainFields,
     RecommendFields,
+    RecommendUsersFields,
     RerankFields,
     Selected,
     SimilarFields,
@@ -141,6 +143,21 @@ def similar_users_request(tenant: str, user_id: str, fields: SimilarUsersFields)
         user_count=fields.get("user_count", 0),
         context=_context(fields),
         consistency_token=fields.get("consistency_token", ""),
+        bundle_id=fields.get("bundle_id", ""),
+        validate_only=fields.get("validate_only", False),
+        request_id=fields.get("request_id", ""),
+    )
+
+
+def recommend_users_request(
+    tenant: str, item_ids: Iterable[str], fields: RecommendUsersFields
+) -> RecommendUsersRequest:
+    """Return the request of a RecommendUsers."""
+    return RecommendUsersRequest(
+        item_ids=item_ids,
+        user_count=fields.get("user_count", 0),
+        tenant=tenant,
+        exclude_user_ids=fields.get("exclude_user_ids", ()),
         bundle_id=fields.get("bundle_id", ""),
         validate_only=fields.get("validate_only", False),
         request_id=fields.get("request_id", ""),

@@ -18,6 +18,7 @@ from shortlist.gateway.v1.recommendation_service_pb2 import (
     RecommendNextResponse,
     RecommendRequest,
     RecommendResponse,
+    RecommendUsersResponse,
     RerankItemsResponse,
     SimilarItemsResponse,
     SimilarUsersResponse,
@@ -30,6 +31,7 @@ from shortlist_client.arguments import (
     CompareFields,
     ExplainFields,
     RecommendFields,
+    RecommendUsersFields,
     RerankFields,
     SimilarFields,
     SimilarUsersFields,
@@ -191,6 +193,13 @@ class Client:
         """Return users whose taste is like that of a user, or of what the fields say of nobody in particular."""
         request = messages.similar_users_request(self._tenant, user_id, fields)
         return self._recommendation.SimilarUsers(request, timeout=timeout_s)
+
+    def recommend_users(
+        self, item_ids: Iterable[str], *, timeout_s: float = DEFAULT_TIMEOUT_S, **fields: Unpack[RecommendUsersFields]
+    ) -> RecommendUsersResponse:
+        """Return users to whom ``item_ids`` are worth showing."""
+        request = messages.recommend_users_request(self._tenant, item_ids, fields)
+        return self._recommendation.RecommendUsers(request, timeout=timeout_s)
 
     def rerank_items(
         self,

@@ -32,6 +32,7 @@ POLICIES: dict[str, Policy] = {
     "/shortlist.gateway.v1.RecommendationService/BatchRecommend": Policy(0.0, is_idempotent=True, is_long=True),
     "/shortlist.gateway.v1.RecommendationService/SimilarItems": Policy(1.0, is_idempotent=True),
     "/shortlist.gateway.v1.RecommendationService/SimilarUsers": Policy(1.0, is_idempotent=True),
+    "/shortlist.gateway.v1.RecommendationService/RecommendUsers": Policy(1.0, is_idempotent=True),
     "/shortlist.gateway.v1.RecommendationService/RerankItems": Policy(1.0, is_idempotent=True),
     "/shortlist.gateway.v1.ServingConfigService/ListServingConfigs": Policy(1.0, is_idempotent=True),
     "/shortlist.gateway.v1.ServingConfigService/GetServingConfig": Policy(1.0, is_idempotent=True),

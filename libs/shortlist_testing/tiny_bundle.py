@@ -25,7 +25,7 @@ from shortlist_bundle.neighbours import neighbour_scores_of
 from shortlist_bundle.session import Session
 from shortlist_bundle.store import BundleStore, Release
 from shortlist_bundle.user_ids import users_file
-from shortlist_bundle.user_vectors import directions
+from shortlist_bundle.user_vectors import directions, scales_of
 from shortlist_domain.features import user_numbers
 from shortlist_domain.filters import AttributeKind
 from shortlist_domain.stages import ActorFeatures
@@ -85,13 +85,16 @@ def tiny_users(
     n_items: int = 60, dim: int = 9, seed: int = 0, *, tenant: str = "", count: int = 24
 ) -> dict[str, bytes]:
     """Return the optional files of a tiny bundle with users, :func:`tiny_user_id` of 0 to ``count - 1``."""
-    vectors, _ = directions(tiny_embeddings([tiny_user(n, n_items) for n in range(count)], n_items, dim, seed))
+    embeddings = tiny_embeddings([tiny_user(n, n_items) for n in range(count)], n_items, dim, seed)
+    items = np.load(io.BytesIO(tiny_files(n_items, dim, seed)[layout.ITEM_EMBEDDINGS]))
+    vectors, _ = directions(embeddings)
     index = faiss.IndexFlatIP(dim - 1)
     index.add(vectors)
     return {
         layout.USERS: users_file(tenant),
         layout.USER_IDS: blob_table.encode(tiny_user_id(n).encode() for n in range(count)),
         layout.USER_VECTORS: array_bytes(vectors),
+        layout.USER_SCALES: array_bytes(scales_of(embeddings, items)),
         layout.USER_INDEX: faiss.serialize_index(index).tobytes(),
     }
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shortlist.common.v1 import actor_features_pb2, actor_pb2, selection_pb2
 from shortlist_domain.features import FEATURES
-from shortlist_testing.tiny_bundle import item_ids
+from shortlist_testing.tiny_bundle import item_ids, tiny_user_id
 
 from .any_message import Values
 
@@ -103,7 +103,8 @@ def tame_values(bundle_id: str) -> Mapping[str, Values]:
         "entity_ids": st.lists(st.sampled_from(["u/u1", "v/v1", "s/s1"]) | IDS, min_size=1, max_size=3),
         "feature_names": st.lists(st.sampled_from([spec.name for spec in FEATURES]), min_size=1, max_size=3),
         "user_count": st.integers(0, 20),
-        "user_row": st.integers(0, 10),
+        "exclude_user_ids": st.lists(st.sampled_from([tiny_user_id(0), tiny_user_id(3), "nobody"]), max_size=3),
+        "user_row": maybe(st.integers(0, 10)),
         "collection": st.sampled_from(["a", "b"]),
         **dict.fromkeys([f"{message}.name" for message in NAMED], NAMES),
         **dict.fromkeys([f"{message}.version" for message in NAMED], st.integers(0, 3)),
@@ -122,7 +123,7 @@ def tame_values(bundle_id: str) -> Mapping[str, Values]:
         "RetrieveCandidatesRequest.actor": FEATURES_OF_ACTORS,
         "EmbedActorRequest.actor": FEATURES_OF_ACTORS,
         **dict.fromkeys(("rows", "exclude_rows", "allow_rows"), rows),
-        "anchor_rows": maybe(rows),
+        **dict.fromkeys(("anchor_rows", "item_rows"), maybe(rows)),
         **dict.fromkeys(
             ("actor_embedding", "retrieval_scores", "kept", "Spread.boosts"), maybe(column("f", st.floats(width=32)))
         ),

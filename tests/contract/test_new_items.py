@@ -37,7 +37,7 @@ WITHIN_S = 10.0
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
-    async with running_platform(tmp_path_factory.mktemp("platform")) as platform:
+    async with running_platform(tmp_path_factory.mktemp("platform"), users=True) as platform:
         yield platform
 
 
@@ -180,3 +180,13 @@ async def test_an_item_is_withdrawn_at_once_by_the_default_config(platform: Plat
     async with asyncio.timeout(WITHIN_S):
         while withdrawn not in await slate() or withdrawn not in await like_it():
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.usefixtures("extended")
+async def test_users_to_whom_it_is_worth_showing_are_found(platform: Platform) -> None:
+    stub = RecommendationServiceStub(platform.channel)
+    answer = await stub.RecommendUsers(pb.RecommendUsersRequest(item_ids=[NEW], user_count=24))
+    found = {user.user_id: user.lift for user in answer.results}
+    assert (len(found), list(answer.meta.missing_ids)) == (24, [])
+    assert sum(found.values()) / 24 == pytest.approx(1.0, rel=1e-4)
+    assert max(found.values()) > min(found.values()) > 0.0, "what it is says whom it suits"

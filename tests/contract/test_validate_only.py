@@ -91,11 +91,13 @@ def calls(stub: Any, *, is_dry: bool) -> list[tuple[Any, Any, set[str]]]:
         actor=actor("ann"), item_ids=ITEMS[:5], context=CONTEXT, serving_config="home", validate_only=is_dry
     )
     users = pb.SimilarUsersRequest(actor=actor("ann"), context=CONTEXT, validate_only=is_dry)
+    suited = pb.RecommendUsersRequest(item_ids=ITEMS[:2], validate_only=is_dry)
     return [
         (stub.Recommend, rich, {"read_actor", "retrieve", "rank"}),
         (stub.SimilarItems, similar, {"read_actor", "retrieve"}),
         (stub.RerankItems, rerank, {"read_actor", "rank"}),
         (stub.SimilarUsers, users, {"read_actor", "retrieve_users"}),
+        (stub.RecommendUsers, suited, {"retrieve_users"}),
     ]
 
 

@@ -17,6 +17,8 @@ import type { RecommendNextRequest } from "./generated/shortlist/gateway/v1/Reco
 import type { RecommendNextResponse__Output } from "./generated/shortlist/gateway/v1/RecommendNextResponse.js";
 import type { RecommendRequest } from "./generated/shortlist/gateway/v1/RecommendRequest.js";
 import type { RecommendResponse__Output } from "./generated/shortlist/gateway/v1/RecommendResponse.js";
+import type { RecommendUsersRequest } from "./generated/shortlist/gateway/v1/RecommendUsersRequest.js";
+import type { RecommendUsersResponse__Output } from "./generated/shortlist/gateway/v1/RecommendUsersResponse.js";
 import type { RerankItemsRequest } from "./generated/shortlist/gateway/v1/RerankItemsRequest.js";
 import type { RerankItemsResponse__Output } from "./generated/shortlist/gateway/v1/RerankItemsResponse.js";
 import type { SimilarItemsRequest } from "./generated/shortlist/gateway/v1/SimilarItemsRequest.js";
@@ -120,6 +122,11 @@ export class Client {
   /** Finds users whose taste is like an actor's. */
   similarUsers(request: SimilarUsersRequest, options: CallOptions = {}): Promise<SimilarUsersResponse__Output> {
     return call(this.recommendation.SimilarUsers.bind(this.recommendation), request, options.timeoutMs ?? READ_MS);
+  }
+
+  /** Finds users to whom one or several items are worth showing. */
+  recommendUsers(request: RecommendUsersRequest, options: CallOptions = {}): Promise<RecommendUsersResponse__Output> {
+    return call(this.recommendation.RecommendUsers.bind(this.recommendation), request, options.timeoutMs ?? READ_MS);
   }
 
   /** Orders the caller's own list for an actor. */

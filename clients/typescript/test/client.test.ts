@@ -182,6 +182,9 @@ test("a gateway answers every call", { skip: address ? false : "SHORTLIST_ADDRES
 
   const alike = await client.similarUsers({ actor: who, userCount: 3 });
   assert.equal(alike.results.length, 3);
+  const suited = await client.recommendUsers({ itemIds: [first.results[0]!.itemId, "nowhere"], userCount: 3 });
+  assert.equal(suited.results.length, 3);
+  assert.deepEqual(suited.meta?.missingIds, ["nowhere"]);
 
   const put = await client.putServingConfig({ config: { name: "home", slateSize: 3 }, expectedVersion: 0 });
   const version = put.record!.version as number;

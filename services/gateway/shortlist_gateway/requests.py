@@ -8,14 +8,15 @@ from dataclasses import replace
 
 from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
+from shortlist_domain.ids import id_violation
 from shortlist_domain.stages import ActorKey, Event
 from shortlist_gateway.checks import MAX_LIST_IDS, MAX_SURFACE_BYTES, Checks
 from shortlist_gateway.configs.config import PLAIN, Serving
 from shortlist_gateway.configs.narrowing import Narrowing
 from shortlist_gateway.filters.condition import Condition
 from shortlist_gateway.query import Query
-from shortlist_gateway.similar_users import UsersQuery
 from shortlist_gateway.tokens import version_of
+from shortlist_gateway.user_search import UsersQuery
 
 MAX_CANDIDATES = 2000
 MAX_INLINE_EVENTS = 100
@@ -176,6 +177,29 @@ def similar_users_query(request: pb.SimilarUsersRequest, now_s: float) -> UsersQ
     )
     checks.done()
     return UsersQuery(query, request.actor.tenant)
+
+
+def recommend_users_query(request: pb.RecommendUsersRequest, now_s: float) -> UsersQuery:
+    """Return the checked query of a RecommendUsers.
+
+    Raises:
+        InvalidRequest: With every field that is wrong.
+    """
+    checks = Checks()
+    if violation := id_violation("tenant", request.tenant, required=False):
+        checks.violations.append(violation)
+    query = Query(
+        request_id=_request_id(checks, request.request_id),
+        now_s=now_s,
+        actor=None,
+        slate_size=checks.slate_size(request.user_count, "user_count"),
+        bundle_id=checks.text("bundle_id", request.bundle_id, 128),
+        is_seen_excluded=False,
+        item_ids=checks.item_ids("item_ids", request.item_ids, MAX_ANCHORS, required=True),
+    )
+    excluded = checks.item_ids("exclude_user_ids", request.exclude_user_ids, MAX_LIST_IDS)
+    checks.done()
+    return UsersQuery(query, request.tenant, excluded)
 
 
 def _request_id(checks: Checks, given: str) -> str:

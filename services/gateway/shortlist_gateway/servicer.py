@@ -32,9 +32,17 @@ from shortlist_gateway.explain import Explanation, explain, message, what_if_war
 from shortlist_gateway.explain_requests import explain_queries
 from shortlist_gateway.pipeline import Pipeline
 from shortlist_gateway.query import Query, Slate
-from shortlist_gateway.requests import recommend_query, rerank_query, similar_query, similar_users_query
-from shortlist_gateway.similar_users import SimilarUsers, users_of
+from shortlist_gateway.recommend_users import RecommendUsers
+from shortlist_gateway.requests import (
+    recommend_query,
+    recommend_users_query,
+    rerank_query,
+    similar_query,
+    similar_users_query,
+)
+from shortlist_gateway.similar_users import SimilarUsers
 from shortlist_gateway.slate_log import SlateLog
+from shortlist_gateway.user_search import users_of
 from shortlist_rpc.interceptor import current_deadline
 from shortlist_telemetry.catalogue import Metrics
 
@@ -48,6 +56,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         self,
         pipeline: Pipeline,
         similar_users: SimilarUsers,
+        recommend_users: RecommendUsers,
         bundles: ActiveBundle,
         choice: ServingChoice,
         attribution: Attribution,
@@ -59,6 +68,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
     ) -> None:
         self._pipeline = pipeline
         self._similar_users = similar_users
+        self._recommend_users = recommend_users
         self._bundles = bundles
         self._choice = choice
         self._attribution = attribution
@@ -160,7 +170,21 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         slate, users = await self._similar_users.find(query, current_deadline())
         self._observe(slate)
         return pb.SimilarUsersResponse(
-            results=[pb.SimilarUser(rank=rank, **user._asdict()) for rank, user in enumerate(users)],
+            results=[pb.SimilarUser(user_id=u.user_id, rank=rank, similarity=u.score) for rank, u in enumerate(users)],
+            meta=answers.meta(slate, query.about),
+        )
+
+    async def RecommendUsers(  # noqa: N802, D102
+        self, request: pb.RecommendUsersRequest, context: Context
+    ) -> pb.RecommendUsersResponse:
+        query = recommend_users_query(request, self._clock())
+        if request.validate_only:
+            slate, _ = self._recommend_users.begun(query)
+            return pb.RecommendUsersResponse(meta=answers.meta(slate, query.about))
+        slate, users = await self._recommend_users.find(query, current_deadline())
+        self._observe(slate)
+        return pb.RecommendUsersResponse(
+            results=[pb.RecommendedUser(user_id=u.user_id, rank=rank, lift=u.score) for rank, u in enumerate(users)],
             meta=answers.meta(slate, query.about),
         )
 

@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
-from typing import NamedTuple
 
-from shortlist_bundle.user_ids import UserIds
 from shortlist_domain.deadline import Deadline
-from shortlist_domain.errors import BundleLacks
 from shortlist_domain.feature_stage import FeatureStage
 from shortlist_domain.ids import user_id_of
 from shortlist_domain.stages import ActorFeatures
 from shortlist_domain.user_search import UserSearch, UsersRequest
 from shortlist_gateway.actor_reader import ActorReader
 from shortlist_gateway.bundles import ActiveBundle
-from shortlist_gateway.catalogue import Catalogue
-from shortlist_gateway.declare import report
-from shortlist_gateway.query import Cause, Level, Outcome, Query, Report, Slate
+from shortlist_gateway.query import Cause, Level, Outcome, Report, Slate
 from shortlist_gateway.settings import GatewaySettings
-from shortlist_gateway.stage import retrieve_plan, run_stage
-
-
-@dataclass(frozen=True, slots=True)
-class UsersQuery:
-    """A checked request."""
-
-    about: Query
-    """Actor, context, bundle, and in ``slate_size`` the users wanted."""
-
-    tenant: str
-    """Whose users may come back."""
-
-
-class Similar(NamedTuple):
-    """One user of an answer."""
-
-    user_id: str
-    similarity: float
+from shortlist_gateway.user_search import FoundUser, UserFinder, UsersQuery, users_of
 
 
 class SimilarUsers:
@@ -47,11 +23,10 @@ class SimilarUsers:
         self, features: FeatureStage, retrieval: UserSearch, bundles: ActiveBundle, settings: GatewaySettings
     ) -> None:
         self._reader = ActorReader(features, settings)
-        self._retrieval = retrieval
+        self._finder = UserFinder(retrieval, settings)
         self._bundles = bundles
-        self._retrieve = retrieve_plan(settings)
 
-    async def find(self, query: UsersQuery, deadline: Deadline) -> tuple[Slate, list[Similar]]:
+    async def find(self, query: UsersQuery, deadline: Deadline) -> tuple[Slate, list[FoundUser]]:
         """Return what the answer says of itself, and the users, most similar first.
 
         Where the feature store does not answer and nothing comes with the request, the vector that the bundle has of
@@ -83,29 +58,7 @@ class SimilarUsers:
             exclude_rows=array("I", [] if own is None else [own]),
             user_row=stand_in,
         )
-        run = await run_stage(self._retrieve, deadline, lambda d: self._retrieval.retrieve_users(request, d))
-        found = [] if run.value is None else list(zip(run.value.rows, run.value.similarities, strict=True))
-        report(slate, "retrieve", run, Outcome.FULL, len(users), len(found), Level.FALLBACK, Outcome.FALLBACK)
-        if len(found) < query.about.slate_size:
-            slate.degrade(Level.PARTIAL, Cause.SHORT_SLATE)
-        return slate, [Similar(users.user_id(row), similarity) for row, similarity in found]
-
-
-def users_of(catalogue: Catalogue, tenant: str) -> UserIds:
-    """Return the users of ``tenant`` that the bundle has vectors of.
-
-    Raises:
-        BundleLacks: It has none.
-    """
-    users = catalogue.users
-    if users is None or users.tenant != tenant:
-        of_tenant = f" of the tenant {tenant!r}" if tenant else ""
-        setting = f" and users.tenant={tenant}" if tenant else ""
-        raise BundleLacks(
-            f"bundle {catalogue.bundle_id} has no user vectors{of_tenant}; "
-            f"a bundle has them that was trained with users.vectors=true{setting}"
-        )
-    return users
+        return slate, await self._finder.find(slate, users, request, deadline)
 
 
 def _is_anything_known(actor: ActorFeatures) -> bool:

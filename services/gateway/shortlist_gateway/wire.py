@@ -160,15 +160,16 @@ def users_request(request: UsersRequest) -> retrieval_pb.RetrieveUsersRequest:
         user_row=request.user_row,
         user_count=request.user_count,
         exclude_rows=request.exclude_rows.tobytes(),
+        item_rows=request.item_rows.tobytes(),
     )
 
 
 def users_result(response: retrieval_pb.RetrieveUsersResponse) -> UsersResult:
     """Return the users of ``response``."""
-    rows, similarities = ints(response.rows, "retrieval"), floats(response.similarities, "retrieval")
-    if len(rows) != len(similarities):
+    rows, scores = ints(response.rows, "retrieval"), floats(response.similarities or response.lifts, "retrieval")
+    if len(rows) != len(scores):
         raise UpstreamFailed("retrieval", "sent columns of different lengths")
-    return UsersResult(response.bundle_id, rows, similarities)
+    return UsersResult(response.bundle_id, rows, scores)
 
 
 def rank_request(request: RankRequest) -> ranking_pb.RankCandidatesRequest:

@@ -24,6 +24,7 @@ from shortlist_gateway.configs.servicer import ServingConfigServicer
 from shortlist_gateway.continuation import Continuation
 from shortlist_gateway.events import EventIntake
 from shortlist_gateway.pipeline import Pipeline
+from shortlist_gateway.recommend_users import RecommendUsers
 from shortlist_gateway.requests import recommend_query
 from shortlist_gateway.seals import Keyring
 from shortlist_gateway.servicer import EventServicer, RecommendationServicer
@@ -54,6 +55,7 @@ class GatewayService:
         self._bundles = ActiveBundle(store, retrieval, ranking, metrics, settings.bundle_poll_s)
         pipeline = Pipeline(features, retrieval, ranking, self._bundles, settings)
         similar_users = SimilarUsers(features, retrieval, self._bundles, settings)
+        recommend_users = RecommendUsers(retrieval, self._bundles, settings)
         if not settings.keys:
             get_log("gateway").warning(LogEvent.NO_SIGNING_KEY, setting="SHORTLIST_GATEWAY_TOKEN_KEYS")
         self._configs = ServingConfigs(features, self._bundles, settings.config_folder, settings.config_poll_s, metrics)
@@ -67,6 +69,7 @@ class GatewayService:
         self._recommendation = RecommendationServicer(
             pipeline,
             similar_users,
+            recommend_users,
             self._bundles,
             ServingChoice(self._configs),
             attribution,

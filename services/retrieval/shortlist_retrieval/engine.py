@@ -113,7 +113,7 @@ class RetrievalEngine:
         return _column("f", embeddings)
 
     async def retrieve_users(self, request: UsersRequest, deadline: Deadline) -> UsersResult:
-        """Return at most ``user_count`` users; none where the actor's vector points nowhere.
+        """Return at most ``user_count`` users; none where the vector that is asked by points nowhere.
 
         Raises:
             BundleLacks: The bundle has no user vectors.
@@ -124,7 +124,7 @@ class RetrievalEngine:
         violations = users_violations(request, bundle.n_items, len(bundle.users))
         if violations:
             raise InvalidRequest(*violations)
-        return await self._executor.run(partial(_similar, bundle, bundle.users, request), deadline, "users")
+        return await self._executor.run(partial(_users, bundle, bundle.users, request), deadline, "users")
 
     def _retrieve(self, shelf: Shelf, request: RetrieveRequest, condition: Node | None) -> RetrieveResult:
         bundle = shelf.bundle
@@ -174,17 +174,17 @@ class RetrievalEngine:
             self._log.warning(LogEvent.STAGE_FAILED, stage=f"retrieval/{source}", reason=reason)
 
 
-def _similar(bundle: LoadedBundle, users: UserSpace, request: UsersRequest) -> UsersResult:
-    if request.user_row is not None:
-        vector = users.vectors[request.user_row]
-    else:
-        found, points = directions(bundle.embed(as_of_last_event(bundle.model_rows.of(request.actor)))[None, :])
-        if not points[0]:
-            return UsersResult(request.bundle_id, array("I"), array("f"))
-        vector = found[0]
+def _users(bundle: LoadedBundle, users: UserSpace, request: UsersRequest) -> UsersResult:
     excluded = np.frombuffer(request.exclude_rows, np.uint32).astype(np.int64)
-    rows, cosines = users.nearest(vector, request.user_count, excluded)
-    return UsersResult(request.bundle_id, _column("I", rows.astype(np.uint32)), _column("f", cosines))
+    if request.item_rows:
+        items = bundle.embeddings[np.unique(np.frombuffer(request.item_rows, np.uint32))]
+        rows, scores = users.likeliest(items[:, :-1].mean(axis=0), request.user_count, excluded)
+    elif request.user_row is not None:
+        rows, scores = users.nearest(users.vectors[request.user_row], request.user_count, excluded)
+    else:
+        taste, _ = directions(bundle.embed(as_of_last_event(bundle.model_rows.of(request.actor)))[None, :])
+        rows, scores = users.nearest(taste[0], request.user_count, excluded)
+    return UsersResult(request.bundle_id, _column("I", rows.astype(np.uint32)), _column("f", scores))
 
 
 def _provenance(fused: Fused, proposed: Mapping[str, Proposals], n_items: int) -> tuple[Provenance, ...]:

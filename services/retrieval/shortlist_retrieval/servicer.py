@@ -58,11 +58,15 @@ class RetrievalServicer(RetrievalServiceServicer):
             user_count=request.user_count or DEFAULT_USERS,
             exclude_rows=rows_of(request.exclude_rows, "exclude_rows"),
             user_row=request.user_row if request.HasField("user_row") else None,
+            item_rows=rows_of(request.item_rows, "item_rows"),
         )
         found = await self._engine.retrieve_users(wanted, current_deadline())
-        return pb.RetrieveUsersResponse(
-            bundle_id=found.bundle_id, rows=found.rows.tobytes(), similarities=found.similarities.tobytes()
-        )
+        response = pb.RetrieveUsersResponse(bundle_id=found.bundle_id, rows=found.rows.tobytes())
+        if wanted.item_rows:
+            response.lifts = found.scores.tobytes()
+        else:
+            response.similarities = found.scores.tobytes()
+        return response
 
     async def DescribeIndex(  # noqa: N802
         self, request: pb.DescribeIndexRequest, context: Context

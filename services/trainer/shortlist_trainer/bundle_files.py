@@ -88,7 +88,8 @@ def bundle_files(
     if prepared.content is not None:
         files |= content_files(prepared.content)
     if config.users.vectors:
-        of_users, facts_of_users = user_files(prepared, towers, config.users.tenant, build_index)
+        temperature = config.two_tower.temperature
+        of_users, facts_of_users = user_files(prepared, towers, config.users.tenant, temperature, build_index)
         files |= of_users
         facts |= facts_of_users
     files[layout.GOLDEN] = golden.to_json(golden_requests(prepared, features, choices.calibrated.calibration, files))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shortlist_bundle import blob_table, layout
 from shortlist_bundle.arrays import array_bytes
 from shortlist_bundle.user_ids import users_file
-from shortlist_bundle.user_vectors import directions
+from shortlist_bundle.user_vectors import directions, scales_of
 from shortlist_trainer.actors import Moments, history_inputs, known_until
 from shortlist_trainer.fit_towers import Towers
 from shortlist_trainer.prepare import Prepared
@@ -23,7 +23,7 @@ BuildIndex = Callable[[NDArray[np.float32]], tuple[bytes, dict[str, float]]]
 
 
 def user_files(
-    prepared: Prepared, towers: Towers, tenant: str, build_index: BuildIndex
+    prepared: Prepared, towers: Towers, tenant: str, temperature: float, build_index: BuildIndex
 ) -> tuple[dict[str, bytes], dict[str, float]]:
     """Return the files of a bundle about its users, and the facts that the index builder gave.
 
@@ -33,16 +33,20 @@ def user_files(
         prepared: Whose users.
         towers: What embeds them.
         tenant: Whose users these are.
+        temperature: By which the towers' logits were divided in training.
         build_index: Makes the index of the vectors.
     """
     users = np.flatnonzero(np.diff(prepared.sequences.start))
-    vectors, points = directions(_embedded(prepared, towers, users))
+    embeddings = _embedded(prepared, towers, users)
+    vectors, points = directions(embeddings)
     users, vectors = users[points], np.ascontiguousarray(vectors[points])
+    scales = scales_of(embeddings[points], towers.table.detach().numpy(), temperature)
     index, facts = build_index(vectors)
     files = {
         layout.USERS: users_file(tenant),
         layout.USER_IDS: blob_table.encode(prepared.dataset.user_ids[user].encode() for user in users),
         layout.USER_VECTORS: array_bytes(vectors),
+        layout.USER_SCALES: array_bytes(scales),
         layout.USER_INDEX: index,
     }
     return files, {f"user_index/{name}": value for name, value in facts.items()}

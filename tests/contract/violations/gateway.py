@@ -217,6 +217,20 @@ SIMILAR_USERS = Rpc(
         Case({"user_count": 1001}, "user_count", "it must be in [1, 1000]"),
     ],
 )
+RECOMMEND_USERS = Rpc(
+    {"item_ids": ["item-000"]},
+    [
+        *(case for case in COMMON if not case.path.startswith("actor")),
+        Case({"item_ids": []}, "item_ids", "1 to 100 ids"),
+        Case({"item_ids": MANY}, "item_ids", "at most 100 are allowed"),
+        Case({"item_ids": ["nowhere"]}, "item_ids", "none of the items", grpc.StatusCode.NOT_FOUND),
+        Case({"user_count": 1001}, "user_count", "it must be in [1, 1000]"),
+        Case({"tenant": LONG}, "tenant", TOO_LONG),
+        Case({"tenant": "another"}, "tenant", "users.tenant=another", grpc.StatusCode.FAILED_PRECONDITION),
+        Case({"exclude_user_ids": [LONG]}, "exclude_user_ids[0]", TOO_LONG),
+        Case({"exclude_user_ids": MANY}, "exclude_user_ids", "at most 1000 are allowed"),
+    ],
+)
 
 
 def within(case: Case) -> Case:
@@ -305,6 +319,7 @@ RPCS: Mapping[str, Rpc] = {
     "RecommendationService.BatchRecommend": BATCH,
     "RecommendationService.SimilarItems": SIMILAR_ITEMS,
     "RecommendationService.SimilarUsers": SIMILAR_USERS,
+    "RecommendationService.RecommendUsers": RECOMMEND_USERS,
     "RecommendationService.RerankItems": RERANK,
     "EventService.WriteEvents": WRITE,
 }

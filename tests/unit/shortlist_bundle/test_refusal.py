@@ -101,6 +101,7 @@ def test_damaged_content_is_refused_before_it_is_parsed(tmp_path: Path, name: st
 
 USERS = tiny_users(seed=1)
 VECTORS = np.load(io.BytesIO(USERS[layout.USER_VECTORS]))
+SCALES = np.load(io.BytesIO(USERS[layout.USER_SCALES]))
 IDS = [tiny_user_id(n).encode() for n in range(24)]
 WRONG_USERS = {
     "no tenant": {**USERS, layout.USERS: b'{"version": 1}'},
@@ -117,6 +118,9 @@ WRONG_USERS = {
     "other type": {**USERS, layout.USER_VECTORS: array_bytes(VECTORS.astype(np.float64))},
     "not finite": {**USERS, layout.USER_VECTORS: array_bytes(np.full_like(VECTORS, np.nan))},
     "not of length 1": {**USERS, layout.USER_VECTORS: array_bytes(2.0 * VECTORS)},
+    "fewer scales": {**USERS, layout.USER_SCALES: array_bytes(SCALES[:-1])},
+    "scales below 0": {**USERS, layout.USER_SCALES: array_bytes(SCALES - 100.0)},
+    "scales of another width": {**USERS, layout.USER_SCALES: array_bytes(SCALES[:, :1])},
     "an index over others": {**USERS, layout.USER_INDEX: tiny_users(seed=2)[layout.USER_INDEX]},
     "an index that is none": {**USERS, layout.USER_INDEX: b"IxFI"},
     **{f"without {left}": {k: v for k, v in USERS.items() if k != left} for left in layout.USER_FILES},

@@ -72,6 +72,9 @@ async def test_the_async_client_writes_and_sees_what_it_wrote(tmp_path: Path) ->
         assert told.impressions == 5
         alike = await client.similar_users("ann", user_count=4, events=[rating(ITEMS[0], 5.0)])
         assert len(alike.results) == 4
+        suited = await client.recommend_users([ITEMS[0]], user_count=3)
+        others = await client.recommend_users([ITEMS[0]], exclude_user_ids=[suited.results[0].user_id], user_count=2)
+        assert [user.user_id for user in others.results] == [user.user_id for user in suited.results[1:]]
         order = await client.rerank_items(ITEMS[1:4], "ann")
         assert {result.item_id for result in order.results} == set(ITEMS[1:4])
         anonymous = await client.recommend(visitor_id="ann", events=[rating(ITEMS[0], 5.0)], attributes={"gender": "F"})
@@ -110,6 +113,7 @@ async def test_the_ordinary_client_gives_the_same_answers(tmp_path: Path) -> Non
             assert client.compare_bundles(client.recommend("bob").meta.bundle.bundle_id, "bob").moves
             assert client.recommend_next(client.recommend("bob").meta.next_token).results
             assert client.similar_users("bob", attributes={"gender": "F"}).results
+            assert client.recommend_users([ITEMS[2]]).results
             assert client.rerank_items([ITEMS[3]], "bob").results
             return [result.item_id for result in client.recommend("bob").results]
 

@@ -54,6 +54,7 @@ SAMPLES: Mapping[str, tuple[Any, ...]] = {
     "dropped_features": (["user_mean"],),
     "events": ([rating("a", 5.0, event_id="e")],),
     "exclude_item_ids": (["b"], []),
+    "exclude_user_ids": (["bob"],),
     "expected_version": (4,),
     "experiment_override": ("e:b",),
     "filter": ("year:*", TREE),
@@ -238,7 +239,7 @@ async def test_nothing_is_sent_that_was_not_given(clients: Clients, rpc: MethodD
     parameters = inspect.signature(method_of(client, rpc)).parameters.values()
     required = [p.name for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
     request, timeout_s = await asked(clients, rpc, **{name: SAMPLES[name][0] for name in required})
-    assert {path.split(".")[-1] for path, _ in reached(request, WHOLE)} <= {*required, "actor"}
+    assert {path.split(".")[-1] for path, _ in reached(request, WHOLE)} <= {*required, "actor", "tenant"}
     policy = POLICIES[f"/{rpc.containing_service.full_name}/{rpc.name}"]
     if not policy.is_long:
         assert timeout_s == policy.timeout_s, "as long as the gateway gives it"

@@ -13,7 +13,8 @@ from shortlist_domain.stages import ActorKey, Event
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.query import Cause, Level, Outcome, Query, Slate
 from shortlist_gateway.settings import GatewaySettings
-from shortlist_gateway.similar_users import Similar, SimilarUsers, UsersQuery
+from shortlist_gateway.similar_users import SimilarUsers
+from shortlist_gateway.user_search import FoundUser, UsersQuery
 from shortlist_testing.fakes import FakeFeatures, FakeRanking, FakeRetrieval
 from shortlist_testing.running import own_metrics
 from shortlist_testing.tiny_bundle import publish, tiny_bundle, tiny_files, tiny_user_id, tiny_users
@@ -36,7 +37,7 @@ class World:
 
     async def ask(
         self, actor: ActorKey | None = KNOWN, tenant: str = "", **about: object
-    ) -> tuple[Slate, list[Similar]]:
+    ) -> tuple[Slate, list[FoundUser]]:
         usual = {"request_id": "r", "now_s": NOW_S, "actor": actor, "slate_size": 3, "is_seen_excluded": False}
         query = Query(**{**usual, **about})  # type: ignore[arg-type]
         return await self.similar_users.find(UsersQuery(query, tenant), Deadline.after(1.0))
@@ -57,7 +58,7 @@ async def test_a_full_answer_leaves_the_actor_out_and_says_nothing_is_missing(wo
     world.features.events[KNOWN] = [event(world, 5)]
     slate, users = await world.ask(slate_size=4)
     assert [user.user_id for user in users] == [tiny_user_id(n) for n in (0, 1, 2, 4)]
-    assert [user.similarity for user in users] == [1.0, 0.5, 0.25, 0.125]
+    assert [user.score for user in users] == [1.0, 0.5, 0.25, 0.125]
     assert (slate.level, slate.causes, slate.warnings) == (Level.NONE, {}, [])
     assert [(r.stage, r.outcome, r.items_out) for r in slate.reports] == [
         ("read_actor", Outcome.FULL, 1),

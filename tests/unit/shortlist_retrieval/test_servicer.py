@@ -58,6 +58,10 @@ async def test_users_come_as_columns_of_equal_length(stub: RetrievalServiceAsync
     assert 3 not in array("I", answer.rows)
     request.user_row = 0
     assert array("I", (await stub.RetrieveUsers(request)).rows)[0] == 0, "a row of 0 is one"
+    request.ClearField("user_row")
+    request.item_rows = array("I", [0]).tobytes()
+    answer = await stub.RetrieveUsers(request)
+    assert (len(answer.rows), len(answer.similarities), len(answer.lifts)) == (40, 0, 40)
     assert (await stub.DescribeIndex(pb.DescribeIndexRequest())).indexes[0].users == 24
 
 

@@ -12,7 +12,7 @@ import pytest
 from shortlist_bundle import layout
 from shortlist_bundle.store import BundleStore
 from shortlist_bundle.user_ids import load_user_ids
-from shortlist_bundle.user_vectors import as_of_last_event, directions
+from shortlist_bundle.user_vectors import as_of_last_event, directions, load_user_scales
 from shortlist_data.dataset import Dataset
 from shortlist_retrieval.index import build_index
 from shortlist_retrieval.loading import LoadedBundle
@@ -24,6 +24,7 @@ from shortlist_trainer.train import train
 from .conftest import Run, actor, quick
 
 LATER_S = 1e9
+TEMPERATURE = 0.5
 
 
 def test_a_bundle_has_no_users_unless_they_are_asked_for(run: Run) -> None:
@@ -34,13 +35,15 @@ def test_a_bundle_has_no_users_unless_they_are_asked_for(run: Run) -> None:
 def test_users_are_embedded_as_serving_embeds_them(world: Dataset, tmp_path: Path) -> None:
     dataset = only(world, world.user_rows != world.user_rows[0])
     nobody = dataset.user_ids[world.user_rows[0]]
-    result = train(dataset, quick("users.vectors=true", "users.tenant=shop"), tmp_path / "run", build_index)
+    changes = ("users.vectors=true", "users.tenant=shop", f"two_tower.temperature={TEMPERATURE}")
+    result = train(dataset, quick(*changes), tmp_path / "run", build_index)
     bundle = add_bundle(BundleStore(tmp_path), dataset, result)
     bundle.verify()
     loaded, ids = LoadedBundle(bundle), load_user_ids(bundle)
     assert loaded.users is not None
     assert ids is not None
     assert ids.tenant == "shop"
+    scales = load_user_scales(bundle, len(ids))
     named = [ids.user_id(row) for row in range(len(ids))]
     assert named == [dataset.user_ids[user] for user in np.unique(dataset.user_rows)]
     assert nobody not in named
@@ -48,8 +51,12 @@ def test_users_are_embedded_as_serving_embeds_them(world: Dataset, tmp_path: Pat
     for row in (0, len(ids) // 2, len(ids) - 1):
         user = dataset.user_ids.index(named[row])
         asked = as_of_last_event(actor(dataset, user, now_s=dataset.times_s[-1] + LATER_S))
-        expected, _ = directions(loaded.embed(asked)[None, :])
+        embedding = loaded.embed(asked)
+        expected, _ = directions(embedding[None, :])
         np.testing.assert_allclose(loaded.users.vectors[row], expected[0], atol=1e-4)
+        logits = loaded.embeddings.astype(np.float64) @ embedding / TEMPERATURE
+        np.testing.assert_allclose(scales.lengths[row], np.linalg.norm(embedding[:-1]) / TEMPERATURE, rtol=1e-3)
+        np.testing.assert_allclose(scales.normalisers[row], np.log(np.exp(logits).sum()), atol=1e-3)
 
 
 def test_users_change_nothing_else_of_a_bundle(world: Dataset, tmp_path: Path) -> None:

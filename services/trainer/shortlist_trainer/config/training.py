@@ -219,8 +219,9 @@ class UsersConfig(Section):
     """What a bundle says of single users."""
 
     vectors: bool = False
-    """Whether it has their ids and vectors, for ``SimilarUsers``. User ids are personal data, and a bundle is copied,
-    kept and never changed: whom you erase stays in it until you train, and delete, again. Hence off by default."""
+    """Whether it has their ids and vectors, for ``SimilarUsers`` and ``RecommendUsers``. User ids are personal data,
+    and a bundle is copied, kept and never changed: whom you erase stays in it until you train, and delete, again. Hence
+    off by default."""
 
     tenant: str = Field(default="", max_length=256)
     """Whose users they are; empty is the default tenant. Callers of other tenants get none of them."""

@@ -359,6 +359,42 @@ class SimilarUser(_message.Message):
     similarity: float
     def __init__(self, user_id: _Optional[str] = ..., rank: _Optional[int] = ..., similarity: _Optional[float] = ...) -> None: ...
 
+class RecommendUsersRequest(_message.Message):
+    __slots__ = ("item_ids", "user_count", "tenant", "exclude_user_ids", "bundle_id", "request_id", "validate_only")
+    ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    USER_COUNT_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_USER_IDS_FIELD_NUMBER: _ClassVar[int]
+    BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    item_ids: _containers.RepeatedScalarFieldContainer[str]
+    user_count: int
+    tenant: str
+    exclude_user_ids: _containers.RepeatedScalarFieldContainer[str]
+    bundle_id: str
+    request_id: str
+    validate_only: bool
+    def __init__(self, item_ids: _Optional[_Iterable[str]] = ..., user_count: _Optional[int] = ..., tenant: _Optional[str] = ..., exclude_user_ids: _Optional[_Iterable[str]] = ..., bundle_id: _Optional[str] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+
+class RecommendUsersResponse(_message.Message):
+    __slots__ = ("results", "meta")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    META_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[RecommendedUser]
+    meta: _answer_pb2.AnswerMeta
+    def __init__(self, results: _Optional[_Iterable[_Union[RecommendedUser, _Mapping]]] = ..., meta: _Optional[_Union[_answer_pb2.AnswerMeta, _Mapping]] = ...) -> None: ...
+
+class RecommendedUser(_message.Message):
+    __slots__ = ("user_id", "rank", "lift")
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    RANK_FIELD_NUMBER: _ClassVar[int]
+    LIFT_FIELD_NUMBER: _ClassVar[int]
+    user_id: str
+    rank: int
+    lift: float
+    def __init__(self, user_id: _Optional[str] = ..., rank: _Optional[int] = ..., lift: _Optional[float] = ...) -> None: ...
+
 class RerankItemsRequest(_message.Message):
     __slots__ = ("actor", "item_ids", "context", "serving_config", "item_fields", "consistency_token", "bundle_id", "request_id", "validate_only")
     ACTOR_FIELD_NUMBER: _ClassVar[int]

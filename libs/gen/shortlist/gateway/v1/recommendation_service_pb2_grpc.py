@@ -76,6 +76,11 @@ class RecommendationServiceStub:
                 request_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.SimilarUsersRequest.SerializeToString,
                 response_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.SimilarUsersResponse.FromString,
                 _registered_method=True)
+        self.RecommendUsers = channel.unary_unary(
+                '/shortlist.gateway.v1.RecommendationService/RecommendUsers',
+                request_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendUsersRequest.SerializeToString,
+                response_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendUsersResponse.FromString,
+                _registered_method=True)
         self.RerankItems = channel.unary_unary(
                 '/shortlist.gateway.v1.RecommendationService/RerankItems',
                 request_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RerankItemsRequest.SerializeToString,
@@ -171,6 +176,17 @@ class RecommendationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecommendUsers(self, request, context):
+        """Finds users to whom an item, or several together, are worth showing: those whose next event the user tower most expects
+        on them. Items that were added after the training count like any other. Repeating it is harmless.
+
+        Fails with NOT_FOUND where none of the items is in the catalogue, and with FAILED_PRECONDITION, reason `BundleLacks`,
+        where the bundle has no vectors of the tenant's users.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RerankItems(self, request, context):
         """Orders the caller's own list for an actor. Repeating it is harmless.
         """
@@ -215,6 +231,11 @@ def add_RecommendationServiceServicer_to_server(servicer, server):
                     servicer.SimilarUsers,
                     request_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.SimilarUsersRequest.FromString,
                     response_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.SimilarUsersResponse.SerializeToString,
+            ),
+            'RecommendUsers': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecommendUsers,
+                    request_deserializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendUsersRequest.FromString,
+                    response_serializer=shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendUsersResponse.SerializeToString,
             ),
             'RerankItems': grpc.unary_unary_rpc_method_handler(
                     servicer.RerankItems,
@@ -418,6 +439,33 @@ class RecommendationService:
             '/shortlist.gateway.v1.RecommendationService/SimilarUsers',
             shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.SimilarUsersRequest.SerializeToString,
             shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.SimilarUsersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecommendUsers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shortlist.gateway.v1.RecommendationService/RecommendUsers',
+            shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendUsersRequest.SerializeToString,
+            shortlist_dot_gateway_dot_v1_dot_recommendation__service__pb2.RecommendUsersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -89,6 +89,13 @@ class RecommendationServiceStub:
     Fails with FAILED_PRECONDITION, reason `BundleLacks`, where the bundle has no vectors of the tenant's users: whoever
     trains it decides whether it has them, since user ids in a bundle are personal data.
     """
+    RecommendUsers: _grpc.UnaryUnaryMultiCallable[_recommendation_service_pb2.RecommendUsersRequest, _recommendation_service_pb2.RecommendUsersResponse]
+    """Finds users to whom an item, or several together, are worth showing: those whose next event the user tower most expects
+    on them. Items that were added after the training count like any other. Repeating it is harmless.
+
+    Fails with NOT_FOUND where none of the items is in the catalogue, and with FAILED_PRECONDITION, reason `BundleLacks`,
+    where the bundle has no vectors of the tenant's users.
+    """
     RerankItems: _grpc.UnaryUnaryMultiCallable[_recommendation_service_pb2.RerankItemsRequest, _recommendation_service_pb2.RerankItemsResponse]
     """Orders the caller's own list for an actor. Repeating it is harmless."""
 
@@ -152,6 +159,13 @@ class RecommendationServiceAsyncStub(RecommendationServiceStub):
 
     Fails with FAILED_PRECONDITION, reason `BundleLacks`, where the bundle has no vectors of the tenant's users: whoever
     trains it decides whether it has them, since user ids in a bundle are personal data.
+    """
+    RecommendUsers: _aio.UnaryUnaryMultiCallable[_recommendation_service_pb2.RecommendUsersRequest, _recommendation_service_pb2.RecommendUsersResponse]  # type: ignore[assignment]
+    """Finds users to whom an item, or several together, are worth showing: those whose next event the user tower most expects
+    on them. Items that were added after the training count like any other. Repeating it is harmless.
+
+    Fails with NOT_FOUND where none of the items is in the catalogue, and with FAILED_PRECONDITION, reason `BundleLacks`,
+    where the bundle has no vectors of the tenant's users.
     """
     RerankItems: _aio.UnaryUnaryMultiCallable[_recommendation_service_pb2.RerankItemsRequest, _recommendation_service_pb2.RerankItemsResponse]  # type: ignore[assignment]
     """Orders the caller's own list for an actor. Repeating it is harmless."""
@@ -255,6 +269,19 @@ class RecommendationServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Fails with FAILED_PRECONDITION, reason `BundleLacks`, where the bundle has no vectors of the tenant's users: whoever
         trains it decides whether it has them, since user ids in a bundle are personal data.
+        """
+
+    @_abc_1.abstractmethod
+    def RecommendUsers(
+        self,
+        request: _recommendation_service_pb2.RecommendUsersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_recommendation_service_pb2.RecommendUsersResponse, _abc.Awaitable[_recommendation_service_pb2.RecommendUsersResponse]]:
+        """Finds users to whom an item, or several together, are worth showing: those whose next event the user tower most expects
+        on them. Items that were added after the training count like any other. Repeating it is harmless.
+
+        Fails with NOT_FOUND where none of the items is in the catalogue, and with FAILED_PRECONDITION, reason `BundleLacks`,
+        where the bundle has no vectors of the tenant's users.
         """
 
     @_abc_1.abstractmethod

@@ -87,30 +87,34 @@ class SourceCandidates(_message.Message):
     def __init__(self, source: _Optional[str] = ..., candidates: _Optional[bytes] = ..., ranks: _Optional[bytes] = ..., scores: _Optional[bytes] = ..., anchors: _Optional[bytes] = ...) -> None: ...
 
 class RetrieveUsersRequest(_message.Message):
-    __slots__ = ("bundle_id", "actor", "user_row", "user_count", "exclude_rows", "request_id")
+    __slots__ = ("bundle_id", "actor", "user_row", "user_count", "exclude_rows", "request_id", "item_rows")
     BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     USER_ROW_FIELD_NUMBER: _ClassVar[int]
     USER_COUNT_FIELD_NUMBER: _ClassVar[int]
     EXCLUDE_ROWS_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    ITEM_ROWS_FIELD_NUMBER: _ClassVar[int]
     bundle_id: str
     actor: _actor_features_pb2.ActorFeatures
     user_row: int
     user_count: int
     exclude_rows: bytes
     request_id: str
-    def __init__(self, bundle_id: _Optional[str] = ..., actor: _Optional[_Union[_actor_features_pb2.ActorFeatures, _Mapping]] = ..., user_row: _Optional[int] = ..., user_count: _Optional[int] = ..., exclude_rows: _Optional[bytes] = ..., request_id: _Optional[str] = ...) -> None: ...
+    item_rows: bytes
+    def __init__(self, bundle_id: _Optional[str] = ..., actor: _Optional[_Union[_actor_features_pb2.ActorFeatures, _Mapping]] = ..., user_row: _Optional[int] = ..., user_count: _Optional[int] = ..., exclude_rows: _Optional[bytes] = ..., request_id: _Optional[str] = ..., item_rows: _Optional[bytes] = ...) -> None: ...
 
 class RetrieveUsersResponse(_message.Message):
-    __slots__ = ("bundle_id", "rows", "similarities")
+    __slots__ = ("bundle_id", "rows", "similarities", "lifts")
     BUNDLE_ID_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     SIMILARITIES_FIELD_NUMBER: _ClassVar[int]
+    LIFTS_FIELD_NUMBER: _ClassVar[int]
     bundle_id: str
     rows: bytes
     similarities: bytes
-    def __init__(self, bundle_id: _Optional[str] = ..., rows: _Optional[bytes] = ..., similarities: _Optional[bytes] = ...) -> None: ...
+    lifts: bytes
+    def __init__(self, bundle_id: _Optional[str] = ..., rows: _Optional[bytes] = ..., similarities: _Optional[bytes] = ..., lifts: _Optional[bytes] = ...) -> None: ...
 
 class EmbedActorRequest(_message.Message):
     __slots__ = ("bundle_id", "actor")

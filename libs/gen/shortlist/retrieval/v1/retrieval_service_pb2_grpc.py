@@ -79,8 +79,8 @@ class RetrievalServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RetrieveUsers(self, request, context):
-        """Finds the users whose taste, as the user tower sees it, points where an actor's does. Speaks rows of the users that the
-        bundle has vectors of. Repeating it is harmless.
+        """Finds the users whose taste, as the user tower sees it, points where an actor's does, or whose next event it most
+        expects on given items. Speaks rows of the users that the bundle has vectors of. Repeating it is harmless.
 
         Fails with FAILED_PRECONDITION, reason `BundleLacks`, where the bundle has no user vectors, and otherwise as
         RetrieveCandidates.

@@ -42,8 +42,8 @@ class RetrievalServiceStub:
     UNAVAILABLE while no bundle is loaded or where every source failed.
     """
     RetrieveUsers: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.RetrieveUsersRequest, _retrieval_service_pb2.RetrieveUsersResponse]
-    """Finds the users whose taste, as the user tower sees it, points where an actor's does. Speaks rows of the users that the
-    bundle has vectors of. Repeating it is harmless.
+    """Finds the users whose taste, as the user tower sees it, points where an actor's does, or whose next event it most
+    expects on given items. Speaks rows of the users that the bundle has vectors of. Repeating it is harmless.
 
     Fails with FAILED_PRECONDITION, reason `BundleLacks`, where the bundle has no user vectors, and otherwise as
     RetrieveCandidates.
@@ -78,8 +78,8 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
     UNAVAILABLE while no bundle is loaded or where every source failed.
     """
     RetrieveUsers: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.RetrieveUsersRequest, _retrieval_service_pb2.RetrieveUsersResponse]  # type: ignore[assignment]
-    """Finds the users whose taste, as the user tower sees it, points where an actor's does. Speaks rows of the users that the
-    bundle has vectors of. Repeating it is harmless.
+    """Finds the users whose taste, as the user tower sees it, points where an actor's does, or whose next event it most
+    expects on given items. Speaks rows of the users that the bundle has vectors of. Repeating it is harmless.
 
     Fails with FAILED_PRECONDITION, reason `BundleLacks`, where the bundle has no user vectors, and otherwise as
     RetrieveCandidates.
@@ -123,8 +123,8 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _retrieval_service_pb2.RetrieveUsersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_retrieval_service_pb2.RetrieveUsersResponse, _abc.Awaitable[_retrieval_service_pb2.RetrieveUsersResponse]]:
-        """Finds the users whose taste, as the user tower sees it, points where an actor's does. Speaks rows of the users that the
-        bundle has vectors of. Repeating it is harmless.
+        """Finds the users whose taste, as the user tower sees it, points where an actor's does, or whose next event it most
+        expects on given items. Speaks rows of the users that the bundle has vectors of. Repeating it is harmless.
 
         Fails with FAILED_PRECONDITION, reason `BundleLacks`, where the bundle has no user vectors, and otherwise as
         RetrieveCandidates.
