@@ -103,6 +103,32 @@ async def test_a_read_is_one_round_trip_with_or_without_a_session(
     assert sent == [one, one + one], "keys of the two lie in slots of their own: a transaction each"
 
 
+async def test_writers_of_one_session_at_once_count_no_event_twice_and_no_more_is_erased_than_was_counted(
+    valkey: RunningValkey,
+) -> None:
+    links = [RedisLink(valkey.url) for _ in range(4)]
+    stores = [RedisStore(link, Limits(), now=lambda: NOW_S) for link in links]
+    keys = [SESSION, USER_IN_SESSION, ActorKey("", "v/1", "x"), ActorKey("", "u/2", "x")]
+    items = [f"i{at}" for at in range(12)]
+    await asyncio.gather(
+        *(
+            store.append_events(key, [event(item, event_id=item)], soon())
+            for at, item in enumerate(items)
+            for n, store in enumerate(stores)
+            for key in (keys[(at + n) % 4], keys[(at + 2 * n + 1) % 4])
+        )
+    )
+    counted = [one.count if one else 0.0 for one in await stores[0].read_items("", items, soon())]
+    assert set(counted) <= {0.0, 1.0}
+    assert sum(counted) > 0, "not all of them are lost in races"
+    for store, key in zip(stores, (USER, ActorKey("", "u/2"), ActorKey("", "v/1"), SESSION), strict=True):
+        assert (await store.erase_actor(key, soon())).verified
+    left = [one.count if one else 0.0 for one in await stores[0].read_items("", items, soon())]
+    assert set(left) == {0.0}
+    for link in links:
+        await link.aclose()
+
+
 async def test_an_erasure_that_breaks_off_is_made_whole_by_a_repetition(
     store: RedisStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
