@@ -55,6 +55,7 @@ class _Binding:
         self._schema = schema
         self._path = path
         self._violations = violations
+        self._position: int | None = None
 
     def node(self, node: Node, at: str) -> Node:
         if isinstance(node, All):
@@ -64,12 +65,13 @@ class _Binding:
         if isinstance(node, Not):
             return Not(self.node(node.node, f"{at}negation."))
         if isinstance(node, Comparison):
-            at = f"{at}comparison."
+            at, self._position = f"{at}comparison.", node.position
             return self._actors(node, at) if node.field.startswith(ACTOR_PREFIX) else self._items(node, at)
         return node
 
     def _wrong(self, at: str, description: str) -> None:
-        self._violations.append(Violation(self._path(at), description))
+        where = "" if self._position is None else f" (at character {self._position + 1})"
+        self._violations.append(Violation(self._path(at), description + where))
 
     def _actors(self, node: Comparison, at: str) -> Comparison:
         if isinstance(node.value, Moment):

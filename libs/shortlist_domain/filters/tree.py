@@ -7,6 +7,7 @@ item without any contains none.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -105,6 +106,8 @@ class Comparison:
 
     operator: Operator
     value: Value = None
+    position: int | None = dataclasses.field(default=None, compare=False)
+    """Where it begins in the expression that it was written in, from 0; for messages alone."""
 
 
 @dataclass(frozen=True, slots=True)

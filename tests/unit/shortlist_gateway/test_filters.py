@@ -386,3 +386,23 @@ def test_an_expression_and_its_tree_are_the_same_filter() -> None:
     assert written.node == built.node
     assert isinstance(built, Condition)
     assert Not(History()) != written.node
+
+
+@pytest.mark.parametrize(
+    ("expression", "at"),
+    [
+        ('genres:"Comedy" AND colour = "red"', 21),
+        ("year >= 1990 OR NOT (year = old)", 22),
+        ('  "no such" = 1', 3),
+        ("genres = Comedy", 1),
+        ("year > 1 id > a", 10),
+        ("year > 1 (in_colour:(true OR 7))", 11),
+    ],
+)
+def test_what_does_not_suit_the_attributes_is_pointed_at(expression: str, at: int) -> None:
+    condition = condition_of(selection_pb2.Filter(expression=expression), "filter", Checks())
+    with pytest.raises(InvalidRequest) as caught:
+        bound_condition(condition, SCHEMA)
+    ((field, said),) = [(v.field, v.description) for v in caught.value.violations]
+    assert field == "filter.expression"
+    assert said.endswith(f"(at character {at})")

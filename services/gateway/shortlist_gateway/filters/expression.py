@@ -138,7 +138,7 @@ class _Together(tuple[Anything, ...]):
 class _Alone:
     """A member without a comparison."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: Token) -> None:
         self.name = name
 
 
@@ -163,11 +163,12 @@ class _ToTree(Transformer[Token, Node]):
     def negated(self, children: list[Anything]) -> Node:
         return Not(_checked(children[-1]))
 
-    def alone(self, children: list[str]) -> _Alone:
+    def alone(self, children: list[Token]) -> _Alone:
         return _Alone(children[0])
 
-    def member(self, children: list[Token]) -> str:
-        return ".".join(_unquoted(token) if token.type == "STRING" else str(token) for token in children)
+    def member(self, children: list[Token]) -> Token:
+        name = ".".join(_unquoted(token) if token.type == "STRING" else str(token) for token in children)
+        return Token("NAME", name, start_pos=children[0].start_pos)
 
     def text(self, children: list[Token]) -> str:
         return _unquoted(children[0])
@@ -185,47 +186,50 @@ class _ToTree(Transformer[Token, Node]):
         return _Together(children)
 
     def compared(self, children: list[Anything]) -> Node:
-        name, sign, value = str(children[0]), Operator(str(children[1])), children[2]
+        name, sign, value, at = str(children[0]), Operator(str(children[1])), children[2], children[0].start_pos
         for each in value if isinstance(value, tuple) else (value,):
             if isinstance(each, Word) and each.text.startswith(ACTOR_PREFIX):
                 raise ExpressionRefused(
-                    f"compares {name!r} with {each.text!r}: attributes are compared with values; quote it if it is one"
+                    f"compares {name!r} with {each.text!r} at character {at + 1}: attributes are compared with values; "
+                    "quote it if it is one"
                 )
         if sign is Operator.HAS and value == Word("*"):
-            return Comparison(name, Operator.PRESENT)
+            return Comparison(name, Operator.PRESENT, position=at)
         if isinstance(value, _Together):
-            return All(tuple(Comparison(name, sign, each) for each in value))
+            return All(tuple(Comparison(name, sign, each, at) for each in value))
         if isinstance(value, _Listed):
-            return Comparison(name, sign, tuple(value) if len(value) > 1 else value[0])
-        return Comparison(name, sign, value)
+            return Comparison(name, sign, tuple(value) if len(value) > 1 else value[0], at)
+        return Comparison(name, sign, value, at)
 
     def called(self, children: list[Anything]) -> Node:
-        name, arguments = str(children[0])[:-1], children[1:]
+        name, arguments, where = str(children[0])[:-1], children[1:], f"at character {children[0].start_pos + 1}"
         if name != "seen":
-            raise ExpressionRefused(f'calls {name}(...); the only function is seen(...), as in seen("rating", 30d)')
+            only = 'the only function is seen(...), as in seen("rating", 30d)'
+            raise ExpressionRefused(f"calls {name}(...) {where}; {only}")
         lookback_s, lookback_parameter = None, ""
         if arguments and self._is_duration(arguments[-1]):
             lookback_parameter, arguments = arguments[-1].name, arguments[:-1]
         elif arguments and isinstance(arguments[-1], Word) and (found := _DURATION.fullmatch(arguments[-1].text)):
             lookback_s = float(found[1]) * _SECONDS[found[2]]
             if not 0.0 < lookback_s <= _LONGEST_LOOKBACK_S:
-                raise ExpressionRefused(f"has the lookback {found[0]}; it must be above 0 and at most 30 years")
+                said = f"has the lookback {found[0]} in seen(...) {where}"
+                raise ExpressionRefused(f"{said}; it must be above 0 and at most 30 years")
             arguments = arguments[:-1]
         for each in arguments:
             if self._is_duration(each) or (isinstance(each, Word) and _DURATION.fullmatch(each.text)):
                 raise ExpressionRefused(
-                    "has a duration before the end of seen(...); it comes last, a type that looks so is quoted"
+                    f"has a duration before the end of seen(...) {where}; it comes last, a type that looks so is quoted"
                 )
             if isinstance(each, Word) and not _TYPE.fullmatch(each.text):
                 raise ExpressionRefused(
-                    f"has {each.text!r} in seen(...), which is neither a type nor, at its end, a duration as in 30d; "
-                    "a type that looks so is quoted"
+                    f"has {each.text!r} in seen(...) {where}, which is neither a type nor, at its end, a duration as "
+                    "in 30d; a type that looks so is quoted"
                 )
         types = tuple(
             each.text if isinstance(each, Word) else each for each in arguments if not isinstance(each, Parameter)
         )
         if "" in types:
-            raise ExpressionRefused("has an empty event type in seen(...)")
+            raise ExpressionRefused(f"has an empty event type in seen(...) {where}")
         names = tuple(each.name for each in arguments if isinstance(each, Parameter))
         return History(types, lookback_s, names, lookback_parameter)
 
@@ -235,16 +239,21 @@ class _ToTree(Transformer[Token, Node]):
 
 def _checked(node: Anything) -> Node:
     if isinstance(node, _Alone):
-        raise ExpressionRefused(f"has {node.name!r} without a comparison; write an attribute, a comparator and a value")
+        at = (node.name.start_pos or 0) + 1
+        said = f"has {str(node.name)!r} without a comparison at character {at}"
+        raise ExpressionRefused(f"{said}; write an attribute, a comparator and a value")
     found: Node = node
     return found
 
 
-def _unquoted(token: str) -> str:
+def _unquoted(token: Token) -> str:
     inner = token[1:-1]
     for escape in _ESCAPE.finditer(inner):
         if escape[1] not in "\\\"'":
-            raise ExpressionRefused(f"has the escape {escape[0]!r} in a text; there are \\\\, \\\" and \\'")
+            at = (token.start_pos or 0) + escape.start() + 2
+            raise ExpressionRefused(
+                f"has the escape {escape[0]!r} in a text at character {at}; there are \\\\, \\\" and \\'"
+            )
     return _ESCAPE.sub(r"\1", inner)
 
 
