@@ -132,8 +132,27 @@ def _absence(query: Query, slate: Slate, trace: Trace, standing: Standing | None
     least = query.minimum_click_probability
     if least is not None and standing.click is not None and standing.click < least:
         return pb.ITEM_OUTCOME_BELOW_MINIMUM
-    is_behind = standing.ranking_rank >= query.slate_size
-    return pb.ITEM_OUTCOME_BELOW_SLATE if is_behind else pb.ITEM_OUTCOME_CONSTRAINED
+    is_passed_over = _is_passed_over(query, slate, trace, standing, row)
+    return pb.ITEM_OUTCOME_CONSTRAINED if is_passed_over else pb.ITEM_OUTCOME_BELOW_SLATE
+
+
+def _is_passed_over(query: Query, slate: Slate, trace: Trace, standing: Standing, row: int) -> bool:
+    """Whether a constraint kept the item out, and not that the slate was full before its place.
+
+    Its place is ranking's, or the one that boosts, rotation and diversity gave it, if that is a better one. What is
+    shown in its turn from behind that place shows that the item was passed over; pins, promotions and draws do not.
+    """
+    rows = trace.candidates.rows
+    places = {rows[at]: place for place, at in enumerate(slate.order)}
+    place = places.get(row, standing.ranking_rank)
+    if min(place, standing.ranking_rank) < query.slate_size or len(slate.results) < query.slate_size:
+        return True
+    pinned = {pin.item_id for pin in query.rules.pins}
+    return any(
+        places.get(shown.row, -1) > place and not any(promoted.passes(shown.row) for promoted in slate.promotions)
+        for shown in slate.results
+        if shown.row is not None and shown.propensity == 1.0 and shown.item_id not in pinned
+    )
 
 
 def _relaxed(query: Query) -> Query:

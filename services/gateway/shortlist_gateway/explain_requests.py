@@ -44,7 +44,7 @@ def explain_queries(
     checks.unsupported(request.request, "request.", ("validate_only", "item_fields", "debug_level", "request_id"))
     base = pb.RecommendRequest()
     base.CopyFrom(request.request)
-    moment_s, chance_id = now_s, ""
+    moment_s, chance_id, n_shown = now_s, "", 0
     serving: Serving | None = None
     if request.attribution_token:
         try:
@@ -53,7 +53,8 @@ def explain_queries(
             checks.wrong("attribution_token", str(broken))
         else:
             moment_s, chance_id = claims.made_ms / 1000, claims.request_id
-            _take_over(checks, base, claims)
+            n_shown = min(MAX_SLATE, claims.first_rank + len(claims.item_ids))
+            _take_over(checks, base, claims, n_shown)
             answered = Answered(
                 claims.serving_config,
                 claims.serving_config_version,
@@ -78,7 +79,9 @@ def explain_queries(
         )
 
     if request.attribution_token:
-        asked = Asked(replace(placed(query), events_until_s=moment_s, chance_id=chance_id))
+        # A config limits a page, and all pages together are longer.
+        slate_size = max(query.slate_size, min(base.slate_size, n_shown))
+        asked = Asked(replace(placed(query), slate_size=slate_size, events_until_s=moment_s, chance_id=chance_id))
     else:
         asked = Asked(placed(query), lambda serving: placed(within("request", lambda: read(serving))))
     return asked, _changed(asked, request.what_if, what_if, choice) if what_if is not None else None
@@ -137,7 +140,7 @@ def found_at(path: str, error: InvalidRequest) -> InvalidRequest:
     return InvalidRequest(*(Violation(f"{path}.{v.field}", v.description) for v in error.violations))
 
 
-def _take_over(checks: Checks, base: pb.RecommendRequest, claims: AttributionClaims) -> None:
+def _take_over(checks: Checks, base: pb.RecommendRequest, claims: AttributionClaims, n_shown: int) -> None:
     """Write into ``base`` what the token says of the answer, and refuse what contradicts it."""
     if claims.rpc not in ("Recommend", "RecommendNext"):
         checks.wrong("attribution_token", f"is of a {claims.rpc}, which recommends nothing by itself")
@@ -157,7 +160,7 @@ def _take_over(checks: Checks, base: pb.RecommendRequest, claims: AttributionCla
     base.actor.CopyFrom(actor_pb2.Actor(tenant=claims.tenant, session_id=claims.session_id))
     setattr(base.actor, {"u": "user_id", "v": "visitor_id", "s": "session_id"}[kind], name)
     base.bundle_id = claims.bundle_id
-    base.slate_size = base.slate_size or min(MAX_SLATE, claims.first_rank + len(claims.item_ids))
+    base.slate_size = base.slate_size or n_shown
 
 
 def _what_if(checks: Checks, request: pb.ExplainRecommendationRequest) -> WhatIf | None:

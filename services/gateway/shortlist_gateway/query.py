@@ -138,11 +138,8 @@ class Query:
     def needs_impressions(self) -> bool:
         """Whether anything depends on what the actor was shown."""
         is_filtered = self.filter is not None and self.filter.needs_impressions
-        return (
-            is_filtered
-            or self.rules.needs_impressions
-            or any(IMPRESSION in events.event_types for events in self.seen_by)
-        )
+        is_seen = any(IMPRESSION in events.event_types for events in self.seen_by)
+        return is_filtered or is_seen or self.rules.needs_impressions
 
     @property
     def page_size(self) -> int:
@@ -270,6 +267,9 @@ class Slate:
     results: Sequence[Shown] = ()
     candidate_rows: Sequence[int] = ()
     """Rows that the results were chosen from, in the order in which they came to ranking."""
+
+    order: Sequence[int] = ()
+    """Places of candidates in the order that positions are filled in; empty where it is ranking's."""
 
     missing_ids: dict[str, None] = field(default_factory=dict)
     """Ids asked about that the catalogue does not have, in order, none twice."""

@@ -89,6 +89,7 @@ def compose_by_rules(
         order = rotated_order(writer.scores(), kept, writer.n_ranked)
     free = query.slate_size - len(pinned)
     order = spread_first(slate, query, ranked, order, free)
+    slate.order = order
     caps = Caps(rules.caps, slate.catalogue)
     for candidate in pinned.values():
         caps.take(caps.values(candidates.rows[candidate]))

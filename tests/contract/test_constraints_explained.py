@@ -1,0 +1,72 @@
+"""What explanations say of items that constraints keep out, and of pages that are longer than their config allows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shortlist.common.v1 import selection_pb2
+from shortlist.gateway.v1 import recommendation_service_pb2 as pb
+from shortlist_testing.tiny_bundle import GENRES
+
+from .config_calls import Configs
+from .narrowed import ITEMS
+from .questions import ask, shown
+
+if TYPE_CHECKING:
+    from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceAsyncStub
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def outcome(stub: RecommendationServiceAsyncStub, item_id: str, **fields: object) -> str:
+    request = pb.ExplainRecommendationRequest(item_id=item_id, **fields)  # type: ignore[arg-type]
+    found = (await stub.ExplainRecommendation(request, timeout=5)).explanation
+    return pb.ItemOutcome.Name(found.outcome).removeprefix("ITEM_OUTCOME_")
+
+
+async def test_what_a_cap_passes_over_is_constrained_wherever_boosts_put_it(
+    recommendation: RecommendationServiceAsyncStub, user: str
+) -> None:
+    free = shown(await recommendation.Recommend(ask(user, slate_size=4)))
+    dramas = ITEMS[GENRES.index("Drama") :: len(GENRES)]
+    boost = selection_pb2.Boost(filter=selection_pb2.Filter(expression='genres:"Drama"'), factor=100.0)
+    cap = selection_pb2.AttributeCap(attribute="genres", maximum=2)
+    request = ask(user, slate_size=4, constraints=selection_pb2.Constraints(boosts=[boost], attribute_caps=[cap]))
+    slate = shown(await recommendation.Recommend(request))
+    assert len(set(slate) & set(dramas)) == 2
+    for item_id in dramas:
+        expected = "SHOWN" if item_id in slate else "CONSTRAINED"
+        assert await outcome(recommendation, item_id, request=request) == expected, "all dramas are before all others"
+    others = [item_id for item_id in ITEMS if item_id not in {*dramas, *slate, *free}]
+    over = {genre for genre in GENRES if [GENRES[ITEMS.index(i) % len(GENRES)] for i in slate].count(genre) == 2}
+    below = [item_id for item_id in others if GENRES[ITEMS.index(item_id) % len(GENRES)] not in over]
+    assert {await outcome(recommendation, item_id, request=request) for item_id in below[:8]} == {"BELOW_SLATE"}
+
+
+async def test_nothing_is_below_a_slate_that_a_cap_left_short(
+    recommendation: RecommendationServiceAsyncStub, user: str
+) -> None:
+    cap = selection_pb2.AttributeCap(attribute="genres", maximum=1)
+    request = ask(user, slate_size=10, constraints=selection_pb2.Constraints(attribute_caps=[cap]))
+    slate = shown(await recommendation.Recommend(request))
+    assert len(slate) == len(GENRES)
+    for item_id in ITEMS[::7]:
+        expected = "SHOWN" if item_id in slate else "CONSTRAINED"
+        assert await outcome(recommendation, item_id, request=request) == expected
+
+
+async def test_an_item_of_a_later_page_is_explained_where_the_config_limits_pages(
+    configs: Configs, name: str, recommendation: RecommendationServiceAsyncStub, user: str
+) -> None:
+    await configs.put(name, slate_size=3)
+    token = (await recommendation.Recommend(ask(user, serving_config=name))).meta.next_token
+    for _ in range(2):
+        page = await recommendation.RecommendNext(pb.RecommendNextRequest(next_token=token))
+        token = page.meta.next_token
+    token = page.meta.attribution_token
+    for result in page.results:
+        request = pb.ExplainRecommendationRequest(item_id=result.item_id, attribution_token=token)
+        found = (await recommendation.ExplainRecommendation(request, timeout=5)).explanation
+        assert (found.outcome, found.rank) == (pb.ITEM_OUTCOME_SHOWN, result.rank)
