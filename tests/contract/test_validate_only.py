@@ -130,3 +130,27 @@ async def test_what_is_wrong_is_found_without_touching_any(platform: Platform, t
         request.validate_only = True
         assert said in await refused(stub.Recommend(request), code)
     assert touched == []
+
+
+async def test_ids_that_the_catalogue_lacks_are_told_as_in_the_answer(platform: Platform, touched: Touched) -> None:
+    stub: Any = RecommendationServiceStub(platform.channel)
+    constraints = selection_pb2.Constraints(
+        exclude_item_ids=["no-1"],
+        include_item_ids=[*ITEMS, "no-2"],
+        pins=[selection_pb2.Pin(item_id="no-3")],
+    )
+    context = actor_pb2.Context(events=ratings("no-4"), item_ids_in_view=["no-5"])
+    calls_with_ids: list[tuple[Any, Any]] = [
+        (stub.Recommend, ask("ann", constraints=constraints, context=context)),
+        (stub.SimilarItems, pb.SimilarItemsRequest(item_ids=[ITEMS[0], "no-6"], constraints=constraints)),
+        (stub.RerankItems, pb.RerankItemsRequest(actor=actor("ann"), item_ids=["no-7", ITEMS[0]], context=context)),
+    ]
+    for call, request in calls_with_ids:
+        missing = set((await call(request)).meta.missing_ids)
+        assert len(missing) > 2
+        touched.clear()
+        request.validate_only = True
+        assert set((await call(request)).meta.missing_ids) == missing
+    nothing = pb.SimilarItemsRequest(item_ids=["no-1", "no-2"], validate_only=True)
+    assert "none of the items" in await refused(stub.SimilarItems(nothing), grpc.StatusCode.NOT_FOUND)
+    assert touched == []

@@ -11,7 +11,6 @@ from array import array
 from functools import partial
 
 from shortlist_domain.deadline import Deadline
-from shortlist_domain.errors import NotFound
 from shortlist_domain.feature_stage import FeatureStage
 from shortlist_domain.filters import Node
 from shortlist_domain.spread import Spread
@@ -29,7 +28,7 @@ from shortlist_gateway.filters.predicate import Predicate
 from shortlist_gateway.filters.search import filtered, warn_of_history
 from shortlist_gateway.promotions import MOST_PROMOTED, joined, promoted_candidates
 from shortlist_gateway.query import Cause, Level, Origin, Outcome, Query, ReasonKind, Report, Shown, Slate
-from shortlist_gateway.selection import rows_of, selection
+from shortlist_gateway.selection import anchors_of, rows_of, selection
 from shortlist_gateway.settings import GatewaySettings
 from shortlist_gateway.slate.compose import compose, in_order
 from shortlist_gateway.slate.diversity import spread_of
@@ -103,9 +102,7 @@ class Pipeline:
         """
         slate, query = self._begun(query)
         conditions = bound_conditions(query, slate.catalogue.attributes.schema)
-        anchors = rows_of(slate, query.item_ids)
-        if not anchors:
-            raise NotFound(f"none of the items is in bundle {slate.catalogue.bundle_id}: {', '.join(query.item_ids)}")
+        anchors = anchors_of(slate, query.item_ids)
         actor = await self._reader.read(slate, query, deadline)
         excluded, allowed = selection(slate, query, actor)
         excluded |= set(anchors)

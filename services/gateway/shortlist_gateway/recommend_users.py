@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from shortlist_domain.deadline import Deadline
-from shortlist_domain.errors import NotFound
 from shortlist_domain.stages import ActorFeatures
 from shortlist_domain.user_search import UserSearch, UsersRequest
 from shortlist_gateway.bundles import ActiveBundle
 from shortlist_gateway.query import Slate
-from shortlist_gateway.selection import rows_of
+from shortlist_gateway.selection import anchors_of
 from shortlist_gateway.settings import GatewaySettings
 from shortlist_gateway.user_search import FoundUser, UserFinder, UsersQuery, user_rows, users_of
 
@@ -32,9 +31,7 @@ class RecommendUsers:
         about = query.about
         slate = Slate(self._bundles.pinned(about.bundle_id))
         users = users_of(slate.catalogue, query.tenant)
-        items = rows_of(slate, about.item_ids)
-        if not items:
-            raise NotFound(f"none of the items is in bundle {slate.catalogue.bundle_id}: {', '.join(about.item_ids)}")
+        items = anchors_of(slate, about.item_ids)
         request = UsersRequest(
             bundle_id=slate.catalogue.bundle_id,
             actor=ActorFeatures(about.now_s),

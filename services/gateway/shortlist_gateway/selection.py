@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from shortlist_domain.errors import NotFound
 from shortlist_gateway.actor import KnownActor
 from shortlist_gateway.query import Query, Slate
 
@@ -19,6 +20,25 @@ def rows_of(slate: Slate, item_ids: Iterable[str]) -> array[int]:
         else:
             rows[row] = None
     return array("I", rows)
+
+
+def anchors_of(slate: Slate, item_ids: Sequence[str]) -> array[int]:
+    """Return the rows of items that something is looked for by, at least one.
+
+    Raises:
+        NotFound: The catalogue has none of them.
+    """
+    rows = rows_of(slate, item_ids)
+    if not rows:
+        raise NotFound(f"none of the items is in bundle {slate.catalogue.bundle_id}: {', '.join(item_ids)}")
+    return rows
+
+
+def look_up(slate: Slate, query: Query) -> None:
+    """Note which of the items that the request or its config names the catalogue lacks, as an answer would."""
+    in_events = (event.item_id for event in query.events)
+    pinned = (pin.item_id for pin in query.rules.pins)
+    rows_of(slate, (*query.item_ids, *in_events, *query.exclude_item_ids, *query.include_item_ids, *pinned))
 
 
 def selection(slate: Slate, query: Query, actor: KnownActor) -> tuple[set[int], set[int] | None]:

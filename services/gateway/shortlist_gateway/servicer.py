@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import grpc
@@ -40,6 +40,7 @@ from shortlist_gateway.requests import (
     similar_query,
     similar_users_query,
 )
+from shortlist_gateway.selection import anchors_of, look_up
 from shortlist_gateway.similar_users import SimilarUsers
 from shortlist_gateway.slate_log import SlateLog
 from shortlist_gateway.user_search import users_of
@@ -155,7 +156,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         read = functools.partial(similar_query, request, self._clock())
         query, deadline = self._choice.query(request.serving_config, read), current_deadline()
         if request.validate_only:
-            return pb.SimilarItemsResponse(meta=self._dry(query))
+            return pb.SimilarItemsResponse(meta=self._dry(query, anchors=query.item_ids))
         slate, query = await self._choice.answer(Asked(query, read), lambda q: self._pipeline.similar(q, deadline))
         response = pb.SimilarItemsResponse()
         self._answer("SimilarItems", response, slate, query)
@@ -217,11 +218,14 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         for cause in slate.causes:
             self._metrics.degraded.labels(cause).inc()
 
-    def _dry(self, query: Query) -> answer_pb2.AnswerMeta:
-        """Answer a validate-only request: nothing is asked of any stage."""
+    def _dry(self, query: Query, anchors: Sequence[str] = ()) -> answer_pb2.AnswerMeta:
+        """Answer a validate-only request: nothing is asked of any stage, and ids of items are looked up in memory."""
         slate = Slate(self._bundles.pinned(query.bundle_id))
         query = fitted(query, slate)
         bound_conditions(query, slate.catalogue.attributes.schema)
+        if anchors:
+            anchors_of(slate, anchors)
+        look_up(slate, query)
         return answers.meta(slate, query)
 
 
