@@ -212,6 +212,14 @@ async def test_titles_come_with_the_answer_when_asked_for(
     assert list(answer.meta.warnings) == ["item_fields: the catalogue has no field 'colour'"]
 
 
+async def test_an_item_without_a_value_does_not_make_its_field_unknown(
+    recommendation: RecommendationServiceAsyncStub, user: str
+) -> None:
+    answer = await recommendation.Recommend(ask(user, item_fields=["language"]), timeout=5)
+    assert not any(result.fields for result in answer.results), "tiny bundles show none; filters know it"
+    assert list(answer.meta.warnings) == []
+
+
 async def test_many_callers_at_once_get_what_each_would_get_alone(
     recommendation: RecommendationServiceAsyncStub, user: str
 ) -> None:

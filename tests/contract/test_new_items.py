@@ -11,7 +11,7 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from shortlist.common.v1 import answer_pb2, selection_pb2
+from shortlist.common.v1 import actor_pb2, answer_pb2, selection_pb2
 from shortlist.gateway.v1 import event_service_pb2 as events_pb
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist.gateway.v1.event_service_pb2_grpc import EventServiceStub
@@ -156,6 +156,19 @@ async def test_an_event_on_it_counts_as_seen_and_harms_no_answer(platform: Platf
         assert {word.source for result in answer.results for word in result.provenance} >= {"two_tower", "popular"}
         assert not set(history) & set(shown(answer))
         assert len(answer.results) == 58
+
+
+@pytest.mark.usefixtures("extended")
+async def test_nothing_is_to_somebodys_taste_who_did_nothing_that_a_model_knows(platform: Platform, user: str) -> None:
+    stub = RecommendationServiceStub(platform.channel)
+
+    async def kinds(*in_view: str) -> set[int]:
+        context = actor_pb2.Context(item_ids_in_view=in_view)
+        answer = await stub.Recommend(ask(user, slate_size=20, context=context), timeout=5)
+        return {reason.kind for result in answer.results for reason in result.reasons}
+
+    assert await kinds(NEW) == {answer_pb2.REASON_KIND_POPULAR}
+    assert answer_pb2.REASON_KIND_TASTE in await kinds(ITEMS[4], NEW)
 
 
 async def test_an_item_is_withdrawn_at_once_by_the_default_config(platform: Platform, user: str) -> None:

@@ -106,7 +106,7 @@ def _fields(fields: Mapping[str, Any], query: Query, slate: Slate) -> list[actor
     attributes = []
     for name in names:
         value = fields.get(name)
-        if name not in fields:
+        if name not in fields and not slate.catalogue.has_field(name):
             warning = f"item_fields: the catalogue has no field {name!r}"
             if warning not in slate.warnings:
                 slate.warnings.append(warning)

@@ -1,7 +1,7 @@
 """What the gateway keeps of a bundle: ids, what to show, and what is popular. No numpy."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from shortlist_bundle import layout
@@ -28,6 +28,7 @@ class Catalogue:
         self.manifest = bundle.manifest
         self.bundle_id = bundle.bundle_id
         self._ids = load_item_ids(bundle)
+        self._n_trained = len(self._ids) - self.manifest.added_items
         self._display = BlobTable(bundle.map(layout.ITEM_DISPLAY))
         self.attributes = load_item_attributes(bundle, len(self._ids))
         """What filters compare."""
@@ -49,6 +50,10 @@ class Catalogue:
 
     def __len__(self) -> int:
         return len(self._ids)
+
+    def is_known_to_models(self, rows: Iterable[int]) -> bool:
+        """Whether models know any of ``rows``: items that were added after the training they never see in a history."""
+        return any(row < self._n_trained for row in rows)
 
     def row(self, item_id: str) -> int | None:
         """Return the row of ``item_id``, or ``None`` where the catalogue does not have it."""
@@ -79,6 +84,10 @@ class Catalogue:
         """Return what may be shown of the item in ``row``: texts, numbers, flags and lists of texts, by name."""
         fields: dict[str, Any] = json.loads(self._display[row])
         return fields
+
+    def has_field(self, name: str) -> bool:
+        """Whether items have something to show under ``name``, be it that some have no value."""
+        return name in self.attributes.schema
 
     def popular(self, attributes: Mapping[str, str]) -> tuple[str, Sequence[int]]:
         """Return the most specific popular list for an actor, best first, and its segment; empty: everybody's."""
