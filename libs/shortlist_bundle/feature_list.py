@@ -59,6 +59,9 @@ class FeatureList:
     prior: PriorWeights = NO_PRIOR
     """What retrieval's score and popularity add to that of the heads."""
 
+    item_time: str = ""
+    """Attribute of the items that says when they came; empty: nothing but their first event does."""
+
     def __post_init__(self) -> None:
         if not 1 <= self.history_length <= 1000:
             raise BundleInvalid(f"history_length {self.history_length} is not in [1, 1000]")
@@ -93,7 +96,7 @@ class FeatureList:
         """
         try:
             raw = json.loads(content)
-            # Bundles of before do without these two.
+            # Bundles of before do without these three.
             half_life = raw.get("neighbour_half_life_s")
             weight = {name: float(value) for name, value in raw.get("prior", {}).items()}
             return cls(
@@ -107,6 +110,7 @@ class FeatureList:
                 source_quotas={str(k): float(v) for k, v in raw["source_quotas"].items()},
                 neighbour_half_life_s=None if half_life is None else float(half_life),
                 prior=PriorWeights(**weight),
+                item_time=str(raw.get("item_time", "")),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise BundleInvalid(f"feature list cannot be read: {error!r}") from error

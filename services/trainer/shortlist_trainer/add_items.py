@@ -2,7 +2,8 @@
 
 New items get the rows behind those there are, since models go by rows. Their embedding is what the item tower makes of
 their static columns; nobody met them, so counters are 0 and they have no neighbours, no place in popular lists, and no
-lifts; nobody embedded their texts and images either, so their content is none. They came now, after all others.
+lifts; nobody embedded their texts and images either, so their content is none. They came now, after all others,
+unless the attribute that the source of the newest items orders by says otherwise.
 Everything else is as in the bundle.
 """
 
@@ -30,6 +31,7 @@ from shortlist_data.errors import DataRefused
 from shortlist_data.item_columns import StaticColumns, static_columns, unknown_values
 from shortlist_trainer.item_attributes import attributes_file
 from shortlist_trainer.item_files import items_file, shown_fields
+from shortlist_trainer.item_times import added_item_times
 
 BuildIndex = Callable[[NDArray[np.float32], bytes], tuple[bytes, dict[str, float]]]
 """Vectors ``(n, d)``, and the index over the first of them, to a serialized index and facts about it."""
@@ -99,7 +101,7 @@ def extended(bundle: Bundle, base: BaseItems, new: pl.DataFrame, build_index: Bu
         base: Its items.
         new: At least one item, with the columns of ``base.table``, none of them in there.
         build_index: Makes the vector index.
-        now: When the new items come. Equal items at one time make equal files.
+        now: When new items come that do not say so themselves. Equal items at one time make equal files.
 
     Raises:
         DataRefused: The item tower gives something that is not finite.
@@ -122,6 +124,8 @@ def extended(bundle: Bundle, base: BaseItems, new: pl.DataFrame, build_index: Bu
     came = np.zeros((len(old), 2))
     if layout.ITEM_TIMES in files:
         came = map_array(bundle, layout.ITEM_TIMES, np.dtype("<f8"), 2).view(np.float64)
+    attribute = FeatureList.from_json(files[layout.FEATURE_LIST]).item_time
+    comes = added_item_times(new, attribute, now.timestamp())
     files |= {
         layout.ITEM_IDS: encode(ids),
         layout.ITEM_ORDER: np.array(order_of(ids), "<u4").tobytes(),
@@ -130,7 +134,7 @@ def extended(bundle: Bundle, base: BaseItems, new: pl.DataFrame, build_index: Bu
         layout.ITEMS: items_file(table),
         layout.ITEM_EMBEDDINGS: array_bytes(embeddings),
         layout.ITEM_FEATURES: array_bytes(np.concatenate([base.features, columns])),
-        layout.ITEM_TIMES: array_bytes(np.concatenate([came, np.tile((1.0, now.timestamp()), (len(new), 1))])),
+        layout.ITEM_TIMES: array_bytes(np.concatenate([came, comes])),
         layout.INDEX: index,
     }
     known = bundle.manifest

@@ -38,6 +38,7 @@ def feature_list(prepared: Prepared, config: TrainConfig, choices: Choices) -> F
         head_weights={"click": weights.click, "rating": weights.rating},
         neighbour_half_life_s=config.neighbours.half_life_s,
         prior=weights.prior,
+        item_time=config.newest.attribute,
         source_quotas=config.fusion.shares(has_content=prepared.content is not None),
     )
 

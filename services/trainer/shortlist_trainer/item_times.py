@@ -26,13 +26,30 @@ def item_times(dataset: Dataset, attribute: str = "") -> NDArray[np.float64]:
     times_s[dataset.item_rows[::-1]] = dataset.times_s[::-1]
     if attribute:
         column = dataset.items.get_column(attribute, default=None)
-        if column is None or not isinstance(column.dtype, pl.Datetime | pl.Date):
-            there = [c.name for c in dataset.items.iter_columns() if isinstance(c.dtype, pl.Datetime | pl.Date)]
+        if column is None or not _is_of_times(column):
+            there = [column.name for column in dataset.items.iter_columns() if _is_of_times(column)]
             raise DataRefused(
                 f"{dataset.name}: newest.attribute={attribute} is no column of times of the items; there are"
                 f" {', '.join(there) or 'none'}"
             )
-        given = column.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64).to_numpy() / 1e6
-        times_s = np.where(np.isnan(given), times_s, given)
+        times_s = _given(column, times_s)
     known = ~np.isnan(times_s)
     return np.stack([known.astype(np.float64), np.where(known, times_s, 0.0)], axis=1)
+
+
+def added_item_times(items: pl.DataFrame, attribute: str, now_s: float) -> NDArray[np.float64]:
+    """Return of items that are added to a bundle what :func:`item_times` does: they come now, unless they say when."""
+    times_s = np.full(len(items), now_s)
+    column = items.get_column(attribute, default=None)
+    if column is not None and _is_of_times(column):
+        times_s = _given(column, times_s)
+    return np.stack([np.ones(len(items)), times_s], axis=1)
+
+
+def _is_of_times(column: pl.Series) -> bool:
+    return isinstance(column.dtype, pl.Datetime | pl.Date)
+
+
+def _given(column: pl.Series, otherwise_s: NDArray[np.float64]) -> NDArray[np.float64]:
+    given_s = column.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64).to_numpy() / 1e6
+    return np.where(np.isnan(given_s), otherwise_s, given_s)

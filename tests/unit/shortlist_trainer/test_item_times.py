@@ -12,7 +12,7 @@ import pytest
 from shortlist_data.dataset import Dataset
 from shortlist_data.errors import DataRefused
 from shortlist_data.simulate import simulate
-from shortlist_trainer.item_times import item_times
+from shortlist_trainer.item_times import added_item_times, item_times
 
 
 @pytest.fixture(scope="module")
@@ -41,3 +41,12 @@ def test_an_attribute_that_says_no_times_is_refused_with_those_that_do(dataset: 
     items = dataset.items.with_columns(released=pl.lit(datetime(2000, 1, 1, tzinfo=UTC)))
     with pytest.raises(DataRefused, match=rf"newest\.attribute={attribute} is no column of times.*there are released"):
         item_times(replace(dataset, items=items), attribute)
+
+
+def test_an_added_item_comes_when_it_says_so_and_else_now() -> None:
+    added = pl.Series("added", [datetime(2029, 1, 1, tzinfo=UTC), None], pl.Datetime("us", "UTC"))
+    items = pl.DataFrame({"item_id": ["a", "b"], "added": added, "title": ["x", "y"]})
+    then_s = datetime(2029, 1, 1, tzinfo=UTC).timestamp()
+    assert added_item_times(items, "added", 2e9).tolist() == [[1.0, then_s], [1.0, 2e9]]
+    for attribute in ("", "title", "unheard of"):
+        assert added_item_times(items, attribute, 2e9).tolist() == [[1.0, 2e9]] * 2
