@@ -26,7 +26,7 @@ from shortlist_gateway.configs.fitting import fitted
 from shortlist_gateway.declare import declare, report
 from shortlist_gateway.filters.predicate import Predicate
 from shortlist_gateway.filters.search import filtered, warn_of_history
-from shortlist_gateway.promotions import MOST_PROMOTED, joined, promoted_candidates
+from shortlist_gateway.promotions import brought_counts, joined, promoted_candidates
 from shortlist_gateway.query import Cause, Level, Origin, Outcome, Query, ReasonKind, Report, Shown, Slate
 from shortlist_gateway.selection import anchors_of, rows_of, selection
 from shortlist_gateway.settings import GatewaySettings
@@ -155,14 +155,17 @@ class Pipeline:
     ) -> Candidates:
         condition, promotions = conditions.filter, conditions.promotions
         wanted = max(query.slate_size, query.candidate_count or self._candidate_count)
-        wanted = min(wanted, MAX_RANKED - len(query.rules.pins) - MOST_PROMOTED * len(promotions))
+        n_pinned = len(query.rules.pins)
+        brought_by = brought_counts(query.rules.promotions, query.slate_size, n_pinned, MAX_RANKED)
+        wanted = min(wanted, MAX_RANKED - n_pinned - sum(brought_by))
         if deadline.remaining_s() < SHORT_TIME_S and not anchors:
             fewer = max(query.slate_size, int(wanted * SHORT_TIME_SHARE))
             if fewer < wanted:
                 slate.degrade(Level.PARTIAL, Cause.FEWER_CANDIDATES)
                 wanted = fewer
         columns = anchors or array("I")
-        find = partial(self._found, slate, query.serving.config, actor, wanted, columns, deadline)
+        search = partial(self._found, slate, query.serving.config, actor, columns, deadline)
+        find = partial(search, wanted)
         if condition is None or query.filter is None:
             found = find(excluded, allowed)
         else:
@@ -171,12 +174,11 @@ class Pipeline:
         if not promotions:
             return await found
         warn_of_history(slate, promotions, "constraints.promotions")
-        find = partial(self._found, slate, query.serving.config, actor, MOST_PROMOTED, columns, deadline)
-        own = promoted_candidates(slate, query, promotions, condition, actor, excluded, allowed, find)
+        own = promoted_candidates(slate, query, promotions, brought_by, condition, actor, excluded, allowed, search)
         candidates, (slate.promotions, brought) = await asyncio.gather(found, own)
         if Cause.FILTER_RELAXED in slate.causes:  # what is promoted need not pass it any more
-            find = partial(find, is_static=candidates.is_static)
-            own = promoted_candidates(slate, query, promotions, None, actor, excluded, allowed, find)
+            search = partial(search, is_static=candidates.is_static)
+            own = promoted_candidates(slate, query, promotions, brought_by, None, actor, excluded, allowed, search)
             slate.promotions, brought = await own
         return joined(candidates, brought)
 
@@ -185,9 +187,9 @@ class Pipeline:
         slate: Slate,
         config: ServingConfig,
         actor: KnownActor,
-        wanted: int,
         anchors: array[int],
         deadline: Deadline,
+        wanted: int,
         excluded: set[int],
         allowed: set[int] | None,
         condition: Node | None = None,

@@ -7,6 +7,7 @@ import math
 from array import array
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Protocol
 
 from shortlist_domain.filters import EVERYTHING, NOTHING, All, Node, canonical
@@ -19,8 +20,8 @@ from shortlist_gateway.query import Origin, Query, Slate
 from shortlist_gateway.slate.promotions import Promoted
 from shortlist_gateway.slate.rules import Promotion
 
-MOST_PROMOTED = 100
-"""Candidates that one promotion brings at most."""
+SPARE = 100
+"""Candidates that one promotion brings at least, where there is room: some are pinned, shown before or over a cap."""
 
 
 class Find(Protocol):
@@ -28,13 +29,14 @@ class Find(Protocol):
 
     def __call__(
         self,
+        wanted: int,
         excluded: set[int],
         allowed: set[int] | None,
         condition: Node | None = None,
         *,
         passes: Predicate | None = None,
     ) -> Awaitable[Candidates]:
-        """Return candidates; ``passes`` is the condition, for single rows."""
+        """Return ``wanted`` candidates at most; ``passes`` is the condition, for single rows."""
         ...
 
 
@@ -45,10 +47,29 @@ def wanted_positions(promotion: Promotion, slate_size: int) -> int:
     return max(1, math.ceil(promotion.share * slate_size - 1e-4))  # a share is float32: 0.2 of 10 is 2
 
 
+def brought_counts(promotions: Sequence[Promotion], slate_size: int, n_pinned: int, most: int) -> list[int]:
+    """Return how many candidates each promotion may bring: as many as it wants positions, and some to spare.
+
+    Args:
+        promotions: The earlier ones come first where there is not room for all.
+        slate_size: Items wanted; as many candidates are left room for.
+        n_pinned: Pins, which are candidates too.
+        most: Candidates in all.
+    """
+    room, free = most - slate_size - n_pinned, slate_size - n_pinned
+    wanted = [wanted_positions(promotion, slate_size) for promotion in promotions]
+    if sum(wanted) > room:
+        before = accumulate(wanted, initial=0)
+        wanted = [max(0, min(own, free - taken)) for own, taken in zip(wanted, before, strict=False)]
+    spare = max(0, room - sum(wanted)) // max(1, len(wanted))
+    return [own + min(spare, max(0, SPARE - own)) for own in wanted]
+
+
 async def promoted_candidates(
     slate: Slate,
     query: Query,
     nodes: Sequence[Node],
+    counts: Sequence[int],
     condition: Node | None,
     actor: KnownActor,
     excluded: set[int],
@@ -58,18 +79,29 @@ async def promoted_candidates(
     """Return the promotions as they are for this slate, and what they bring, under the request's filter as well.
 
     All are looked for at once: promotions cost no round trip beside the one that candidates take.
+
+    Args:
+        slate: For whose bundle.
+        query: Its rules have the promotions.
+        nodes: Canonical tree of each promotion.
+        counts: How many candidates each may bring.
+        condition: Canonical tree of the request's filter.
+        actor: For whom.
+        excluded: Rows that may not appear.
+        allowed: Rows that alone may appear; ``None``: all.
+        find: Finds candidates.
     """
     promotions = []
     searches = []
-    for promotion, node in zip(query.rules.promotions, nodes, strict=True):
+    for promotion, node, count in zip(query.rules.promotions, nodes, counts, strict=True):
         passes = passes_of(resolved(node, actor, slate.catalogue), slate.catalogue)
         promotions.append(Promoted(passes, wanted_positions(promotion, query.slate_size)))
         both = node if condition is None else canonical(All((condition, node)), slate.catalogue.attributes.schema)
         own = resolved(both, actor, slate.catalogue)
-        if own.node != NOTHING:
+        if own.node != NOTHING and count:
             within = allowed if own.allowed is None else set(own.allowed) if allowed is None else allowed & own.allowed
             tree = None if own.node == EVERYTHING else own.node
-            searches.append(find(excluded | own.excluded, within, tree, passes=passes_of(own, slate.catalogue)))
+            searches.append(find(count, excluded | own.excluded, within, tree, passes=passes_of(own, slate.catalogue)))
     return promotions, await asyncio.gather(*searches)
 
 
