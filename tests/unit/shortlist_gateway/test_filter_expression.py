@@ -92,6 +92,7 @@ A, B, C, D = (is_(name) for name in "abcd")
         ('seen("rating", click, 90s)', History(("rating", "click"), 90.0)),
         ('seen("30d")', History(("30d",))),
         ("seen(1.5h)", History((), 5400.0)),
+        ("seen(3652500d)", History((), 315_576_000_000.0)),
         ('NOT seen("rating", 30d)', Not(History(("rating",), 2_592_000.0))),
         (
             'genres:"Comedy" AND year >= 1990 AND NOT id:("1","2")',
@@ -131,6 +132,7 @@ def test_an_expression_means_what_aip_160_says(expression: str, tree: Node) -> N
         ("NOT seen(1e9d)", "'1e9d' in seen(...)"),
         ("seen(30D)", "'30D' in seen(...)"),
         ("seen(*)", "'*' in seen(...)"),
+        ("seen(3652501d)", "at most 10,000 years"),
         ("seen(99999999999999d)", "the lookback"),
         ("a = 1 b = actor.b", "at character 7: attributes are compared with values"),
         ("a = $", "'$' at character 5"),

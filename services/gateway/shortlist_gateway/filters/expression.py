@@ -29,6 +29,7 @@ from shortlist_domain.filters import (
     Word,
     limit_violation,
 )
+from shortlist_rpc.filter_message import LONGEST_S
 
 CACHED_EXPRESSIONS = 1024
 
@@ -88,7 +89,6 @@ _TYPE = re.compile(r"[^\W\d].*", re.DOTALL)
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_LONGEST_LOOKBACK_S = 1e9
 
 
 class ExpressionRefused(ValueError):
@@ -211,9 +211,9 @@ class _ToTree(Transformer[Token, Node]):
             lookback_parameter, arguments = arguments[-1].name, arguments[:-1]
         elif arguments and isinstance(arguments[-1], Word) and (found := _DURATION.fullmatch(arguments[-1].text)):
             lookback_s = float(found[1]) * _SECONDS[found[2]]
-            if not 0.0 < lookback_s <= _LONGEST_LOOKBACK_S:
+            if not 0.0 < lookback_s <= LONGEST_S:
                 said = f"has the lookback {found[0]} in seen(...) {where}"
-                raise ExpressionRefused(f"{said}; it must be above 0 and at most 30 years")
+                raise ExpressionRefused(f"{said}; it must be above 0 and at most 10,000 years, 3652500d")
             arguments = arguments[:-1]
         for each in arguments:
             if self._is_duration(each) or (isinstance(each, Word) and _DURATION.fullmatch(each.text)):
