@@ -1,6 +1,7 @@
 """What the gateway keeps of a bundle: ids, what to show, and what is popular. No numpy."""
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,28 @@ from shortlist_domain.errors import BundleInvalid
 
 _CACHED_IDS = 200_000
 """Ids kept as Python objects at most; beyond it they are looked up in the mapped file, some microseconds each."""
+
+
+class ShownValues(dict[int, tuple[Any, ...]]):
+    """The values that items are shown with under one attribute, by row, none twice; read as they are asked for."""
+
+    def __init__(self, catalogue: "Catalogue", attribute: str) -> None:
+        super().__init__()
+        self._catalogue = catalogue
+        self._attribute = attribute
+
+    def __missing__(self, row: int) -> tuple[Any, ...]:
+        value = self._catalogue.display(row).get(self._attribute)
+        several = value if isinstance(value, list) else (value,)
+        found = tuple({_interned(one): None for one in several if one is not None and one != ""})
+        if len(self) < _CACHED_IDS:
+            self[row] = found
+        return found
+
+
+def _interned(value: Any) -> Any:
+    # An attribute has few texts, which would be kept anew for each item that has them.
+    return sys.intern(value) if isinstance(value, str) else value
 
 
 class Catalogue:
@@ -38,6 +61,7 @@ class Catalogue:
 
         if len(self._ids) != len(self._display):
             raise BundleInvalid(f"{self.bundle_id}: {len(self._ids)} ids, {len(self._display)} display entries")
+        self._shown: dict[str, ShownValues] = {}
         self._row_of: dict[str, int] = {}
         self._id_of: dict[int, str] = {}
         try:
@@ -88,6 +112,15 @@ class Catalogue:
     def has_field(self, name: str) -> bool:
         """Whether items have something to show under ``name``, be it that some have no value."""
         return name in self.attributes.schema
+
+    def shown_values(self, attribute: str) -> ShownValues:
+        """Return what items are shown with under ``attribute``; kept for the attributes that items have by column."""
+        found = self._shown.get(attribute)
+        if found is None:
+            found = ShownValues(self, attribute)
+            if attribute in self.attributes.schema:  # callers may ask for any name; those that exist are few
+                self._shown[attribute] = found
+        return found
 
     def popular(self, attributes: Mapping[str, str]) -> tuple[str, Sequence[int]]:
         """Return the most specific popular list for an actor, best first, and its segment; empty: everybody's."""

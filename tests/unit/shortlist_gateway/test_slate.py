@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from shortlist_domain.stages import RankResult
 from shortlist_gateway.candidates import Candidates, from_caller
+from shortlist_gateway.catalogue import ShownValues
 from shortlist_gateway.query import Query, Slate
 from shortlist_gateway.slate.caps import Caps
 from shortlist_gateway.slate.chance import ExplorationMethod
@@ -41,6 +42,9 @@ class Shelf:
 
     def display(self, row: int) -> Mapping[str, Any]:
         return self.items[row]
+
+    def shown_values(self, attribute: str) -> ShownValues:
+        return ShownValues(self, attribute)  # type: ignore[arg-type]
 
 
 def slate_of(shelf: Shelf) -> Slate:

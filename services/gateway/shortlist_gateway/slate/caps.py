@@ -18,26 +18,22 @@ class Caps:
 
     def __init__(self, caps: Sequence[AttributeCap], catalogue: Catalogue) -> None:
         self._caps = caps
-        self._catalogue = catalogue
+        self._shown = [catalogue.shown_values(cap.attribute) for cap in caps]
+        self._values: dict[int, tuple[Value, ...]] = {}
         self._taken: Counter[Value] = Counter()
         self._found: set[int] = set()
 
     def values(self, row: int) -> tuple[Value, ...]:
         """Return the capped values of the item in ``row``."""
-        if not self._caps:
-            return ()
-        shown = self._catalogue.display(row)
-        found: dict[Value, None] = {}
-        for number, cap in enumerate(self._caps):
-            value = shown.get(cap.attribute)
-            several = value if isinstance(value, list) else (value,)
-            found.update(((number, one), None) for one in several if one is not None and one != "")
-        self._found.update(number for number, _ in found)
-        return tuple(found)
+        found = self._values.get(row)
+        if found is None:
+            found = self._values[row] = tuple([(n, one) for n, shown in enumerate(self._shown) for one in shown[row]])
+            self._found.update([number for number, _ in found])
+        return found
 
     def room(self, value: Value) -> int:
         """Return how many more items may have ``value``; below 0 where pins took more than the cap."""
-        return self._caps[value[0]].maximum - self._taken[value]
+        return self._caps[value[0]].maximum - self._taken.get(value, 0)
 
     def admits(self, values: Iterable[Value]) -> bool:
         """Whether an item with ``values`` may still appear."""
