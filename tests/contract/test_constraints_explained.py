@@ -70,3 +70,20 @@ async def test_an_item_of_a_later_page_is_explained_where_the_config_limits_page
         request = pb.ExplainRecommendationRequest(item_id=result.item_id, attribution_token=token)
         found = (await recommendation.ExplainRecommendation(request, timeout=5)).explanation
         assert (found.outcome, found.rank) == (pb.ITEM_OUTCOME_SHOWN, result.rank)
+
+
+async def test_a_token_is_of_the_slate_that_was_asked_for_also_where_a_cap_left_it_short(
+    recommendation: RecommendationServiceAsyncStub, user: str
+) -> None:
+    cap = selection_pb2.AttributeCap(attribute="genres", maximum=1)
+    explore = selection_pb2.Exploration(slots=3, strength=1.0)
+    constraints = selection_pb2.Constraints(attribute_caps=[cap], exploration=explore)
+    answer = await recommendation.Recommend(ask(user, slate_size=10, constraints=constraints))
+    assert len(answer.results) == len(GENRES) < 10
+    again = pb.RecommendRequest(constraints=constraints)
+    for result in answer.results:
+        request = pb.ExplainRecommendationRequest(
+            item_id=result.item_id, request=again, attribution_token=answer.meta.attribution_token
+        )
+        found = (await recommendation.ExplainRecommendation(request, timeout=5)).explanation
+        assert (found.outcome, found.rank) == (pb.ITEM_OUTCOME_SHOWN, result.rank)

@@ -35,8 +35,19 @@ class Attribution:
         actor: ActorKey | None,
         now_s: float,
         surface: str = "",
+        slate_size: int = 0,
     ) -> str:
-        """Return the token of an answer of ``rpc``, for ``surface``, that is otherwise complete."""
+        """Return the token of an answer of ``rpc`` that is otherwise complete.
+
+        Args:
+            rpc: RPC that answered.
+            meta: What the answer says of itself.
+            results: What it shows.
+            actor: Whom it is for.
+            now_s: Seconds since 1970 UTC.
+            surface: Page, panel or placement that it is for.
+            slate_size: Items wanted, those of earlier pages included.
+        """
         propensities = [result.propensity for result in results]
         claims = AttributionClaims(
             slate_id=meta.slate_id,
@@ -56,6 +67,7 @@ class Attribution:
             made_ms=int(now_s * 1000),
             rpc=rpc,
             surface=surface,
+            slate_size=slate_size,
         )
         return self._keyring.seal(Purpose.ATTRIBUTION, claims.SerializeToString())
 

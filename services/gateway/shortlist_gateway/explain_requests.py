@@ -44,7 +44,7 @@ def explain_queries(
     checks.unsupported(request.request, "request.", ("validate_only", "item_fields", "debug_level", "request_id"))
     base = pb.RecommendRequest()
     base.CopyFrom(request.request)
-    moment_s, chance_id, n_shown = now_s, "", 0
+    moment_s, chance_id, slate_size, is_later_page = now_s, "", 0, False
     serving: Serving | None = None
     if request.attribution_token:
         try:
@@ -53,8 +53,9 @@ def explain_queries(
             checks.wrong("attribution_token", str(broken))
         else:
             moment_s, chance_id = claims.made_ms / 1000, claims.request_id
-            n_shown = min(MAX_SLATE, claims.first_rank + len(claims.item_ids))
-            _take_over(checks, base, claims, n_shown)
+            slate_size = claims.slate_size or min(MAX_SLATE, claims.first_rank + len(claims.item_ids))
+            is_later_page = claims.first_rank > 0
+            _take_over(checks, base, claims, slate_size)
             answered = Answered(
                 claims.serving_config,
                 claims.serving_config_version,
@@ -79,9 +80,11 @@ def explain_queries(
         )
 
     if request.attribution_token:
-        # A config limits a page, and all pages together are longer.
-        slate_size = max(query.slate_size, min(base.slate_size, n_shown))
-        asked = Asked(replace(placed(query), slate_size=slate_size, events_until_s=moment_s, chance_id=chance_id))
+        # A config limits a page, and all pages together are longer. The first one alone explores.
+        slate_size = max(query.slate_size, min(base.slate_size, slate_size))
+        rules = replace(query.rules, exploration=None) if is_later_page else query.rules
+        query = replace(query, slate_size=slate_size, rules=rules, events_until_s=moment_s, chance_id=chance_id)
+        asked = Asked(placed(query))
     else:
         asked = Asked(placed(query), lambda serving: placed(within("request", lambda: read(serving))))
     return asked, _changed(asked, request.what_if, what_if, choice) if what_if is not None else None
@@ -140,7 +143,7 @@ def found_at(path: str, error: InvalidRequest) -> InvalidRequest:
     return InvalidRequest(*(Violation(f"{path}.{v.field}", v.description) for v in error.violations))
 
 
-def _take_over(checks: Checks, base: pb.RecommendRequest, claims: AttributionClaims, n_shown: int) -> None:
+def _take_over(checks: Checks, base: pb.RecommendRequest, claims: AttributionClaims, slate_size: int) -> None:
     """Write into ``base`` what the token says of the answer, and refuse what contradicts it."""
     if claims.rpc not in ("Recommend", "RecommendNext"):
         checks.wrong("attribution_token", f"is of a {claims.rpc}, which recommends nothing by itself")
@@ -160,7 +163,7 @@ def _take_over(checks: Checks, base: pb.RecommendRequest, claims: AttributionCla
     base.actor.CopyFrom(actor_pb2.Actor(tenant=claims.tenant, session_id=claims.session_id))
     setattr(base.actor, {"u": "user_id", "v": "visitor_id", "s": "session_id"}[kind], name)
     base.bundle_id = claims.bundle_id
-    base.slate_size = base.slate_size or n_shown
+    base.slate_size = base.slate_size or slate_size
 
 
 def _what_if(checks: Checks, request: pb.ExplainRecommendationRequest) -> WhatIf | None:

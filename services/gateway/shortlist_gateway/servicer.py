@@ -207,7 +207,9 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
         answers.add_results(response, slate, query)
         meta = answers.meta(slate, query)  # last: it has the warnings of all before
         now_s = self._clock()
-        meta.attribution_token = self._attribution.token(rpc, meta, response.results, query.actor, now_s, query.surface)
+        meta.attribution_token = self._attribution.token(
+            rpc, meta, response.results, query.actor, now_s, query.surface, query.slate_size
+        )
         response.meta.CopyFrom(meta)
         if self._slate_log.wants(meta.slate_id):
             self._slate_log.add(logged_as or rpc, response, query.actor, slate.candidate_rows, now_s, query.surface)

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class AttributionClaims(_message.Message):
-    __slots__ = ("slate_id", "tenant", "actor_id", "serving_config", "variants", "bundle_id", "item_ids", "first_rank", "propensities", "made_ms", "rpc", "request_id", "serving_config_version", "is_fallback", "is_variant_forced", "surface", "session_id")
+    __slots__ = ("slate_id", "tenant", "actor_id", "serving_config", "variants", "bundle_id", "item_ids", "first_rank", "propensities", "made_ms", "rpc", "request_id", "serving_config_version", "is_fallback", "is_variant_forced", "surface", "session_id", "slate_size")
     SLATE_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     ACTOR_ID_FIELD_NUMBER: _ClassVar[int]
@@ -25,6 +25,7 @@ class AttributionClaims(_message.Message):
     IS_VARIANT_FORCED_FIELD_NUMBER: _ClassVar[int]
     SURFACE_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    SLATE_SIZE_FIELD_NUMBER: _ClassVar[int]
     slate_id: str
     tenant: str
     actor_id: str
@@ -42,7 +43,8 @@ class AttributionClaims(_message.Message):
     is_variant_forced: bool
     surface: str
     session_id: str
-    def __init__(self, slate_id: _Optional[str] = ..., tenant: _Optional[str] = ..., actor_id: _Optional[str] = ..., serving_config: _Optional[str] = ..., variants: _Optional[_Iterable[str]] = ..., bundle_id: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., first_rank: _Optional[int] = ..., propensities: _Optional[_Iterable[float]] = ..., made_ms: _Optional[int] = ..., rpc: _Optional[str] = ..., request_id: _Optional[str] = ..., serving_config_version: _Optional[int] = ..., is_fallback: _Optional[bool] = ..., is_variant_forced: _Optional[bool] = ..., surface: _Optional[str] = ..., session_id: _Optional[str] = ...) -> None: ...
+    slate_size: int
+    def __init__(self, slate_id: _Optional[str] = ..., tenant: _Optional[str] = ..., actor_id: _Optional[str] = ..., serving_config: _Optional[str] = ..., variants: _Optional[_Iterable[str]] = ..., bundle_id: _Optional[str] = ..., item_ids: _Optional[_Iterable[str]] = ..., first_rank: _Optional[int] = ..., propensities: _Optional[_Iterable[float]] = ..., made_ms: _Optional[int] = ..., rpc: _Optional[str] = ..., request_id: _Optional[str] = ..., serving_config_version: _Optional[int] = ..., is_fallback: _Optional[bool] = ..., is_variant_forced: _Optional[bool] = ..., surface: _Optional[str] = ..., session_id: _Optional[str] = ..., slate_size: _Optional[int] = ...) -> None: ...
 
 class ContinuationClaims(_message.Message):
     __slots__ = ("request", "request_digest", "bundle_id", "shown_row_steps", "started_s", "serving_config", "serving_config_version", "variants", "is_fallback", "is_variant_forced")
