@@ -25,6 +25,8 @@ from shortlist_rpc.status import DETAILS_KEY
 from shortlist_testing.platform import Platform, running_platform
 from shortlist_testing.tiny_bundle import GENRES, item_ids, tiny_bundle
 
+from .config_calls import Configs
+
 if TYPE_CHECKING:
     from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceAsyncStub
 
@@ -196,6 +198,19 @@ async def test_a_page_has_its_own_size_and_its_own_attribution(
     raw = Keyring([KEY]).open(Purpose.ATTRIBUTION, page.meta.attribution_token)
     claims = AttributionClaims.FromString(raw)
     assert (claims.first_rank, list(claims.item_ids)) == (4, ids(page))
+
+
+async def test_pages_are_as_long_as_the_first_whatever_becomes_of_its_config(
+    platform: Platform, recommendation: RecommendationServiceAsyncStub, user: str
+) -> None:
+    configs = Configs(platform.channel)
+    await configs.put("pages", slate_size=4)
+    request = pb.RecommendRequest(actor=actor_pb2.Actor(user_id=user), serving_config="pages")
+    page: Page = await recommendation.Recommend(request, timeout=5)
+    await configs.put("pages")
+    for _ in range(2):
+        page = await recommendation.RecommendNext(pb.RecommendNextRequest(next_token=page.meta.next_token), timeout=5)
+        assert len(page.results) == 4
 
 
 async def test_another_replica_with_the_same_key_goes_on(

@@ -62,6 +62,8 @@ class Continuation:
             return
         carried = request.SerializeToString(deterministic=True)
         is_large = len(carried) > MAX_CARRIED_BYTES
+        if not is_large and not request.slate_size:  # so that pages are as long whatever becomes of the config
+            carried += pb.RecommendRequest(slate_size=query.page_size).SerializeToString()
         claims = ContinuationClaims(
             request=b"" if is_large else carried,
             request_digest=hashlib.sha256(carried).digest() if is_large else b"",
