@@ -29,6 +29,9 @@ class Source(StrEnum):
     NEWEST = "newest"
 
 
+POPULAR_SEGMENT = "popular_segment"
+"""What candidates of ``Source.POPULAR`` carry in provenance where they are those of the actor's segment."""
+
 ASKED_BY_NAME = frozenset({Source.NEWEST})
 """Sources that say nothing of the actor: asked where a request, its serving config or a share names them, and not
 otherwise."""

@@ -64,3 +64,25 @@ async def test_taste_is_a_reason_only_where_there_is_some(
     assert {reason.kind for _, reason in found.values()} == {answer_pb2.REASON_KIND_TASTE}
     stranger = await recommendation.Recommend(ask("nobody-at-all", serving_config="two-tower"))
     assert not [reason for result in stranger.results for reason in result.reasons]
+
+
+async def test_popular_with_people_alike_is_said_where_the_list_is_theirs(
+    platform: Platform, recommendation: RecommendationServiceAsyncStub
+) -> None:
+    await Configs(platform.channel).put("popular", sources=[{"source": "popular"}])
+
+    async def said(*history: str, gender: str = "") -> set[tuple[str, int]]:
+        attributes = [actor_pb2.Attribute(name="gender", text=gender)] if gender else []
+        context = actor_pb2.Context(events=ratings(*history), attributes=attributes)
+        answer = await recommendation.Recommend(ask("a-stranger", context=context, serving_config="popular"))
+        return {
+            (place.source, reason.kind)
+            for result in answer.results
+            for place, reason in zip(result.provenance, result.reasons, strict=True)
+        }
+
+    of_all = {("popular", answer_pb2.REASON_KIND_POPULAR)}
+    assert await said() == of_all
+    assert await said(gender="unheard of") == of_all
+    assert await said(gender="F") == {("popular_segment", answer_pb2.REASON_KIND_POPULAR_SEGMENT)}
+    assert await said(ITEMS[0], gender="F") == of_all, "who did something gets what most people take"

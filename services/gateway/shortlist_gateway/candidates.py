@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Protocol
 
-from shortlist_domain.stages import NO_ANCHOR, Provenance, RetrieveResult, Source
+from shortlist_domain.stages import NO_ANCHOR, POPULAR_SEGMENT, Provenance, RetrieveResult, Source
 from shortlist_gateway.catalogue import Catalogue
 from shortlist_gateway.query import Origin, ReasonKind
 
-POPULAR_SEGMENT = "popular_segment"
 CALLER = "caller"
 
 _RANK = attrgetter("rank")
@@ -24,11 +23,13 @@ REASONS: _Reasons = {
     Source.TWO_TOWER: ReasonKind.TASTE,
     Source.ITEM_NEIGHBOURS: ReasonKind.SIMILAR_ITEM,
     Source.POPULAR: ReasonKind.POPULAR,
+    POPULAR_SEGMENT: ReasonKind.POPULAR_SEGMENT,
     Source.CONTENT: ReasonKind.SIMILAR_CONTENT,
     Source.NEWEST: ReasonKind.NEWEST,
 }
 
-_REASONS_FOR_STRANGERS: _Reasons = {Source.POPULAR: ReasonKind.POPULAR, Source.NEWEST: ReasonKind.NEWEST}
+_OF_NO_TASTE = (Source.POPULAR, POPULAR_SEGMENT, Source.NEWEST)
+_REASONS_FOR_STRANGERS: _Reasons = {source: REASONS[source] for source in _OF_NO_TASTE}
 
 
 class Origins(Protocol):

@@ -202,7 +202,7 @@ def _provenance(fused: Fused, proposed: Mapping[str, Proposals], n_items: int) -
         anchors = np.full(len(ranks), NO_ANCHOR, np.uint32) if proposals.anchors is None else proposals.anchors[ranks]
         words.append(
             Provenance(
-                source=name,
+                source=proposals.shown_as or name,
                 candidates=_column("I", candidates.astype(np.uint32)),
                 ranks=_column("I", ranks.astype(np.uint32)),
                 scores=_column("f", proposals.scores.take(ranks).astype(np.float32)),

@@ -39,6 +39,9 @@ class Proposals:
     actor_embedding: NDArray[np.float32] | None = None
     """The actor's embedding ``(d,)``, where the source computed it."""
 
+    shown_as: str = ""
+    """Source that provenance names; empty: the source itself."""
+
 
 class CandidateSource(Protocol):
     """Proposes rows of one bundle. Holds no state of a request; called from several threads at once."""

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from shortlist_domain.stages import Source
+from shortlist_domain.stages import POPULAR_SEGMENT, Source
 from shortlist_retrieval.loading import LoadedBundle
 from shortlist_retrieval.sources.base import Proposals, Query
 
@@ -28,7 +28,8 @@ class PopularSource:
             segment = self._bundle.popular.segment_of(query.actor.attributes)
             if segment is not None:
                 rows = query.selection.first(segment, query.k)
-                return Proposals(rows, (1.0 / (1.0 + np.arange(len(rows)))).astype(np.float32))
+                scores = (1.0 / (1.0 + np.arange(len(rows)))).astype(np.float32)
+                return Proposals(rows, scores, shown_as=POPULAR_SEGMENT)
         counts, order = self._bundle.live_order()
         if query.selection.count < _FEW_SHARE * len(order):
             allowed = query.selection.rows
