@@ -12,11 +12,13 @@ from shortlist.gateway.v1.recommendation_service_pb2 import RecommendResponse
 
 _REASONS = {
     answer_pb2.REASON_KIND_TASTE: "fits your taste",
+    answer_pb2.REASON_KIND_ALIKE: "is like it",
     answer_pb2.REASON_KIND_SIMILAR_ITEM: "goes with",
     answer_pb2.REASON_KIND_POPULAR: "popular",
     answer_pb2.REASON_KIND_POPULAR_SEGMENT: "popular with people like you",
     answer_pb2.REASON_KIND_REQUESTED: "asked for",
     answer_pb2.REASON_KIND_SIMILAR_CONTENT: "is like",
+    answer_pb2.REASON_KIND_NEWEST: "new",
 }
 
 

@@ -66,6 +66,16 @@ async def test_taste_is_a_reason_only_where_there_is_some(
     assert not [reason for result in stranger.results for reason in result.reasons]
 
 
+async def test_what_is_like_an_item_is_to_nobodys_taste(
+    platform: Platform, recommendation: RecommendationServiceAsyncStub
+) -> None:
+    await Configs(platform.channel).put("two-tower", sources=[{"source": "two_tower"}])
+    request = pb.SimilarItemsRequest(item_ids=ITEMS[:2], slate_size=60, serving_config="two-tower")
+    answer = await recommendation.SimilarItems(request)
+    kinds = {reason.kind for result in answer.results for reason in result.reasons}
+    assert kinds == {answer_pb2.REASON_KIND_ALIKE}
+
+
 async def test_popular_with_people_alike_is_said_where_the_list_is_theirs(
     platform: Platform, recommendation: RecommendationServiceAsyncStub
 ) -> None:

@@ -28,6 +28,8 @@ REASONS: _Reasons = {
     Source.NEWEST: ReasonKind.NEWEST,
 }
 
+REASONS_FOR_ITEMS: _Reasons = {**REASONS, Source.TWO_TOWER: ReasonKind.ALIKE}
+
 _OF_NO_TASTE = (Source.POPULAR, POPULAR_SEGMENT, Source.NEWEST)
 _REASONS_FOR_STRANGERS: _Reasons = {source: REASONS[source] for source in _OF_NO_TASTE}
 
@@ -82,9 +84,10 @@ class _Columns:
         return found
 
 
-def from_retrieval(result: RetrieveResult, catalogue: Catalogue, *, has_history: bool) -> Candidates:
-    """Return retrieval's candidates. Without a history nobody's taste is a reason."""
-    origins = _Columns(result.provenance, catalogue, REASONS if has_history else _REASONS_FOR_STRANGERS)
+def from_retrieval(result: RetrieveResult, catalogue: Catalogue, *, has_history: bool, has_anchors: bool) -> Candidates:
+    """Return retrieval's candidates. Without a history, and where items are asked about, nobody's taste is a reason."""
+    reasons = REASONS_FOR_ITEMS if has_anchors else REASONS if has_history else _REASONS_FOR_STRANGERS
+    origins = _Columns(result.provenance, catalogue, reasons)
     return Candidates(result.rows, result.scores, origins, result.actor_embedding, is_fused=True)
 
 

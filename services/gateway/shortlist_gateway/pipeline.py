@@ -215,8 +215,12 @@ class Pipeline:
         )
         run = await run_stage(self._retrieve, deadline, lambda d: self._retrieval.retrieve(request, d))
         if run.value is not None:
-            has_history = bool(anchors) or slate.catalogue.is_known_to_models(actor.features.history_rows)
-            candidates = from_retrieval(run.value, slate.catalogue, has_history=has_history)
+            candidates = from_retrieval(
+                run.value,
+                slate.catalogue,
+                has_history=slate.catalogue.is_known_to_models(actor.features.history_rows),
+                has_anchors=bool(anchors),
+            )
             outcome = Outcome.FULL
             if run.value.failed_sources:
                 outcome = Outcome.PARTIAL

@@ -197,6 +197,7 @@ class ReasonKind(StrEnum):
     REQUESTED = "REQUESTED"
     SIMILAR_CONTENT = "SIMILAR_CONTENT"
     NEWEST = "NEWEST"
+    ALIKE = "ALIKE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class ReasonKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_KIND_REQUESTED: _ClassVar[ReasonKind]
     REASON_KIND_SIMILAR_CONTENT: _ClassVar[ReasonKind]
     REASON_KIND_NEWEST: _ClassVar[ReasonKind]
+    REASON_KIND_ALIKE: _ClassVar[ReasonKind]
 
 class DegradationLevel(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -67,6 +68,7 @@ REASON_KIND_POPULAR_SEGMENT: ReasonKind
 REASON_KIND_REQUESTED: ReasonKind
 REASON_KIND_SIMILAR_CONTENT: ReasonKind
 REASON_KIND_NEWEST: ReasonKind
+REASON_KIND_ALIKE: ReasonKind
 DEGRADATION_LEVEL_UNSPECIFIED: DegradationLevel
 DEGRADATION_LEVEL_NONE: DegradationLevel
 DEGRADATION_LEVEL_PARTIAL: DegradationLevel
