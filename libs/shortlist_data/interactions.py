@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time as clock
+
 import polars as pl
 
 from shortlist_data import columns
@@ -11,6 +13,9 @@ from shortlist_data.rejects import LINE, Rejects
 
 TABLE = "interactions"
 DEFAULT_VALUE = 1.0
+AHEAD_S = 300.0
+"""Seconds that an event may lie ahead of the clock; a feature store takes none beyond them."""
+
 ROW_APART_S = 3600.0
 """Seconds between two rows of a file that tells their order and no time."""
 
@@ -33,7 +38,8 @@ def checked_events(
 ) -> pl.DataFrame:
     """Return ``user_id``, ``item_id``, ``value``, ``time_s`` and :data:`LINE` of the good rows, in the file's order.
 
-    A row is left out for its first fault. Events that equal an earlier one in all columns are kept once.
+    A row is left out for its first fault. Events that equal an earlier one in all columns are kept once. What has not
+    happened yet is no event: it would be the latest of all, and what its user does until then would not count as new.
 
     Args:
         frame: Columns of any type, and :data:`LINE`.
@@ -53,7 +59,7 @@ def checked_events(
     user_id, no_user = columns.ids(frame[user], "user id")
     item_id, no_item = columns.ids(frame[item], "item id")
     time_s, no_time = (
-        columns.times(frame[time], time_format)
+        _past(*columns.times(frame[time], time_format))
         if time is not None
         else (row_times(user_id, item_id, where), _none(frame))
     )
@@ -83,6 +89,12 @@ def checked_events(
     is_good = rejects.note(TABLE, where, events["reason"], events[LINE], shown)
     is_new = rejects.note(TABLE, where, events["repeated"], events[LINE], shown, is_bad=False)
     return events.filter(is_good & is_new).drop("reason", "repeated")
+
+
+def _past(time_s: pl.Series, reasons: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Return ``time_s``, and ``reasons`` with one for the good times that are yet to come."""
+    is_ahead = reasons.is_null() & (time_s > clock.time() + AHEAD_S).fill_null(value=False)
+    return time_s, pl.select(pl.when(is_ahead).then(pl.lit("time is in the future")).otherwise(reasons)).to_series()
 
 
 def row_times(user_id: pl.Series, item_id: pl.Series, where: str) -> pl.Series:

@@ -15,11 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from shortlist_data.dataset import Dataset
+from shortlist_data.errors import DataRefused
 from shortlist_data.prepared import load as read_dataset
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.ids import actor_id
 from shortlist_domain.stages import ActorKey, Event
 from shortlist_feature_store.additions import additions_of
+from shortlist_feature_store.records import MAX_CLOCK_SKEW_S
 from shortlist_feature_store.store import FeatureStore
 
 _USERS_PER_GROUP = 64
@@ -69,13 +71,17 @@ async def load(
         progress: Told after each group of users.
 
     Raises:
-        shortlist_data.errors.DataRefused: The folder is no prepared data set.
+        shortlist_data.errors.DataRefused: The folder is no prepared data set, or has events in the future.
         InvalidRequest: An id or value in it cannot be stored.
         UpstreamFailed: The store failed; repeat the load.
         BudgetExceeded: The store did not answer for half a minute; repeat the load.
     """
     began = time.monotonic()
     dataset = await asyncio.to_thread(read_dataset, dataset_folder)
+    if ahead := int(np.count_nonzero(dataset.times_s > time.time() + MAX_CLOCK_SKEW_S)):
+        raise DataRefused(
+            f"{dataset_folder}: {ahead:,} events lie in the future; import the tables again, without them"
+        )
     as_of_s = float(dataset.times_s[-1]) if dataset.events else 0.0
     users, events, added = 0, 0, 0
     report = LoadReport(0, 0, 0, len(dataset.user_ids), dataset.events, 0.0)

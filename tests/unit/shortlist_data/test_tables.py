@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -226,6 +226,16 @@ def test_times_outside_of_the_calendar_are_left_out_and_shown(tmp_path: Path, mo
     assert dataset.events == 144
     assert dataset.report.skipped[0].reason.startswith("time is not between 1900 and 2200")
     assert str(moment) in dataset.report.skipped[0].samples[0]
+
+
+def test_what_is_yet_to_happen_is_left_out_as_a_feature_store_would_refuse_it(tmp_path: Path) -> None:
+    path = parquet_events(tmp_path, pl.Series([i // 12 for i in range(144)]))
+    frame = pl.read_parquet(tmp_path / "events.parquet")
+    ahead = frame.head(1).with_columns(at=pl.lit(datetime.now(UTC) + timedelta(days=1)).dt.replace_time_zone(None))
+    pl.concat([frame, ahead.cast(frame.schema)]).write_parquet(tmp_path / "events.parquet")
+    dataset = read_tables(path)
+    assert dataset.events == 144
+    assert [(s.reason, s.count, s.is_bad) for s in dataset.report.skipped] == [("time is in the future", 1, True)]
 
 
 def test_float_ids_of_parquet_are_refused(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,16 @@ async def test_everything_is_there_once_however_often_it_is_loaded(
     totals = await store.read_items("shop", list(counts), soon())
     assert [total and total.count for total in totals] == [float(count) for count in counts.values()]
     assert (await store.read_freshness("shop", soon())).newest_event_s == dataset.times_s[-1]
+
+
+async def test_events_in_the_future_are_refused_before_anything_is_written(dataset: Dataset, tmp_path: Path) -> None:
+    times_s = dataset.times_s.copy()
+    times_s[-2:] = time.time() + 86_400.0
+    save(replace(dataset, times_s=times_s), tmp_path / "ahead")
+    store = MemoryStore(Limits())
+    with pytest.raises(DataRefused, match="ahead: 2 events lie in the future"):
+        await load(store, tmp_path / "ahead")
+    assert [total.count for total in await store.read_items("", dataset.item_ids, soon()) if total] == []
 
 
 async def test_an_attribute_written_after_the_data_end_stays(
