@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from shortlist_trainer.train import TrainResult
 
 _STORE = Path("var/bundles")
+_TELL_EVERY_S = 15.0
+"""Seconds between two lines about the progress of one part, where there is no terminal for a bar."""
 
 
 def train(
@@ -96,6 +99,7 @@ def _run(
     device: torch.device,
     cluster: Cluster | None,
 ) -> TrainResult:
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     from shortlist_retrieval.index import build_index
@@ -108,27 +112,35 @@ def _run(
         TimeRemainingColumn(),
         TextColumn("{task.fields[loss]}"),
     )
-    with Progress(*columns) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         tasks: dict[str, TaskID] = {}
+        told_at = 0.0
 
         def report(part: str, done: int, total: int, loss: float) -> None:
+            nonlocal told_at
+            said = f"loss {loss:.4f}" if loss else ""
+            if not console.is_terminal and (part not in tasks or time.monotonic() - told_at > _TELL_EVERY_S):
+                told_at = time.monotonic()
+                typer.echo(f"train: {part} {done:,}/{total:,} {said}".rstrip(), err=True)  # a log has no bars
             if part not in tasks:
                 tasks[part] = bar.add_task(part, total=total, loss="")
-            bar.update(tasks[part], completed=done, total=total, loss=f"loss {loss:.4f}" if loss else "")
+            bar.update(tasks[part], completed=done, total=total, loss=said)
 
         return run(dataset, settings, folder, build_index, report, resume=resume, device=device, cluster=cluster)
 
 
 def _finish(dataset: Dataset, result: TrainResult, folder: Path, store: Path, publish: bool) -> None:
-    from rich.console import Console
-
     from shortlist_bundle.store import BundleStore
+    from shortlist_cli.evaluate.show import page
+    from shortlist_trainer.pages.run_page import headline
     from shortlist_trainer.publish import add_bundle, publish_bundle, remember_bundle
     from shortlist_trainer.tracking import track
 
-    console = Console()
+    console = page()
     for table in result.tables:
         console.print(table.to_rich())
+    console.print(headline(result.tables), highlight=False, markup=False)
     console.print(
         f"calibration by {result.models['calibration']}: expected error {result.metrics['calibration/ece_before']:.4f} "
         f"before, {result.metrics['calibration/ece']:.4f} after",

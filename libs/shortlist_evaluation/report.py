@@ -80,16 +80,24 @@ class MetricTable:
 
     def to_rich(self) -> Table:
         """Return the table for a terminal: a line for each list and metric, which fits in 80 columns."""
+        from rich.box import SIMPLE_HEAD
         from rich.table import Table
         from rich.text import Text
 
-        # Text, not str: names may hold what rich would take for markup.
-        table = Table(title=Text(self.title), caption=Text("\n".join((self._subtitle(), *self.notes))))
+        # Text, not str: names may hold what rich would take for markup. No frame: with one, `item_neighbours`,
+        # `recall@200` and two intervals are wider than 80 columns, and a figure that is cut reads as another one.
+        table = Table(
+            title=Text(self.title),
+            caption=Text("\n".join((self._subtitle(), *self.notes))),
+            box=SIMPLE_HEAD,
+            show_edge=False,
+            pad_edge=False,
+            collapse_padding=True,
+        )
         is_tested = any(row.p_values for row in self.rows)
         for heading, side in (("list", "left"), ("metric", "left"), ("mean", "right")):
-            # With one column more, what is too wide for a terminal goes on in the next line.
-            table.add_column(heading, justify=side, no_wrap=not is_tested, overflow="fold")  # type: ignore[arg-type]
-        table.add_column(Text(f"Δ to {self.baseline}"), justify="right", no_wrap=not is_tested, overflow="fold")
+            table.add_column(heading, justify=side, overflow="fold")  # type: ignore[arg-type]
+        table.add_column(Text(f"Δ to {self.baseline}"), justify="right", overflow="fold")
         if is_tested:
             table.add_column("p", justify="right", no_wrap=True)
         for row in self.rows:

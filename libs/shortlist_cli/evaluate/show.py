@@ -33,11 +33,15 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
         yield report
 
 
+def page(console: Console | None = None) -> Console:
+    """Return the console that tables go to: as wide as the terminal, or as a page where the output goes to a file."""
+    to = console or Console()
+    return to if to.is_terminal or "COLUMNS" in os.environ else Console(width=_WIDTH_OF_A_FILE)
+
+
 def show(evaluation: Evaluation, console: Console | None = None) -> None:
     """Print what was held out, the tables, what does not apply, and the seconds."""
-    to = console or Console()
-    if not to.is_terminal and "COLUMNS" not in os.environ:
-        to = Console(width=_WIDTH_OF_A_FILE)
+    to = page(console)
     facts = ", ".join(f"{_number(value)} {name}" for name, value in evaluation.dataset.items() if name != "name")
     to.print(f"[bold]{escape(evaluation.title)}[/]: {escape(facts)}", highlight=False)
     to.print(escape(evaluation.protocol), highlight=False)

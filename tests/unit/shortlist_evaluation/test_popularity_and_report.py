@@ -178,6 +178,18 @@ class TestReport:
         assert "[red]b" in console.file.getvalue()
         assert "1.0000 [1.0000, 1.0000]" in console.file.getvalue()
 
+    def test_a_terminal_cuts_no_name_and_no_figure(self) -> None:
+        values = {"popular": {"recall@200": np.array([0.25, 0.5])}, "item_neighbours": {"recall@200": np.ones(2)}}
+        shown = {}
+        for width in (200, 80, 50):
+            console = pytest.importorskip("rich.console").Console(file=io.StringIO(), width=width)
+            console.print(compared("t", "popular", values, seed=1).to_rich())
+            shown[width] = console.file.getvalue()
+        whole = ("item_neighbours", "recall@200", "1.0000 [1.0000, 1.0000]", "+0.6250 [+0.5000, +0.7500]")
+        assert any(all(cell in line for cell in whole) for line in shown[80].splitlines())
+        digits = {width: sorted(filter(str.isdigit, content)) for width, content in shown.items()}
+        assert digits[50] == digits[80] == digits[200]
+
     def test_lists_about_different_users_are_refused(self) -> None:
         with pytest.raises(ValueError, match="lengths are"):
             compared("t", "a", {"a": {"m": np.ones(3)}, "b": {"m": np.ones(2)}}, seed=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,9 @@ def test_a_run_publishes_a_bundle_and_says_so(data: Path, tmp_path: Path, monkey
     assert release is not None
     assert f"bundle {release.bundle_id}" in output
     assert "published as generation 1" in output
-    assert "pipeline" in output
+    assert re.search(r"rolling: pipeline ndcg@10 [\d.]+, (better|worse|not told apart) .*popular \(Δ", output)
+    for part in ("two_tower", "ranker"):  # a log is told how far it is, too
+        assert re.search(rf"^train: {part} \d+/\d+", output, re.MULTILINE)
     written = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
     assert written["config"]["two_tower"]["epochs"] == 1
     assert written["machine"]["device"] == "cpu"

@@ -64,10 +64,10 @@ def read_run(folder: Path) -> RunFiles:
 def run_page(run: RunFiles) -> str:
     """Return the page."""
     found, tables = run.evaluation, run.tables
-    cold = [each for each in tables if any(word in each.title for word in _COLD)]
-    main = [each for each in tables if each not in cold]
+    main = _main(tables)
+    cold = [each for each in tables if each not in main]
     bundle = f", bundle {run.bundle_id}" if run.bundle_id else ""
-    lead = paragraph(f"Training run {run.name}, seed {found['seed']}{bundle}. {_headline(main)}")
+    lead = paragraph(f"Training run {run.name}, seed {found['seed']}{bundle}. {headline(tables)}")
     lead += "" if figures.is_possible() else paragraph(figures.MISSING, "note")
     return page(
         f"{found['dataset']['name']}: training run",
@@ -84,9 +84,14 @@ def run_page(run: RunFiles) -> str:
     )
 
 
-def _headline(tables: Sequence[MetricTable]) -> str:
+def _main(tables: Sequence[MetricTable]) -> list[MetricTable]:
+    return [each for each in tables if not any(word in each.title for word in _COLD)]
+
+
+def headline(tables: Sequence[MetricTable]) -> str:
+    """Return a sentence on whether the pipeline is better than its baseline for all users and items, by protocol."""
     said = []
-    for each in tables:
+    for each in _main(tables):
         row = next((row for row in each.rows if row.name == "pipeline"), None)
         metric = next((name for name in each.metrics if name.startswith("ndcg@")), None)
         if row is None or metric is None or metric not in row.differences:
