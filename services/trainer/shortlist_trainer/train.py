@@ -35,6 +35,7 @@ from shortlist_trainer.evaluate import (
 )
 from shortlist_trainer.fit import Clock, fingerprint, fit, refit
 from shortlist_trainer.fit_towers import Report
+from shortlist_trainer.item_times import item_times
 from shortlist_trainer.user_vectors import BuildIndex
 
 EVALUATION = "evaluation.json"
@@ -99,9 +100,10 @@ def train(
         cluster: Prepares the data and fits the two towers; ``None``: this process does.
 
     Raises:
-        DataRefused: Too few events for a part of the run.
+        DataRefused: Too few events for a part of the run, or no column of times where the settings name one.
         CheckpointRefused: ``resume``, and the checkpoints are damaged or of another run.
     """
+    item_times(dataset, config.newest.attribute)  # a column that is not there is told now, not after an hour
     work_dir.mkdir(parents=True, exist_ok=True)
     (work_dir / "config.json").write_text(config.model_dump_json(indent=1), encoding="utf-8")
     clock = Clock()

@@ -87,6 +87,7 @@ def test_a_bundle_whose_stages_cannot_be_evaluated_is_published_all_the_same(
         (["--set", "two_tower.epochs=0"], "train: two_tower.epochs=0: Input should be greater than or equal to 1"),
         (["--set", "nothing.here=1"], "train: nothing is not a setting; there are seed"),
         (["--config", "absent.yaml"], "train: absent.yaml cannot be read"),
+        (["--set", "newest.attribute=addded"], "newest.attribute=addded is no column of times"),
         (["--seed", "-1"], "train: seed=-1: Input should be greater than or equal to 0"),
     ],
 )
@@ -99,6 +100,7 @@ def test_a_wrong_argument_is_one_line_and_no_traceback(
     assert "Traceback" not in output
     assert len(output.strip().splitlines()) == 1
     assert not (tmp_path / "store").exists()
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_gpu_that_is_not_there_is_refused_before_anything_is_trained(
