@@ -40,7 +40,7 @@ def recommend(
     import grpc
     from rich.console import Console
 
-    from shortlist_cli.show import answer_table, notes
+    from shortlist_cli.show import answer_table, notes, refusal
     from shortlist_client import Client
 
     console = Console()
@@ -57,7 +57,7 @@ def recommend(
                 timeout_s=timeout_s,
             )
         except grpc.RpcError as error:
-            console.print(f"[red]{address} answered {error.code().name}[/]: {error.details()}")
+            typer.secho(refusal(address, error), fg="red", err=True)
             raise typer.Exit(1) from None
     console.print(answer_table(answer, f"For user {user_id}"))
     console.print(notes(answer))

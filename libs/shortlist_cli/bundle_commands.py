@@ -19,15 +19,20 @@ def list_releases(store: Store = _STORE) -> None:
 
     Example: shortlist bundles list --store var/bundles
     """
-    from rich.console import Console
     from rich.table import Table
 
     from shortlist_bundle.store import BundleStore
+    from shortlist_cli.show import page
     from shortlist_domain.errors import BundleInvalid
 
     bundles = BundleStore(store)
-    table = Table("generation", "bundle", "released", "data", "retrieval", "ranker")
-    for release in reversed(bundles.releases()):
+    releases = bundles.releases()
+    if not releases:
+        _fail(f"{store} holds no release; `shortlist train` publishes one")
+    table = Table()
+    for heading in ("generation", "bundle", "released", "data", "retrieval", "ranker"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "bundle")  # whole: `rollback` takes it
+    for release in reversed(releases):
         try:
             manifest = bundles.open(release).manifest
         except BundleInvalid as error:
@@ -38,7 +43,7 @@ def list_releases(store: Store = _STORE) -> None:
         data += f" + {manifest.added_items:,} added" if manifest.added_items else ""
         models = (manifest.models.get("retrieval", ""), manifest.models.get("ranker", ""))
         table.add_row(str(release.generation), release.bundle_id, release.released_at, data, *models)
-    Console().print(table)
+    page().print(table)
 
 
 @app.command()

@@ -40,11 +40,11 @@ def list_configs(address: Address = _ADDRESS) -> None:
 
     Example: shortlist configs list
     """
-    from rich.console import Console
+    from shortlist_cli.show import page
 
     with _configs(address) as configs:
         found = configs.list()
-    console = Console()
+    console = page()
     console.print(_table(found.records))
     for record in found.records:
         for problem in record.problems:
@@ -101,8 +101,10 @@ def put(
 
     try:
         config = read_message(file)
-    except (OSError, ValueError, TypeError, ParseError) as error:
-        _fail(f"{file}: {error}")
+    except OSError as error:
+        _fail(f"{file}: {error.strerror}")
+    except (ValueError, TypeError, ParseError) as error:
+        _fail(f"{file}: {' '.join(str(error).split())}")
     with _configs(address) as configs:
         record = configs.put(config, expected_version=expected_version, validate_only=validate_only).record
     _say(record, is_dry=validate_only)
@@ -125,11 +127,11 @@ def history(name: Name, address: Address = _ADDRESS) -> None:
 
     Example: shortlist configs history home
     """
-    from rich.console import Console
+    from shortlist_cli.show import page
 
     with _configs(address) as configs:
         found = configs.versions(name)
-    Console().print(_table(found.records, is_history=True))
+    page().print(_table(found.records, is_history=True))
 
 
 @app.command()
@@ -157,13 +159,14 @@ def _configs(address: str) -> Iterator[ServingConfigs]:
     """Lend the configs of a gateway; what it refuses ends the command with its words."""
     import grpc
 
+    from shortlist_cli.show import refusal
     from shortlist_client import Client
 
     with Client(address) as client:
         try:
             yield client.serving_configs
         except grpc.RpcError as error:
-            _fail(f"{address} answered {error.code().name}: {error.details()}")
+            _fail(refusal(address, error))
 
 
 def _table(records: Any, *, is_history: bool = False) -> Table:
@@ -171,7 +174,9 @@ def _table(records: Any, *, is_history: bool = False) -> Table:
 
     from shortlist.gateway.v1 import serving_config_service_pb2 as pb
 
-    table = Table("version", "written", "state") if is_history else Table("name", "version", "from", "written", "about")
+    table = Table()
+    for heading in ("version", "written", "state") if is_history else ("name", "version", "from", "written", "about"):
+        table.add_column(heading, overflow="fold")
     for record in records:
         written = record.write_time.ToJsonString() if record.HasField("write_time") else ""
         if is_history:

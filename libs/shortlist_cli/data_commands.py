@@ -35,7 +35,12 @@ A schema file is YAML. Paths are relative to it:
     attributes:
       genres: {kind: multi, separator: "|"}
       year: number
+      is_ebook: flag                 (true or false, yes or no, 1 or 0)
+      published: time                (or {kind: time, format: seconds})
   limits: {bad_share: 0.05, users: 10, items: 10, interactions: 100}
+
+Models learn from categorical, multi and number; flag and time are for filters and for display. Users have categorical
+ones alone.
 
 Also allowed: format, delimiter and encoding (utf-8, latin-1) of a table; columns: [names] of a text file without a
 header line; strict: true of users and items (an interaction with an id that the table lacks is left out); column of an

@@ -67,6 +67,16 @@ def serve(
     try:
         configure(log_level.value)
         uvloop.run(serve_on())
-    except (ValidationError, OSError, ValueError) as error:
+    except ValidationError as error:
+        wrong = "; ".join(
+            # Numbers alone are shown: a text may be a key or a password.
+            ".".join(map(str, e["loc"]))
+            + (f"={e['input']}" if isinstance(e["input"], int | float) else "")
+            + f": {e['msg']}"
+            for e in error.errors()
+        )
+        typer.secho(f"cannot serve: {error.title}: {wrong}", fg="red", err=True)
+        sys.exit(1)
+    except (OSError, ValueError) as error:
         typer.secho(f"cannot serve: {error}", fg="red", err=True)
         sys.exit(1)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
+import grpc
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from shortlist.common.v1 import actor_pb2, answer_pb2
 from shortlist.gateway.v1.recommendation_service_pb2 import RecommendResponse
+
+_WIDTH_OF_A_FILE = 120
+"""Columns where nobody says how wide the output may be."""
 
 _REASONS = {
     answer_pb2.REASON_KIND_TASTE: "fits your taste",
@@ -20,6 +26,19 @@ _REASONS = {
     answer_pb2.REASON_KIND_SIMILAR_CONTENT: "is like",
     answer_pb2.REASON_KIND_NEWEST: "new",
 }
+
+
+def page(console: Console | None = None) -> Console:
+    """Return the console that tables go to: as wide as the terminal, or as a page where the output goes to a file."""
+    to = console or Console()
+    return to if to.is_terminal or "COLUMNS" in os.environ else Console(width=_WIDTH_OF_A_FILE)
+
+
+def refusal(address: str, error: grpc.RpcError) -> str:
+    """Return in one line what the gateway at ``address`` said instead of an answer, and what may help."""
+    said = f"{address} answered {error.code().name}: {' '.join(str(error.details()).split())}"
+    is_alone = error.code() is grpc.StatusCode.UNAVAILABLE and "connect" in said
+    return f"no gateway at {address}; is `shortlist serve` running? ({said})" if is_alone else said
 
 
 def answer_table(
@@ -68,6 +87,7 @@ def notes(answer: RecommendResponse) -> str:
         f" {escape(meta.bundle.retrieval_model)} + {escape(meta.bundle.ranking_model)})\n"
         f"stages {stages}\n"
         f"degradation {level}{f': {causes}' if causes else ''}"
+        + "".join(f"\nwarning: {escape(w)}" for w in meta.warnings)
     )
 
 

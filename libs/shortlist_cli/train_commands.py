@@ -132,7 +132,7 @@ def _run(
 
 def _finish(dataset: Dataset, result: TrainResult, folder: Path, store: Path, publish: bool) -> None:
     from shortlist_bundle.store import BundleStore
-    from shortlist_cli.evaluate.show import page
+    from shortlist_cli.show import page
     from shortlist_trainer.pages.run_page import headline
     from shortlist_trainer.publish import add_bundle, publish_bundle, remember_bundle
     from shortlist_trainer.tracking import track

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,10 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from shortlist_cli.show import page
 from shortlist_trainer.evaluation.results import Evaluation
-
-_WIDTH_OF_A_FILE = 120
-"""Columns where nobody says how wide the output may be."""
 
 
 @contextlib.contextmanager
@@ -31,12 +28,6 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
             bar.update(tasks[part], completed=done, total=total)
 
         yield report
-
-
-def page(console: Console | None = None) -> Console:
-    """Return the console that tables go to: as wide as the terminal, or as a page where the output goes to a file."""
-    to = console or Console()
-    return to if to.is_terminal or "COLUMNS" in os.environ else Console(width=_WIDTH_OF_A_FILE)
 
 
 def show(evaluation: Evaluation, console: Console | None = None) -> None:

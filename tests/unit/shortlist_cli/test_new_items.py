@@ -293,6 +293,8 @@ def test_known_items_are_passed_over_where_that_is_asked_for(store: BundleStore,
     assert len(store.releases()) == 2
     listed = CliRunner().invoke(app, ["bundles", "list", "--store", str(store.root)], env={"COLUMNS": "200"})
     assert "60 items + 1 added" in listed.output
+    narrow = CliRunner().invoke(app, ["bundles", "list", "--store", str(store.root)], env={"COLUMNS": "80"})
+    assert f" {current(store).bundle_id} " in narrow.output  # whole, as `bundles rollback` takes it
 
 
 def test_without_publishing_nothing_is_current(store: BundleStore, tmp_path: Path) -> None:

@@ -55,6 +55,8 @@ def read_run(folder: Path) -> RunFiles:
         run = RunFiles(folder.resolve().name, evaluation, stages, str(bundle.get("bundle_id", "")))
         _ = run.tables, evaluation["dataset"]["name"], evaluation["config"]
         return run
+    except FileNotFoundError as error:
+        raise DataRefused(f"{folder} is not the folder of a finished run; `shortlist train` makes one") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataRefused(
             f"{folder} is not the folder of a finished run ({error!r}); `shortlist train` makes one"
