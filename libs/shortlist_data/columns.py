@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 
 import polars as pl
@@ -17,6 +17,10 @@ from shortlist_domain.ids import MAX_ID_BYTES
 
 EARLIEST_S = datetime(1900, 1, 1, tzinfo=UTC).timestamp()
 LATEST_S = datetime(2200, 1, 1, tzinfo=UTC).timestamp()
+FIRST_S = datetime(1, 1, 2, tzinfo=UTC).timestamp()
+BEYOND_S = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+"""Between these, and not only between the ones above, lie times that are attributes: a book may be from 1891."""
+
 LARGEST_VALUE = 1e12
 """Largest magnitude of a value: sums of its square over any number of events stay finite in float32."""
 
@@ -100,10 +104,13 @@ def flags(column: pl.Series, what: str) -> tuple[pl.Series, pl.Series]:
     ).to_series()
 
 
-def times(column: pl.Series, form: TimeFormat) -> tuple[pl.Series, pl.Series]:
+def times(
+    column: pl.Series, form: TimeFormat, *, first_s: float = EARLIEST_S, beyond_s: float = LATEST_S
+) -> tuple[pl.Series, pl.Series]:
     """Return seconds since 1970 UTC, Float64.
 
-    Dates and times of Parquet need no format; without a zone they are UTC.
+    Dates and times of Parquet need no format; without a zone they are UTC. What is before ``first_s`` or not before
+    ``beyond_s`` is refused: of events, that shows another unit than ``form``.
     """
     if isinstance(column.dtype, pl.Datetime | pl.Date):
         moment = column.cast(pl.Datetime("us")) if column.dtype == pl.Date else column
@@ -120,16 +127,29 @@ def times(column: pl.Series, form: TimeFormat) -> tuple[pl.Series, pl.Series]:
         missing = _is_missing(column)
     value = pl.col("value")
     frame = pl.DataFrame({"value": read.alias("value"), "missing": missing})
-    is_inside = value.is_between(EARLIEST_S, LATEST_S, closed="left")
+    is_inside = value.is_between(first_s, beyond_s, closed="left")
     return read, frame.select(
         pl.when(pl.col("missing"))
         .then(pl.lit("time is missing"))
         .when(value.is_null() | ~value.is_finite())
         .then(pl.lit(f"time is not in the format {form.value}"))
         .when(~is_inside)
-        .then(pl.lit(f"time is not between 1900 and 2200 when read as {form.value}"))
+        .then(pl.lit(f"time is not between {_year(first_s)} and {_year(beyond_s)} when read as {form.value}"))
         .alias("reason")
     ).to_series()
+
+
+def shown(column: pl.Series, row: int) -> object:
+    """Return a value as a person reads it; a time outside of Python's calendar as the number that it is."""
+    try:
+        value = column[row]
+    except (OverflowError, ValueError):
+        return column.slice(row, 1).to_physical()[0]
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _year(seconds: float) -> int:
+    return datetime.fromtimestamp(seconds, UTC).year
 
 
 def _is_missing(column: pl.Series) -> pl.Series:

@@ -72,7 +72,7 @@ def _single(column: pl.Series, attribute: Attribute, name: str) -> tuple[pl.Seri
     if attribute.kind is AttributeKind.NUMBER:
         values, reasons = columns.numbers(column, name)
         return pl.select(pl.when(reasons.is_null()).then(values)).to_series(), reasons
-    seconds, reasons = columns.times(column, attribute.format)
+    seconds, reasons = columns.times(column, attribute.format, first_s=columns.FIRST_S, beyond_s=columns.BEYOND_S)
     moments = (seconds * 1e6).round().cast(pl.Int64).cast(pl.Datetime("us", "UTC"))
     told = reasons.str.replace("^time ", f"{name} ")
     return pl.select(pl.when(reasons.is_null()).then(moments)).to_series(), told
@@ -92,4 +92,4 @@ def _text(column: pl.Series, where: str) -> pl.Series:
 
 def _note(column: pl.Series, reasons: pl.Series, lines: pl.Series, table: str, where: str, rejects: Rejects) -> None:
     told = pl.select(pl.when(~reasons.str.ends_with(" is missing")).then(reasons)).to_series()
-    rejects.note(table, where, told, lines, lambda row: column[row], is_bad=False)
+    rejects.note(table, where, told, lines, lambda row: columns.shown(column, row), is_bad=False)

@@ -73,8 +73,7 @@ def checked_events(
     named = [name for name in (user, item, value, time) if name is not None]
 
     def shown(row: int) -> str:
-        # Times as the numbers they are: those outside of Python's calendar, bad as they are, could not be shown.
-        return ", ".join(str(frame[name].slice(row, 1).to_physical()[0]) for name in named)
+        return ", ".join(str(columns.shown(frame[name], row)) for name in named)
 
     no_user = _unless_known(user_id, no_user, known_users, "user id is not in the users table")
     no_item = _unless_known(item_id, no_item, known_items, "item id is not in the items table")

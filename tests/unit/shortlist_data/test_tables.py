@@ -228,6 +228,24 @@ def test_times_outside_of_the_calendar_are_left_out_and_shown(tmp_path: Path, mo
     assert str(moment) in dataset.report.skipped[0].samples[0]
 
 
+@pytest.mark.parametrize("beyond", [2**62, -(2**62), 253_402_300_800_000_000])
+def test_an_attribute_may_be_any_time_of_the_calendar_and_others_are_counted_and_shown(
+    tmp_path: Path, beyond: int
+) -> None:
+    path = parquet_events(tmp_path, pl.Series([i // 12 for i in range(144)]))
+    day = datetime(1891, 1, 20, tzinfo=UTC)
+    out = pl.Series([day, None] + [None] * 10, dtype=pl.Datetime("us", "UTC"))
+    items = pl.DataFrame({"isbn": range(12), "out": out}).with_columns(
+        out=pl.when(isbn=1).then(pl.lit(beyond).cast(out.dtype)).otherwise("out")
+    )
+    items.write_parquet(tmp_path / "items.parquet")
+    path.write_text(path.read_text() + "items: {path: items.parquet, id: isbn, attributes: {out: time}}\n")
+    dataset = read_tables(path)
+    assert dataset.items.filter(pl.col("item_id").is_in(["0", "1"]))["out"].to_list() == [day, None]
+    assert [s.reason for s in dataset.report.skipped] == ["out is not between 1 and 9999 when read as iso8601"]
+    assert str(beyond) in dataset.report.skipped[0].samples[0]
+
+
 def test_what_is_yet_to_happen_is_left_out_as_a_feature_store_would_refuse_it(tmp_path: Path) -> None:
     path = parquet_events(tmp_path, pl.Series([i // 12 for i in range(144)]))
     frame = pl.read_parquet(tmp_path / "events.parquet")
