@@ -82,6 +82,11 @@ def _facts(dataset: Dataset) -> list[tuple[str, str]]:
         ("user attributes", _shares(dataset, dataset.user_attributes, of_users=True)),
         ("item attributes", _shares(dataset, dataset.item_attributes + dataset.item_numbers, of_users=False)),
         *(
+            [("for filters alone", _shares(dataset, unlearnt, of_users=False))]
+            if (unlearnt := _unlearnt(dataset))
+            else []
+        ),
+        *(
             (
                 f"item {kind.value}",
                 f"{of_kind.known.mean():.0%} of the items, {of_kind.vectors.shape[1]} dimensions of {of_kind.encoder}",
@@ -90,6 +95,12 @@ def _facts(dataset: Dataset) -> list[tuple[str, str]]:
         ),
     ]
     return facts
+
+
+def _unlearnt(dataset: Dataset) -> tuple[str, ...]:
+    """Return the columns of items that no model reads: flags and times."""
+    others = {"item_id", "title", *dataset.item_attributes, *dataset.item_numbers}
+    return tuple(name for name in dataset.items.columns if name not in others)
 
 
 def _moment(seconds: float) -> str:

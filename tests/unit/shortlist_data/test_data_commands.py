@@ -37,6 +37,16 @@ def test_import_then_check_shows_counts_time_span_and_rows_left_out(schema: Path
         assert "Every event has the value 1" in shown
 
 
+def test_what_no_model_reads_is_counted_as_well(schema: Path, tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("id,new,out\ni1,yes,\ni2,,2024-01-31\ni3,no,\n")
+    items = "items: {path: items.csv, id: id, attributes: {new: flag, out: time}}\n"
+    schema.write_text(SCHEMA + items)
+    code, shown, _ = run("check", schema)
+    assert code == 0
+    assert "for filters alone" in shown
+    assert "new (17% known), out (8% known)" in shown
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
