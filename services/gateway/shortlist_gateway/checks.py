@@ -110,6 +110,8 @@ class Checks:
             path = f"{field}[{index}]"
             if not attribute.name or len(attribute.name.encode()) > 64:
                 self.wrong(f"{path}.name", "must be 1 to 64 bytes long")
+            elif attribute.name in found or attribute.name in several:
+                self.wrong(f"{path}.name", f"is {attribute.name!r} a second time; each name is allowed once")
             kind = attribute.WhichOneof("value")
             if kind == "text":
                 found[attribute.name] = self.text(f"{path}.text", attribute.text, 1024)

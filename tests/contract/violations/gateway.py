@@ -65,6 +65,11 @@ CONTEXT = (
     context({"events": [{**ITEM, "surface": LONG}]}, "events[0].surface", TOO_LONG),
     context({"attributes": [{"name": "a", "text": "b"}] * 51}, "attributes", "at most 50 are allowed"),
     context({"attributes": [{"text": "b"}]}, "attributes[0].name", "1 to 64 bytes"),
+    context(
+        {"attributes": [{"name": "a", "text": "b"}, {"name": "a", "texts": {"values": ["c"]}}]},
+        "attributes[1].name",
+        "each name is allowed once",
+    ),
     context({"attributes": [{"name": "a"}]}, "attributes[0].value", "a text, several texts, a finite number or a flag"),
     context({"attributes": [{"name": "a", "text": "x" * 1025}]}, "attributes[0].text", "at most 1024 are allowed"),
     context({"attributes": [{"name": "a", "number": NAN}]}, "attributes[0].number", "it must be a finite number"),
