@@ -163,6 +163,10 @@ async def test_an_unknown_actor_has_nobody_like_it_unless_the_request_says_more(
     unknown = actor_pb2.Context(events=[actor_pb2.Event(item_id="nowhere")])
     answer = await recommendation.SimilarUsers(pb.SimilarUsersRequest(context=unknown), timeout=5)
     assert (len(answer.results), list(answer.meta.missing_ids)) == (0, ["nowhere"])
+    odd = actor_pb2.Context(attributes=[actor_pb2.Attribute(name="no model reads it", text="x")])
+    answer = await recommendation.SimilarUsers(pb.SimilarUsersRequest(context=odd), timeout=5)
+    assert len(answer.results) == 0
+    assert "makes nothing of what is known of the actor" in answer.meta.warnings[0]
 
 
 async def test_more_users_than_there_are_is_all_of_them_and_said(

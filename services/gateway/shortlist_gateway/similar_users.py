@@ -58,7 +58,10 @@ class SimilarUsers:
             exclude_rows=array("I", [] if own is None else [own]),
             user_row=stand_in,
         )
-        return slate, await self._finder.find(slate, users, request, deadline)
+        found = await self._finder.find(slate, users, request, deadline)
+        if not found and slate.level is not Level.FALLBACK and len(users) > len(request.exclude_rows):
+            slate.warnings.append("the user tower makes nothing of what is known of the actor: nobody is alike")
+        return slate, found
 
 
 def _is_anything_known(actor: ActorFeatures) -> bool:
