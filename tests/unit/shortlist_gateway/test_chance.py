@@ -57,7 +57,7 @@ def test_propensities_are_the_shares_in_which_items_are_shown(method: Exploratio
 def test_the_softmax_is_plackett_and_luces_law(scores: list[float], temperature: float, data: st.DataObject) -> None:
     n = data.draw(st.integers(1, len(scores)))
     policy = Softmax(Pool(scores, [], []), temperature)
-    weights = [math.exp(max(-30.0, (score - max(scores)) / temperature)) for score in scores]
+    weights = [math.exp((score - max(scores)) / temperature) for score in scores]
     law = dict.fromkeys(itertools.product(range(n), range(len(scores))), 0.0)
     for order in itertools.permutations(range(len(scores)), n):
         probability, left = 1.0, math.fsum(weights)
@@ -70,7 +70,15 @@ def test_the_softmax_is_plackett_and_luces_law(scores: list[float], temperature:
             law[pair] += probability
     for order in itertools.permutations(range(len(scores)), n):
         expected = [law[pair] for pair in enumerate(order)]
-        assert policy.propensities(order) == pytest.approx(expected, rel=1e-6, abs=1e-15)
+        assert policy.propensities(order) == pytest.approx(expected, rel=1e-6, abs=1e-12)
+
+
+def test_a_softmax_of_hardly_any_temperature_goes_by_the_scores() -> None:
+    scores = [4.0 - 0.03 * place for place in range(100)]
+    policy = Softmax(Pool(scores, [], []), 1e-6)
+    assert policy.draw(Random(1), 10) == list(range(10))
+    assert policy.propensities(range(10)) == pytest.approx([1.0] * 10)
+    assert Softmax(Pool(scores, [], []), 0.01).propensities([*range(9), 99])[9] < 1e-9, "ninety others are better"
 
 
 @settings(max_examples=20, deadline=None)

@@ -8,6 +8,7 @@ hold: what inverse propensity weighting by position divides by.
 from __future__ import annotations
 
 import math
+import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -88,10 +89,17 @@ class Softmax:
 
     That is Plackett and Luce's law, and a race: an item arrives after a time that is exponential with its weight as
     rate, and is shown in the order of arrival. The race gives the probability of any position as an integral over time.
-    Weights are kept above ``exp(-FLOOR)`` of the greatest, so that what can be drawn has a propensity to divide by.
+    For that alone, what lies further apart than chance can bridge is taken as if it lay just so far apart, so that
+    every propensity is a number to divide by.
     """
 
-    FLOOR = 30.0
+    GAP = 30.0
+    """Greatest difference of two logarithms of weights, of one of the best and the next, and of the last of these and
+    any other: of 10^13 draws, one lets the two change places."""
+
+    NEVER = 1e-15
+    """Probability of an arrival below which it is left out of the sums."""
+
     STEP = 0.25
     """Of the trapezoidal rule over the logarithm of time, which converges geometrically for these integrands."""
 
@@ -101,8 +109,7 @@ class Softmax:
 
     def __init__(self, pool: Pool, temperature: float) -> None:
         highest = max(pool.scores)
-        self._log_weights = [max(-self.FLOOR, (score - highest) / temperature) for score in pool.scores]
-        self._weights = [math.exp(log_weight) for log_weight in self._log_weights]
+        self._log_weights = [(score - highest) / temperature for score in pool.scores]
 
     def draw(self, rng: Random, n: int) -> list[int]:
         """Return what is shown; see :class:`Policy`."""
@@ -114,26 +121,41 @@ class Softmax:
 
     def propensities(self, shown: Sequence[int]) -> list[float]:
         """Return probabilities; see :class:`Policy`."""
-        first = self._weights[shown[0]] / math.fsum(self._weights)
+        weights = self._weights(len(shown))
+        first = weights[shown[0]] / math.fsum(weights)
         if len(shown) == 1:
             return [first]
+        of_others = [weight for place, weight in enumerate(weights) if place not in shown]
+        heaviest = max(of_others, default=0.0)
         totals = [0.0] * len(shown)
-        for log_time in self._nodes(len(shown)):
+        for log_time in self._nodes(weights, len(shown)):
             time = math.exp(log_time)
-            arrived = [-math.expm1(-weight * time) for weight in self._weights]
-            others = exactly((q for place, q in enumerate(arrived) if place not in shown), len(shown) - 1)
+            others = [1.0, *(0.0 for _ in shown[1:])]
+            if heaviest * time > self.NEVER:
+                others = exactly((-math.expm1(-weight * time) for weight in of_others), len(shown) - 1)
+            arrived = [-math.expm1(-weights[place] * time) for place in shown]
             for position, place in enumerate(shown):
-                if position:
-                    rest = (arrived[other] for other in shown if other != place)
-                    density = self._weights[place] * time * math.exp(-self._weights[place] * time)
+                density = weights[place] * time * math.exp(-weights[place] * time)
+                if position and density > self.NEVER:
+                    rest = (arrived[other] for other in range(len(shown)) if other != position)
                     totals[position] += density * exactly(rest, position, others)[position]
-        return [first, *(min(1.0, total * self.STEP) for total in totals[1:])]
+        return [first, *(min(1.0, max(total * self.STEP, sys.float_info.min)) for total in totals[1:])]
 
-    def _nodes(self, n: int) -> Iterable[float]:
+    def _weights(self, n: int) -> list[float]:
+        """Return weights that are as good as the true ones for ``n`` positions, the ``n``-th greatest being 1."""
+        order = sorted(range(len(self._log_weights)), key=self._log_weights.__getitem__, reverse=True)
+        last = order[n - 1]
+        found = [max(-self.GAP, log_weight - self._log_weights[last]) for log_weight in self._log_weights]
+        found[last] = 0.0
+        for better, worse in zip(order[n - 2 :: -1] if n > 1 else (), order[n - 1 : 0 : -1], strict=True):
+            found[better] = found[worse] + min(self.GAP, self._log_weights[better] - self._log_weights[worse])
+        return [math.exp(log_weight) for log_weight in found]
+
+    def _nodes(self, weights: Sequence[float], n: int) -> Iterable[float]:
         """Return logarithms of the times at which one of the first ``n`` may arrive."""
-        earliest = -math.log(math.fsum(self._weights)) - self.EARLIEST
+        earliest = -math.log(math.fsum(weights)) - self.EARLIEST
         # Late, the n-th is yet to arrive only where all but n - 1 are: those with the least weights, the longest.
-        least = math.fsum(sorted(self._weights)[: len(self._weights) - n + 1])
+        least = math.fsum(sorted(weights)[: len(weights) - n + 1])
         count = math.ceil((self.LATEST - math.log(least) - earliest) / self.STEP) + 1
         return (earliest + self.STEP * number for number in range(count))
 
