@@ -195,3 +195,17 @@ async def test_whatever_is_drawn_keeps_to_what_is_excluded_pinned_capped_and_sco
         assert all(result.heads.click_probability >= least for result in answer.results[:7])
         explored.update(ids(answer)[5:7])
     assert len(explored) > 3
+
+
+@pytest.mark.parametrize("method", [sel.EXPLORATION_METHOD_SOFTMAX, sel.EXPLORATION_METHOD_THOMPSON])
+async def test_what_was_shown_lately_does_not_come_back_by_chance(
+    recommendation: RecommendationServiceAsyncStub,
+    platform: Platform,
+    user: str,
+    method: sel.ExplorationMethod,
+) -> None:
+    best = ids(await recommend(recommendation, user, 5))
+    await write(platform, user, *(event(item, "impression") for item in best))
+    rotation = sel.Rotation(rate=1.0, half_life=Duration(seconds=1_000_000))
+    explored = await recommend(recommendation, user, 5, rotation=rotation, exploration=explore(method, 5, 1e-6))
+    assert not set(ids(explored)) & set(best)

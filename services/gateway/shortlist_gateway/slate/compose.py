@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
+from itertools import repeat
 
 from shortlist_domain.stages import RankResult
 from shortlist_gateway.candidates import Candidates
 from shortlist_gateway.catalogue import Catalogue
 from shortlist_gateway.query import Query, Shown, Slate
-from shortlist_gateway.slate.boosts import boosted
+from shortlist_gateway.slate.boosts import LEAST, boosted
 from shortlist_gateway.slate.caps import Caps
 from shortlist_gateway.slate.diversity import spread_first
 from shortlist_gateway.slate.exploration import drawn, explored_positions, safe_pool
-from shortlist_gateway.slate.order import boosted_order, kept_relevance, ranked_order, rotated_order
+from shortlist_gateway.slate.order import boosted_order, kept_relevance, ranked_order, rotated_order, rotated_scores
 from shortlist_gateway.slate.pins import placed
 from shortlist_gateway.slate.promotions import reserved
 from shortlist_gateway.slate.rules import NO_RULES
@@ -84,6 +86,7 @@ def compose_by_rules(
     candidates, ranked = boosted(candidates, ranked, boosts)
     writer = _Writer(candidates, ranked, slate.catalogue)
     order = boosted_order(ranked, candidates.scores) if boosts else ranked_order(ranked, len(candidates.rows))
+    kept: Sequence[float] = ()
     if rules.rotation and shown_at:
         kept = kept_relevance(candidates.rows, shown_at, rules.rotation, query.now_s)
         order = rotated_order(writer.scores(), kept, writer.n_ranked)
@@ -111,7 +114,10 @@ def compose_by_rules(
                 f"constraints.exploration: {n_drawn} of {rules.exploration.slots} positions were left to chance, "
                 "for want of positions or candidates"
             )
-        propensities = drawn(rules.exploration, pool, ranked, n_drawn, query.chance_id or query.request_id, boosts)
+        rotated = replace(ranked, scores=array("f", rotated_scores(ranked.scores, kept)))
+        factors = [boost * max(LEAST, factor) for boost, factor in zip(boosts or repeat(1.0), kept, strict=False)]
+        seed = query.chance_id or query.request_id
+        propensities = drawn(rules.exploration, pool, rotated, n_drawn, seed, factors or boosts)
         for candidate in propensities:
             caps.take(caps.values(candidates.rows[candidate]))
         chosen += propensities

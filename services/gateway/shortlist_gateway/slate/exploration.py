@@ -81,7 +81,8 @@ def drawn(
         ranked: Their scores and, for Thompson sampling, counters.
         n: Positions to fill.
         request_id: Seeds the draw.
-        boosts: Factors on the relevance of all candidates, which the scores have already; empty: 1 each.
+        boosts: Factors on the relevance of all candidates, rotation's among them, which the scores have already; empty:
+            1 each.
     """
     if not n:
         return {}

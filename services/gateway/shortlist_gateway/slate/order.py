@@ -50,6 +50,19 @@ def kept_relevance(
     return kept
 
 
+def rotated_scores(scores: Sequence[float], kept: Sequence[float]) -> Sequence[float]:
+    """Return scores with what ``kept`` leaves of their places between the lowest and the highest one.
+
+    Args:
+        scores: Of candidates that compare, at least one.
+        kept: Factors in [0, 1], of as many or more; empty: 1 each.
+    """
+    if not kept:
+        return scores
+    lowest = min(scores)
+    return [lowest + (score - lowest) * factor for score, factor in zip(scores, kept, strict=False)]
+
+
 def rotated_order(scores: Sequence[float], kept: Sequence[float], n_ranked: int) -> list[int]:
     """Return positions of the candidates, best first, with relevance as ``kept`` leaves it.
 
