@@ -7,7 +7,8 @@ import polars as pl
 from shortlist_data import columns
 from shortlist_data.errors import DataRefused
 from shortlist_data.rejects import LINE, Rejects
-from shortlist_data.schema import Attribute, AttributeKind, Entities
+from shortlist_data.schema import Attribute, AttributeKind, Entities, Users
+from shortlist_domain.ids import MAX_ATTRIBUTE_BYTES
 
 
 def entity_table(
@@ -15,7 +16,8 @@ def entity_table(
 ) -> pl.DataFrame:
     """Return ``key`` and the attributes of ``section`` (and ``title``) of the rows with a good id, the first of each.
 
-    A number, flag or time that cannot be read is left out of its row and counted; the row stays.
+    A number, flag or time that cannot be read is left out of its row and counted, as is an attribute of a user that is
+    too long to be stored; the row stays.
 
     Args:
         frame: Columns as they stand in the file, and :data:`LINE`.
@@ -40,6 +42,8 @@ def entity_table(
             _note(column, reasons_of, frame[LINE], table, section.path, rejects)
         else:
             found[name] = _attribute(column, attribute, where)
+            if isinstance(section, Users):
+                found[name] = _storable(found[name], name, frame[LINE], section.path, rejects)
     result = pl.DataFrame({**found, LINE: frame[LINE]})
     return unique_rows(result.with_columns(reasons.alias("reason")), key, table, section.path, rejects)
 
@@ -63,6 +67,14 @@ def _attribute(column: pl.Series, attribute: Attribute, where: str) -> pl.Series
         values = _text(column, where).str.split(attribute.separator)
     element = pl.element().str.strip_chars()
     return values.list.eval(element.filter(element != "")).list.unique().list.sort()
+
+
+def _storable(texts: pl.Series, name: str, lines: pl.Series, where: str, rejects: Rejects) -> pl.Series:
+    """Return ``texts`` of users without those that a feature store would refuse, which are counted."""
+    is_long = (texts.str.len_bytes() > MAX_ATTRIBUTE_BYTES).fill_null(value=False)
+    told = pl.select(pl.when(is_long).then(pl.lit(f"{name} is longer than {MAX_ATTRIBUTE_BYTES} bytes"))).to_series()
+    rejects.note("users", where, told, lines, lambda row: texts[row], is_bad=False)
+    return pl.select(pl.when(~is_long).then(texts)).to_series()
 
 
 def _single(column: pl.Series, attribute: Attribute, name: str) -> tuple[pl.Series, pl.Series]:

@@ -51,6 +51,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from shortlist_data.columns import TimeFormat
 from shortlist_data.errors import DataRefused
 from shortlist_data.rejects import shortened
+from shortlist_domain.ids import MAX_ATTRIBUTE_NAME_BYTES
 
 _NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 _RESERVED = frozenset({"user_id", "item_id", "title"})
@@ -159,6 +160,8 @@ class Users(Entities):
     @model_validator(mode="after")
     def _kinds_are_served(self) -> Users:
         for name, attribute in self.attributes.items():
+            if not 0 < len(name.encode()) <= MAX_ATTRIBUTE_NAME_BYTES:
+                raise ValueError(f"attribute {name!r:.80}: a name has 1 to {MAX_ATTRIBUTE_NAME_BYTES} bytes")
             if attribute.kind is not AttributeKind.CATEGORICAL:
                 raise ValueError(f"attribute {name!r} has kind {attribute.kind.value}; users can have categorical ones")
         return self

@@ -6,6 +6,9 @@ import unicodedata
 from shortlist_domain.errors import Violation
 
 MAX_ID_BYTES = 256
+MAX_ATTRIBUTE_NAME_BYTES = 64
+MAX_ATTRIBUTE_BYTES = 1_024
+"""Longest name and text of an attribute of an actor, in UTF-8."""
 
 NAME_RULE = "it must be 1 to 64 lower-case letters, digits, `-`, `_` and `.`, beginning with a letter or digit"
 """What the name of something that the server keeps must be, in words; see :func:`is_name`."""

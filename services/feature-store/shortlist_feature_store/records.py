@@ -10,15 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from shortlist_domain.errors import InvalidRequest, Violation
-from shortlist_domain.ids import id_violation
+from shortlist_domain.ids import MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTE_NAME_BYTES, id_violation
 from shortlist_domain.stages import EARLIEST_S, ActorState, Event
 
 MAX_CLOCK_SKEW_S = 300.0
 """How far ahead of the server's clock a time may lie."""
 
 MAX_EVENT_TYPE_BYTES = 64
-MAX_ATTRIBUTE_NAME_BYTES = 64
-MAX_ATTRIBUTE_BYTES = 1_024
 MAX_SURFACE_BYTES = 256
 
 _LARGEST_FLOAT32 = 3.4028234663852886e38

@@ -246,6 +246,19 @@ def test_an_attribute_may_be_any_time_of_the_calendar_and_others_are_counted_and
     assert str(beyond) in dataset.report.skipped[0].samples[0]
 
 
+def test_what_is_too_long_for_a_feature_store_is_left_out_of_its_user(tmp_path: Path) -> None:
+    path = parquet_events(tmp_path, pl.Series([i // 12 for i in range(144)]))
+    pl.DataFrame({"who": range(2), "land": ["ü" * 512, "ü" * 513]}).write_parquet(tmp_path / "users.parquet")
+    users = "users: {path: users.parquet, id: who, attributes: {land: categorical}}\n"
+    path.write_text(path.read_text() + users)
+    dataset = read_tables(path)
+    assert dataset.users.filter(pl.col("user_id").is_in(["0", "1"]))["land"].to_list() == ["ü" * 512, None]
+    assert [(s.reason, s.count) for s in dataset.report.skipped] == [("land is longer than 1024 bytes", 1)]
+    path.write_text(path.read_text().replace("land: cat", f"{'l' * 65}: cat"))
+    with pytest.raises(DataRefused, match="a name has 1 to 64 bytes"):
+        read_tables(path)
+
+
 def test_what_is_yet_to_happen_is_left_out_as_a_feature_store_would_refuse_it(tmp_path: Path) -> None:
     path = parquet_events(tmp_path, pl.Series([i // 12 for i in range(144)]))
     frame = pl.read_parquet(tmp_path / "events.parquet")
