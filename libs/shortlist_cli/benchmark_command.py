@@ -18,8 +18,10 @@ def benchmark(
         str, typer.Argument(help="Table to run; without one, the tables there are.", show_default=False)
     ] = "",
     archive: Annotated[Path | None, typer.Option(help="Archive of the data, instead of a download.")] = None,
-    model: Annotated[list[str] | None, typer.Option(help="Model of the table; may be repeated. [default: all]")] = None,
-    seed: Annotated[list[int] | None, typer.Option(help="Seed; may be repeated. [default: 1 2 3]")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Model of the table; may be repeated.", show_default="all")
+    ] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Seed; may be repeated.", show_default="1 2 3")] = None,
     out: Annotated[Path, typer.Option(help="Folder of the result files.")] = Path("benchmarks/tables"),
     work: Annotated[Path, typer.Option(help="Folder of checkpoints; an interrupted run continues.")] = Path(
         "var/benchmarks"

@@ -42,9 +42,13 @@ A schema file is YAML. Paths are relative to it:
 Models learn from categorical, multi and number; flag and time are for filters and for display. Users have categorical
 ones alone.
 
-Also allowed: format, delimiter and encoding (utf-8, latin-1) of a table; columns: [names] of a text file without a
-header line; strict: true of users and items (an interaction with an id that the table lacks is left out); column of an
-attribute that has another name in the file; time: {order: rows} where no time is known and rows are in order of it.
+Every row of interactions is something that a user did and items are recommended for; no types of events are told apart,
+so leave out what should not count, such as mere impressions.
+
+Also allowed: format, delimiter and encoding (utf-8, latin-1) of a table; columns, the names of all columns of a text
+file without a header line; strict: true of users and items (an interaction with an id that the table lacks is left
+out); column of an attribute that has another name in the file; time: {order: rows} where no time is known and rows are
+in order of it.
 """
 
 app = typer.Typer(

@@ -15,7 +15,7 @@ def evaluate(
     data: Annotated[Path, typer.Argument(help="Folder of a prepared data set, as `shortlist data get` makes one.")],
     model: Annotated[
         list[str] | None,
-        typer.Option(help="Candidate model; may be repeated. [default: popularity]", show_default=False),
+        typer.Option(help="Candidate model; may be repeated.", show_default="popularity"),
     ] = None,
     protocol: Annotated[str, typer.Option(help="leave-one-out, random, per-user-time or global-time.")] = "global-time",
     share: Annotated[float, typer.Option(help="Share of the events held out; leave-one-out takes none.")] = 0.2,
@@ -27,7 +27,7 @@ def evaluate(
         bool, typer.Option("--warm-only", help="Leave out users and items without a known event.")
     ] = False,
     k: Annotated[
-        list[int] | None, typer.Option("-k", help="Length of the lists; may be repeated. [default: 10]")
+        list[int] | None, typer.Option("-k", help="Length of the lists; may be repeated.", show_default="10")
     ] = None,
     sampled_negatives: Annotated[
         int, typer.Option(help="Rank among this many drawn items, to reproduce a publication; 0: the whole catalogue.")
@@ -36,7 +36,7 @@ def evaluate(
         float | None, typer.Option(help="Ask predicted ratings to tell values from here on from those below (AUC).")
     ] = None,
     against: Annotated[
-        str, typer.Option(help="Model to compare with. [default: popularity, else the first]", show_default=False)
+        str, typer.Option(help="Model to compare with.", show_default="popularity, else the first")
     ] = "",
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A training setting, as in two_tower.epochs=5; may be repeated.")
@@ -45,7 +45,7 @@ def evaluate(
         Path | None, typer.Option(help="Folder of a training run: its bundle, stage by stage, on its own test part.")
     ] = None,
     bundle: Annotated[str, typer.Option(help="The same for a bundle by its id, or current.")] = "",
-    store: Annotated[Path | None, typer.Option(help=f"Bundle store. [default: {_STORE}]", show_default=False)] = None,
+    store: Annotated[Path | None, typer.Option(help="Bundle store.", show_default=str(_STORE))] = None,
     target: Annotated[str, typer.Option(help="Ask a running gateway, host:port, for every held-out user.")] = "",
     as_users: Annotated[
         bool, typer.Option("--as-users", help="Ask it by user id alone, about what it has stored.")

@@ -24,6 +24,8 @@ def load(
 ) -> None:
     """Load users' attributes, events and item counters. Repeating it is harmless, and finishes an interrupted load.
 
+    A data set tells no types of events: all are loaded as of the type rating, and so they count in seen("rating").
+
     Examples:
       shortlist load var/data/ml-1m
 

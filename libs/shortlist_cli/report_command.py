@@ -15,8 +15,7 @@ def report(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="File to write. [default: report.html in the run's folder, comparison.html here for several]",
-            show_default=False,
+            help="File to write.", show_default="report.html in the run's folder, comparison.html here for several"
         ),
     ] = None,
 ) -> None:

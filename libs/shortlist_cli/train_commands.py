@@ -26,7 +26,8 @@ _TELL_EVERY_S = 15.0
 def train(
     data: Annotated[Path, typer.Argument(help="Folder of a prepared data set, as `shortlist data get` makes one.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run: checkpoints and evaluation. [default: var/runs/<data set>]")
+        Path | None,
+        typer.Option(help="Folder of the run: checkpoints and evaluation.", show_default="var/runs/<data set>"),
     ] = None,
     store: Annotated[Path, typer.Option(help="Bundle store to publish to.")] = _STORE,
     config: Annotated[Path | None, typer.Option(help="YAML file of settings; what it leaves out has defaults.")] = None,

@@ -192,8 +192,11 @@ def _quoted(
             fields = next(reader)
         except StopIteration:
             break
-        except (csv.Error, _Unclosed):
-            reason = "quotes do not match"
+        except (csv.Error, _Unclosed) as error:
+            is_long = "field larger than" in str(error)
+            reason = (
+                f"a field is longer than {csv.field_size_limit():,} characters" if is_long else "quotes do not match"
+            )
             feed = _Feed(lines, feed.record_start + 1)
             reader = csv.reader(feed, delimiter=delimiter, strict=True)
             feed.record_start -= 1

@@ -47,6 +47,12 @@ def test_quoted_fields_may_hold_delimiters_quotes_and_line_ends() -> None:
     assert rows == [('x, "y"\nz', "1", 2), ("007", "2", 4)]
 
 
+def test_a_quoted_field_beyond_what_is_read_is_called_that() -> None:
+    rows, found, skipped = read(b'a,b\n"' + b"x" * 131_073 + b'",1\n"y",2\n')
+    assert (rows, found) == ([("y", "2", 3)], 2)
+    assert [s.reason for s in skipped] == ["a field is longer than 131,072 characters"]
+
+
 def test_text_stays_exactly_as_it_is() -> None:
     assert read(b"a,b\n007, 1 \n1e3,NULL\n")[0] == [("007", " 1 ", 2), ("1e3", "NULL", 3)]
 
