@@ -10,7 +10,7 @@ import typer
 
 def recommend(
     user_id: Annotated[str, typer.Argument(help="User to recommend for; an unknown one is fine.")],
-    k: Annotated[int, typer.Option("-k", help="Items wanted, 1 to 1000.")] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, max=1000, help="Items wanted.")] = 10,
     address: Annotated[str, typer.Option(help="Gateway, host:port.")] = "127.0.0.1:50051",
     attribute: Annotated[
         list[str] | None,
@@ -24,7 +24,7 @@ def recommend(
     ] = "",
     config: Annotated[str, typer.Option(help="Serving config by name.")] = "",
     tenant: Annotated[str, typer.Option(help="Tenant.")] = "",
-    timeout_s: Annotated[float, typer.Option(help="Deadline in seconds.")] = 1.0,
+    timeout_s: Annotated[float, typer.Option(min=0.01, help="Deadline in seconds.")] = 1.0,
 ) -> None:
     """Ask a running gateway for a shortlist and print it.
 

@@ -34,13 +34,18 @@ def bench(
     from shortlist_cli.bench.load import Load, measure
     from shortlist_cli.bench.report import figures, table
     from shortlist_cli.bench.server import served, users_of
+    from shortlist_domain.errors import ShortlistError
 
     console = Console()
-    users = users_of(var)
     load = Load(rps, duration_s, warm_up_s, candidates, slate_size, timeout_s, seed)
-    with served(var, address) as (target, process):
-        console.print(f"{load.requests} requests at {rps:g}/s to {target}, {len(users):,} users, seed {seed}")
-        samples = measure(target, load, users)
+    try:
+        users = users_of(var)
+        with served(var, address) as (target, process):
+            console.print(f"{load.requests} requests at {rps:g}/s to {target}, {len(users):,} users, seed {seed}")
+            samples = measure(target, load, users)
+    except ShortlistError as error:
+        typer.secho(f"bench: {error}", fg="red", err=True)
+        raise typer.Exit(1) from error
     result = figures(samples, load, var, process)
     console.print(table(result))
     if json_path:

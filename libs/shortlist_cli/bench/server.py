@@ -31,11 +31,13 @@ def users_of(var: Path) -> list[str]:
     store = BundleStore(var / "bundles")
     release = store.current()
     if release is None:
-        raise NotReady(f"{store.root} holds no bundle; `make demo` makes one")
+        raise NotReady(f"{store.root} holds no bundle; `shortlist train` publishes one")
     name = store.open(release).manifest.data_window.dataset
     path = var / "data" / name / "users.parquet"
     if not path.is_file():
-        raise NotReady(f"{path} is not there: the users of the bundle are drawn from it")
+        raise NotReady(
+            f"{path} is not there: the users of the bundle are drawn from it; import the data set to that folder"
+        )
     return [str(user) for user in polars.read_parquet(path, columns=["user_id"])["user_id"]]
 
 

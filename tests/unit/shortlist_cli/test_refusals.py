@@ -23,6 +23,7 @@ NOBODY = "127.0.0.1:1"
         ("serve --port 99999999", "cannot serve: GatewaySettings: port=99999999: Input should be less than or equal"),
         (f"recommend 42 --address {NOBODY}", f"no gateway at {NOBODY}; is `shortlist serve` running?"),
         (f"configs list --address {NOBODY}", f"no gateway at {NOBODY}; is `shortlist serve` running?"),
+        ("bench --var absent", "bench: absent/bundles holds no bundle; `shortlist train` publishes one"),
         ("configs put absent.yaml", "absent.yaml: No such file or directory"),
         ("configs put broken.yaml", "broken.yaml: while parsing a flow node"),
         ("configs put typo.yaml", 'has no field named "slate_sise"'),
