@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shortlist.common.v1 import selection_pb2
+from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist_testing.tiny_bundle import GENRES
 
@@ -87,3 +87,20 @@ async def test_a_token_is_of_the_slate_that_was_asked_for_also_where_a_cap_left_
         )
         found = (await recommendation.ExplainRecommendation(request, timeout=5)).explanation
         assert (found.outcome, found.rank) == (pb.ITEM_OUTCOME_SHOWN, result.rank)
+
+
+async def test_a_what_if_is_told_to_models_and_not_to_conditions(
+    recommendation: RecommendationServiceAsyncStub, user: str
+) -> None:
+    context = actor_pb2.Context(attributes=[actor_pb2.Attribute(name="gender", text="F")])
+    women = selection_pb2.Filter(expression='actor.gender = "F" AND genres:"Drama"')
+    constraints = selection_pb2.Constraints(boosts=[selection_pb2.Boost(filter=women, factor=5.0)])
+    request = ask(user, context=context, filter=women, constraints=constraints)
+    best = (await recommendation.Recommend(request)).results[0].item_id
+    asked = pb.ExplainRecommendationRequest(
+        request=request, item_id=best, what_if=pb.WhatIf(dropped_features=["gender"])
+    )
+    answer = await recommendation.ExplainRecommendation(asked, timeout=5)
+    assert answer.what_if.outcome in (pb.ITEM_OUTCOME_SHOWN, pb.ITEM_OUTCOME_BELOW_SLATE)
+    assert answer.what_if.scores.boost == answer.explanation.scores.boost == 5.0
+    assert not answer.what_if.actor.attributes

@@ -56,6 +56,14 @@ class KnownActor:
     events: Events = field(default_factory=Events)
     """Everything that is read of the actor; impressions only where the query needs them."""
 
+    truth: ActorFeatures | None = None
+    """What is true of the actor, where a what-if has the stages see something else."""
+
+    @property
+    def features_in_truth(self) -> ActorFeatures:
+        """What conditions read of the actor."""
+        return self.features if self.truth is None else self.truth
+
     def seen(self, event_types: Collection[str], lookback_s: float | None) -> frozenset[int]:
         """Return the rows with an event of one of ``event_types`` in the last ``lookback_s`` seconds.
 

@@ -58,6 +58,6 @@ class ActorReader:
             state = state_until(state, query.events_until_s)
         actor = known_actor(state, query, slate.catalogue)
         if query.what_if is not None:
-            actor = replace(actor, features=query.what_if.applied(actor.features))
+            actor = replace(actor, features=query.what_if.applied(actor.features), truth=actor.features)
         slate.missing_ids.update(dict.fromkeys(actor.unknown_inline_ids))
         return actor

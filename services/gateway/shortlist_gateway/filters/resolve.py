@@ -95,8 +95,8 @@ def _about_items(node: Node, actor: KnownActor, catalogue: Catalogue) -> Node:
 def _holds(leaf: Comparison, actor: KnownActor) -> bool | None:
     """Return whether ``leaf`` is true of the actor, ``None`` where it is neither true nor false."""
     name = leaf.field[len(ACTOR_PREFIX) :]
-    several = actor.features.chosen.get(name)
-    own = actor.features.attributes.get(name)
+    several = actor.features_in_truth.chosen.get(name)
+    own = actor.features_in_truth.attributes.get(name)
     if leaf.operator is Operator.PRESENT:
         return own is not None or bool(several)
     if several is not None:
