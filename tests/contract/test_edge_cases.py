@@ -109,6 +109,10 @@ async def test_a_filter_that_nothing_passes_is_an_empty_slate_or_dropped_and_dec
     answer = await recommendation.Recommend(ask(user, filter=nothing), timeout=5)
     assert len(answer.results) == 10
     assert causes(answer) == {"FILTER_RELAXED"}
+    nothing.expression = ""
+    allowed = selection_pb2.Constraints(include_item_ids=["nowhere"])
+    answer = await recommendation.Recommend(ask(user, filter=nothing, constraints=allowed), timeout=5)
+    assert causes(answer) == {"EMPTY_SELECTION", "SHORT_SLATE"}, "there was no filter to drop"
 
 
 async def test_a_missing_value_passes_no_comparison(recommendation: RecommendationServiceAsyncStub, user: str) -> None:

@@ -73,7 +73,9 @@ def condition_of(
     own = _own(message, path, checks)
     if not message.HasField("named"):
         if own is None:
-            checks.wrong(path, "must be one of expression and ast, or named, or both")
+            checks.wrong(
+                path, "must be one of expression and ast, or named, or both; an empty expression lets everything pass"
+            )
             own = Condition(path, EVERYTHING)
         return replace(own, is_relaxed=True) if is_relaxed else own
     at = f"{path}.named"

@@ -51,7 +51,7 @@ async def filtered(
         within = allowed if own.allowed is None else set(own.allowed) if allowed is None else allowed & own.allowed
         condition = None if own.node == EVERYTHING else own.node
         candidates = await find(excluded | own.excluded, within, condition)
-    if not candidates.rows and is_relaxed:
+    if not candidates.rows and is_relaxed and own != Resolved(EVERYTHING):  # else there is nothing to drop
         slate.degrade(Level.PARTIAL, Cause.FILTER_RELAXED)
         slate.passes = None
         candidates = await find(excluded, allowed, is_static=candidates.is_static)
