@@ -27,6 +27,11 @@ def id_violation(field: str, value: str, *, required: bool = True) -> Violation 
     size = len(value.encode("utf-8", "surrogatepass"))
     if size > MAX_ID_BYTES:
         return Violation(field, f"is {size} bytes long; at most {MAX_ID_BYTES} are allowed")
+    return control_violation(field, value)
+
+
+def control_violation(field: str, value: str) -> Violation | None:
+    """Return the first control character of ``value`` as a violation of ``field``, or ``None``."""
     for position, character in enumerate(value):
         if unicodedata.category(character) in ("Cc", "Cs"):
             return Violation(field, f"has the control character U+{ord(character):04X} at position {position}")

@@ -13,7 +13,7 @@ from shortlist.gateway.v1 import serving_config_service_pb2 as configs_pb
 from shortlist_testing.tiny_bundle import tiny_times
 
 from .config_calls import Configs
-from .questions import ask, shown
+from .questions import ask, causes, shown
 from .slates import ITEMS, N
 
 if TYPE_CHECKING:
@@ -69,3 +69,14 @@ async def test_a_share_of_the_candidates_may_be_new_and_is_none_unless_it_is_nam
     new = {r.item_id for r in answer.results if any(one.source == "newest" for one in r.provenance)}
     assert new >= set(NEWEST[:4]), "a fifth of twenty candidates"
     assert "newest" not in sources(await recommendation.Recommend(ask(user, slate_size=N)))
+
+
+async def test_sources_that_have_nothing_for_an_actor_are_no_matter_of_the_filter(
+    configs: Configs, name: str, recommendation: RecommendationServiceAsyncStub, user: str
+) -> None:
+    await configs.put(name, sources=[{"source": "item_neighbours"}])
+    answer = await recommendation.Recommend(ask(user, serving_config=name))
+    assert (shown(answer), causes(answer)) == ([], {"SHORT_SLATE"})
+    request = ask(user, serving_config=name)
+    request.filter.expression = "year > 3000"
+    assert causes(await recommendation.Recommend(request)) == {"SHORT_SLATE", "EMPTY_SELECTION"}

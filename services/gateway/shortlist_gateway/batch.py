@@ -90,7 +90,7 @@ class Batch:
     def _check(self, request: pb.BatchRecommendRequest, digest: bytes) -> int:
         """Return the index to begin with."""
         checks = Checks()
-        checks.text("request_id", request.request_id, 200)
+        checks.request_id(request.request_id, 200)
         if not 1 <= len(request.actors) <= MAX_ACTORS:
             checks.wrong("actors", f"has {len(request.actors)} entries; it must have 1 to {MAX_ACTORS}")
         one_actors = ("actor", "consistency_token", "validate_only", "request_id")

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist_domain.errors import InvalidRequest, Violation
-from shortlist_domain.ids import actor_id, id_violation
+from shortlist_domain.ids import actor_id, control_violation, id_violation
 from shortlist_domain.stages import EARLIEST_S, IMPRESSION, ActorKey, Event
 
 CLOCK_SKEW_S = 300.0
@@ -51,6 +51,13 @@ class Checks:
         """Check a text that is recorded, not interpreted."""
         if len(value.encode()) > max_bytes:
             self.wrong(field, f"is {len(value.encode())} bytes long; at most {max_bytes} are allowed")
+        return value
+
+    def request_id(self, value: str, max_bytes: int = 256) -> str:
+        """Check the id of a request, which stands in every log line of it, and return it."""
+        self.text("request_id", value, max_bytes)
+        if violation := control_violation("request_id", value):
+            self.violations.append(violation)
         return value
 
     def item_id(self, field: str, value: str) -> str:

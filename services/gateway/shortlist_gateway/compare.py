@@ -24,7 +24,7 @@ def compare_queries(request: pb.CompareBundlesRequest, now_s: float, choice: Ser
         NotFound: There is no such serving config.
     """
     checks = Checks()
-    checks.text("request_id", request.request_id, 256)
+    checks.request_id(request.request_id)
     checks.text("base_bundle_id", request.base_bundle_id, 128)
     if not checks.text("other_bundle_id", request.other_bundle_id, 128):
         checks.wrong("other_bundle_id", "is required")

@@ -90,7 +90,7 @@ class Continuation:
                 the config does not keep a filter any more that the request names.
         """
         checks = Checks()
-        checks.text("request_id", request.request_id, 256)
+        checks.request_id(request.request_id)
         if request.slate_size:
             checks.slate_size(request.slate_size)
         try:

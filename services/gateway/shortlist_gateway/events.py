@@ -38,7 +38,7 @@ class EventIntake:
         """
         checks = Checks()
         key = checks.actor(request, request.actor)
-        checks.text("request_id", request.request_id, 256)
+        checks.request_id(request.request_id)
         if request.durability == pb.DURABILITY_QUEUED:
             checks.wrong("durability", "DURABILITY_QUEUED is not honoured by this release; use DURABILITY_STORED")
         elif request.durability not in pb.Durability.values():

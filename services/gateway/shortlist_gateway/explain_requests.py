@@ -40,7 +40,7 @@ def explain_queries(
     """
     checks = Checks()
     checks.item_id("item_id", request.item_id)
-    checks.text("request_id", request.request_id, 256)
+    checks.request_id(request.request_id)
     checks.unsupported(request.request, "request.", ("validate_only", "item_fields", "debug_level", "request_id"))
     base = pb.RecommendRequest()
     base.CopyFrom(request.request)

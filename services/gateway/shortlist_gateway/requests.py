@@ -203,7 +203,7 @@ def recommend_users_query(request: pb.RecommendUsersRequest, now_s: float) -> Us
 
 
 def _request_id(checks: Checks, given: str) -> str:
-    return checks.text("request_id", given, 256) or secrets.token_hex(16)
+    return checks.request_id(given) or secrets.token_hex(16)
 
 
 def _filter(

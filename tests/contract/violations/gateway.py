@@ -43,6 +43,7 @@ COMMON = (
     Case({"actor": {"user_id": "u", "session_id": LONG}}, "actor.session_id", TOO_LONG),
     Case({"actor": {"session_id": "\u0000"}}, "actor.session_id", "control character"),
     Case({"request_id": LONG}, "request_id", TOO_LONG),
+    Case({"request_id": "a\nb"}, "request_id", "the control character U+000A at position 1"),
     Case({"bundle_id": "x" * 129}, "bundle_id", "at most 128 are allowed"),
     Case({"bundle_id": "tiny-0"}, "bundle_id", "held: tiny-", grpc.StatusCode.FAILED_PRECONDITION),
 )

@@ -147,6 +147,7 @@ def test_an_expression_means_what_aip_160_says(expression: str, tree: Node) -> N
         (f"seen({','.join('a' * 101)})", "names 101 types of event"),
         ("NOT (" * 16 + "a = 1" + ")" * 16, "deeper than 16"),
         ("NOT (" * 700 + "a = 1" + ")" * 700, "deep"),
+        (f'a = 1 b = "{"é" * 513}"', "has a text of 1026 bytes at character 11; at most 1024"),
         ("a = " + "1" * 5000, "is 5004 bytes long; at most 5000"),
         ("a = " + "é" * 2499, "is 5002 bytes long"),
     ],

@@ -29,6 +29,9 @@ def fitted(query: Query, slate: Slate) -> Query:
     slate.degrade(Level.PARTIAL, Cause.CONFIG_UNFIT)
     slate.warnings.extend(f"serving_config: {misfit}; it was left out" for misfit in unfit)
     parts = [misfit.part for misfit in unfit]
+    sources = tuple(source for source in config.sources if source not in parts)
+    if config.sources and not sources:
+        slate.warnings.append("serving_config: none of its sources is left; all were asked, as without the config")
     asked, own = query.rules, config.rules
     return replace(
         query,
@@ -40,7 +43,7 @@ def fitted(query: Query, slate: Slate) -> Query:
         ),
         serving=replace(
             serving,
-            config=replace(config, sources=tuple(source for source in config.sources if source not in parts)),
+            config=replace(config, sources=sources),
         ),
     )
 

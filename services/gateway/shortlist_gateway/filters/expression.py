@@ -29,7 +29,7 @@ from shortlist_domain.filters import (
     Word,
     limit_violation,
 )
-from shortlist_rpc.filter_message import LONGEST_S
+from shortlist_rpc.filter_message import LONGEST_S, MAX_TEXT_BYTES
 
 CACHED_EXPRESSIONS = 1024
 
@@ -171,7 +171,13 @@ class _ToTree(Transformer[Token, Node]):
         return Token("NAME", name, start_pos=children[0].start_pos)
 
     def text(self, children: list[Token]) -> str:
-        return _unquoted(children[0])
+        text = _unquoted(children[0])
+        if (size := len(text.encode("utf-8", "surrogatepass"))) > MAX_TEXT_BYTES:
+            at = (children[0].start_pos or 0) + 1
+            raise ExpressionRefused(
+                f"has a text of {size} bytes at character {at}; at most {MAX_TEXT_BYTES} are allowed"
+            )
+        return text
 
     def word(self, children: list[Token]) -> Word:
         return Word(str(children[0]))

@@ -55,7 +55,7 @@ async def filtered(
         slate.degrade(Level.PARTIAL, Cause.FILTER_RELAXED)
         slate.passes = None
         candidates = await find(excluded, allowed, is_static=candidates.is_static)
-    if not candidates.rows:
+    if not candidates.rows and (allowed is not None or own != Resolved(EVERYTHING)):  # else the sources had nothing
         slate.degrade(Level.PARTIAL, Cause.EMPTY_SELECTION)
     return candidates
 
