@@ -72,6 +72,8 @@ def train(
         for warning in warnings(dataset):
             typer.secho(f"train: {warning}", fg="yellow", err=True)
         folder = out or Path("var/runs") / dataset.name
+        if resume and not any((folder / "checkpoints").glob("*.pt")):
+            typer.secho(f"train: {folder} has no checkpoints; the run begins anew", fg="yellow", err=True)
         with _cluster(ray, ray_workers, folder) as cluster:
             result = _run(dataset, settings, folder, resume, device_named(device), cluster)
         _finish(dataset, result, folder, store, publish)

@@ -73,8 +73,9 @@ def test_a_bundle_whose_stages_cannot_be_evaluated_is_published_all_the_same(
 
     monkeypatch.setattr("shortlist_cli.evaluate.bundles.evaluate_bundle", refused)
     changes = [part for change in QUICK for part in ("--set", change)]
-    code, output = invoke(data, "--out", tmp_path / "out", "--store", tmp_path / "store", *changes)
+    code, output = invoke(data, "--resume", "--out", tmp_path / "out", "--store", tmp_path / "store", *changes)
     assert code == 0, output
+    assert f"train: {tmp_path / 'out'} has no checkpoints; the run begins anew" in output
     assert "stages of the bundle are not evaluated: 1 user" in output
     assert "published as generation 1" in output
     assert (tmp_path / "out" / "report.html").is_file()
