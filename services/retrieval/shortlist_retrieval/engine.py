@@ -109,7 +109,7 @@ class RetrievalEngine:
         if violations:
             raise InvalidRequest(*violations)
         rows = np.frombuffer(columns, np.float32).reshape(-1, len(bundle.features.item_columns))
-        embeddings = await self._executor.run(partial(bundle.embed_items, rows), deadline, "embedding")
+        embeddings = await self._executor.run(partial(bundle.item_tower.embed, rows), deadline, "embedding")
         return _column("f", embeddings)
 
     async def retrieve_users(self, request: UsersRequest, deadline: Deadline) -> UsersResult:

@@ -16,6 +16,7 @@ from shortlist_bundle.feature_list import FeatureList
 from shortlist_bundle.item_attributes import load_item_attributes
 from shortlist_bundle.item_ids import load_item_ids
 from shortlist_bundle.item_table import load_counters
+from shortlist_bundle.item_tower import ItemTower
 from shortlist_bundle.model_rows import ModelRows
 from shortlist_bundle.neighbours import load_neighbours
 from shortlist_bundle.request_checks import check_golden_actor
@@ -79,7 +80,7 @@ class LoadedBundle:
         """``None`` where the bundle has none."""
 
         self._tower = Session(bundle.read(layout.USER_TOWER), TOWER_INPUTS, ("embedding",))
-        self._item_tower = Session(bundle.read(layout.ITEM_TOWER), ("item_features",), ("embedding",))
+        self.item_tower = ItemTower(bundle.read(layout.ITEM_TOWER), self.dim)
         self._order = (-1, 0.0, np.empty(0), np.empty(0, np.int32))
         self.live_order()
         self._check_golden(golden.from_json(bundle.read(layout.GOLDEN)))
@@ -97,17 +98,6 @@ class LoadedBundle:
         vector: NDArray[np.float32] = embedding[0]
         shift = self._chosen.of(actor) if self._chosen is not None else None
         return vector if shift is None else vector + shift
-
-    def embed_items(self, columns: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return what the item tower makes of static columns ``(m, f)``, ``(m, d)``.
-
-        Raises:
-            UpstreamFailed: The output is not finite, or of another size than the embeddings.
-        """
-        (embeddings,) = self._item_tower.run({"item_features": columns})
-        if embeddings.shape != (len(columns), self.dim) or not np.isfinite(embeddings).all():
-            raise UpstreamFailed(layout.ITEM_TOWER, f"the output is not {len(columns)} x {self.dim} finite numbers")
-        return embeddings
 
     def live_order(self) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
         """Return counts by row and the rows by them, most first, lower row first where equal; at most seconds old."""

@@ -25,8 +25,8 @@ from shortlist_bundle.blob_table import BlobTable, encode
 from shortlist_bundle.bundle import Bundle
 from shortlist_bundle.feature_list import FeatureList
 from shortlist_bundle.item_ids import order_of
+from shortlist_bundle.item_tower import ItemTower
 from shortlist_bundle.manifest import Manifest
-from shortlist_bundle.session import Session
 from shortlist_data.errors import DataRefused
 from shortlist_data.item_columns import StaticColumns, static_columns, unknown_values
 from shortlist_trainer.item_attributes import attributes_file
@@ -58,6 +58,9 @@ class BaseItems:
     features: NDArray[np.float32]
     """Their static columns, ``(n, f)``."""
 
+    time_attribute: str
+    """Attribute that says when an item came; empty: none does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Extended:
@@ -81,7 +84,8 @@ def base_items(bundle: Bundle) -> BaseItems:
             f"{bundle.bundle_id} was made before bundles had {layout.ITEM_ATTRIBUTES}; train a new one, which can be "
             "added to"
         )
-    names = FeatureList.from_json(bundle.read(layout.FEATURE_LIST)).item_columns
+    listed = FeatureList.from_json(bundle.read(layout.FEATURE_LIST))
+    names = listed.item_columns
     features = map_array(bundle, layout.ITEM_FEATURES, np.dtype("<f4"), len(names)).view(np.float32)
     try:
         table = pl.read_ipc(io.BytesIO(bundle.read(layout.ITEMS)))
@@ -90,7 +94,8 @@ def base_items(bundle: Bundle) -> BaseItems:
     if len(table) != len(features) or "item_id" not in table.columns or "title" not in table.columns:
         raise DataRefused(f"{bundle.bundle_id}: {layout.ITEMS} is not about the {len(features)} items of the bundle")
     trained = len(features) - bundle.manifest.added_items
-    return BaseItems(table, static_columns(table[:trained], names, features[:trained]), features)
+    columns = static_columns(table[:trained], names, features[:trained])
+    return BaseItems(table, columns, features, listed.item_time)
 
 
 def extended(bundle: Bundle, base: BaseItems, new: pl.DataFrame, build_index: BuildIndex, now: datetime) -> Extended:
@@ -104,13 +109,14 @@ def extended(bundle: Bundle, base: BaseItems, new: pl.DataFrame, build_index: Bu
         now: When new items come that do not say so themselves. Equal items at one time make equal files.
 
     Raises:
-        DataRefused: The item tower gives something that is not finite.
+        UpstreamFailed: The item tower gives something that is not finite.
         BundleInvalid: A file of the bundle is damaged.
     """
     files = {name: bundle.read(name) for name in bundle.manifest.files}
     columns = base.columns.encode(new)
     old = map_array(bundle, layout.ITEM_EMBEDDINGS, np.dtype("<f4")).view(np.float32)
-    embeddings = np.concatenate([old, _embedded(files[layout.ITEM_TOWER], columns, old.shape[1])])
+    tower = ItemTower(files[layout.ITEM_TOWER], old.shape[1])
+    embeddings = np.concatenate([old, tower.embed(columns)])
     table = pl.concat([base.table, new])
     ids = [item_id.encode() for item_id in table["item_id"]]
     index, built = build_index(embeddings, files[layout.INDEX])
@@ -124,8 +130,7 @@ def extended(bundle: Bundle, base: BaseItems, new: pl.DataFrame, build_index: Bu
     came = np.zeros((len(old), 2))
     if layout.ITEM_TIMES in files:
         came = map_array(bundle, layout.ITEM_TIMES, np.dtype("<f8"), 2).view(np.float64)
-    attribute = FeatureList.from_json(files[layout.FEATURE_LIST]).item_time
-    comes = added_item_times(new, attribute, now.timestamp())
+    comes = added_item_times(new, base.time_attribute, now.timestamp())
     files |= {
         layout.ITEM_IDS: encode(ids),
         layout.ITEM_ORDER: np.array(order_of(ids), "<u4").tobytes(),
@@ -147,14 +152,6 @@ def extended(bundle: Bundle, base: BaseItems, new: pl.DataFrame, build_index: Bu
         added_to=known.bundle_id,
     )
     return Extended(files, manifest, unknown_values(base.columns.encoder, new))
-
-
-def _embedded(tower: bytes, columns: NDArray[np.float32], dim: int) -> NDArray[np.float32]:
-    session = Session(tower, ("item_features",), ("embedding",))
-    (embeddings,) = session.run({"item_features": columns})
-    if embeddings.shape != (len(columns), dim) or not np.isfinite(embeddings).all():
-        raise DataRefused(f"{layout.ITEM_TOWER} does not give {len(columns)} x {dim} finite numbers for these items")
-    return embeddings
 
 
 def _with_rows(table: NDArray[np.generic], rows: int, value: float) -> bytes:
