@@ -10,12 +10,10 @@ from shortlist_data import columns
 from shortlist_data.columns import TimeFormat
 from shortlist_data.errors import DataRefused
 from shortlist_data.rejects import LINE, Rejects
+from shortlist_domain.stages import CLOCK_SKEW_S
 
 TABLE = "interactions"
 DEFAULT_VALUE = 1.0
-AHEAD_S = 300.0
-"""Seconds that an event may lie ahead of the clock; a feature store takes none beyond them."""
-
 ROW_APART_S = 3600.0
 """Seconds between two rows of a file that tells their order and no time."""
 
@@ -92,7 +90,7 @@ def checked_events(
 
 def _past(time_s: pl.Series, reasons: pl.Series) -> tuple[pl.Series, pl.Series]:
     """Return ``time_s``, and ``reasons`` with one for the good times that are yet to come."""
-    is_ahead = reasons.is_null() & (time_s > clock.time() + AHEAD_S).fill_null(value=False)
+    is_ahead = reasons.is_null() & (time_s > clock.time() + CLOCK_SKEW_S).fill_null(value=False)
     return time_s, pl.select(pl.when(is_ahead).then(pl.lit("time is in the future")).otherwise(reasons)).to_series()
 
 

@@ -39,9 +39,17 @@ class FeatureStage(Protocol):
         with_impressions: bool = False,
         min_session_version: int = 0,
     ) -> ActorState:
-        """Return what is known of ``key`` and of the session that it is in; nothing known is an empty state, no error.
+        """Return what is known of ``key``, its newest events, oldest first; nothing known is an empty state, no error.
 
-        With impressions, they stand among the events, under their type.
+        Where it is in a session, the session's events are among them, none twice by its id; its attributes count where
+        the actor has none of their names.
+
+        Args:
+            key: Whose.
+            min_version: Version that must be visible; waited for until most of the deadline is over. 0: any.
+            deadline: When the answer is due.
+            with_impressions: Whether the newest impressions stand among the events, under their type.
+            min_session_version: Version of the session that must be visible; waited for likewise.
         """
         ...
 

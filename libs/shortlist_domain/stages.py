@@ -75,6 +75,9 @@ class ActorKey:
 EARLIEST_S = -62_135_596_800.0
 """Earliest moment that messages can say, the start of the year 1, seconds since 1970 UTC."""
 
+CLOCK_SKEW_S = 300.0
+"""Seconds that an event may lie ahead of the clock of who takes it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

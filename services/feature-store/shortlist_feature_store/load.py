@@ -19,9 +19,8 @@ from shortlist_data.errors import DataRefused
 from shortlist_data.prepared import load as read_dataset
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.ids import actor_id
-from shortlist_domain.stages import ActorKey, Event
+from shortlist_domain.stages import CLOCK_SKEW_S, ActorKey, Event
 from shortlist_feature_store.additions import additions_of
-from shortlist_feature_store.records import MAX_CLOCK_SKEW_S
 from shortlist_feature_store.store import FeatureStore
 
 _USERS_PER_GROUP = 64
@@ -78,7 +77,7 @@ async def load(
     """
     began = time.monotonic()
     dataset = await asyncio.to_thread(read_dataset, dataset_folder)
-    if ahead := int(np.count_nonzero(dataset.times_s > time.time() + MAX_CLOCK_SKEW_S)):
+    if ahead := int(np.count_nonzero(dataset.times_s > time.time() + CLOCK_SKEW_S)):
         raise DataRefused(
             f"{dataset_folder}: {ahead:,} events lie in the future; import the tables again, without them"
         )

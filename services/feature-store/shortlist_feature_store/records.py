@@ -11,10 +11,7 @@ from dataclasses import replace
 
 from shortlist_domain.errors import InvalidRequest, Violation
 from shortlist_domain.ids import MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTE_NAME_BYTES, id_violation
-from shortlist_domain.stages import EARLIEST_S, ActorState, Event
-
-MAX_CLOCK_SKEW_S = 300.0
-"""How far ahead of the server's clock a time may lie."""
+from shortlist_domain.stages import CLOCK_SKEW_S, EARLIEST_S, ActorState, Event
 
 MAX_EVENT_TYPE_BYTES = 64
 MAX_SURFACE_BYTES = 256
@@ -55,9 +52,9 @@ def time_violation(path: str, time_s: float, now_s: float) -> Violation | None:
         return Violation(path, f"is {time_s}; a finite number of seconds since 1970 is needed")
     if time_s < EARLIEST_S:
         return Violation(path, f"is {time_s:.0f} s since 1970; it must not be before the year 1")
-    if time_s > now_s + MAX_CLOCK_SKEW_S:
+    if time_s > now_s + CLOCK_SKEW_S:
         ahead = time_s - now_s
-        return Violation(path, f"lies {ahead:.0f} s ahead of the clock; at most {MAX_CLOCK_SKEW_S:.0f} s are allowed")
+        return Violation(path, f"lies {ahead:.0f} s ahead of the clock; at most {CLOCK_SKEW_S:.0f} s are allowed")
     return None
 
 

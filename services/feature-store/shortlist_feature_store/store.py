@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shortlist_domain.deadline import Deadline
-from shortlist_domain.documents import DocumentStage
-from shortlist_domain.feature_stage import AppendResult
+from shortlist_domain.feature_stage import AppendResult, FeatureStage
 from shortlist_domain.stages import IMPRESSION, ActorKey, ActorState, Event, ItemDelta, ItemDeltas
 
 HISTORY_OF_DELETED_S = 30 * 86_400
@@ -136,7 +135,7 @@ class SlateEntry:
     """Serialized ``SlateRecord``; ``None`` where it was pushed out of the log after it had been taken."""
 
 
-class FeatureStore(Protocol):
+class FeatureStore(FeatureStage, Protocol):
     """Actors' events and attributes, and items' counters.
 
     Promise on a crash between the two: an event is stored exactly once per id; it is counted at most once.
@@ -144,34 +143,6 @@ class FeatureStore(Protocol):
     Every call raises :class:`~shortlist_domain.errors.BudgetExceeded` where its deadline passed, and
     :class:`~shortlist_domain.errors.UpstreamFailed` where the server behind the store failed.
     """
-
-    @property
-    def documents(self) -> DocumentStage:
-        """What is kept by name for the gateway."""
-        ...
-
-    async def read_actor(
-        self,
-        key: ActorKey,
-        min_version: int,
-        deadline: Deadline,
-        *,
-        with_impressions: bool = False,
-        min_session_version: int = 0,
-    ) -> ActorState:
-        """Return what is known of ``key``, the newest ``max_events_per_actor`` events, oldest first.
-
-        Where it is in a session, the session's events are among them, none twice by its id; its attributes count where
-        the actor has none of their names.
-
-        Args:
-            key: Whose.
-            min_version: Version that must be visible; waited for until most of the deadline is over. 0: any.
-            deadline: When the answer is due.
-            with_impressions: Whether the newest impressions stand among the events.
-            min_session_version: Version of the session that must be visible; waited for likewise.
-        """
-        ...
 
     async def append_events(
         self, key: ActorKey, events: Sequence[Event], deadline: Deadline, *, count_items: bool = True
@@ -251,14 +222,6 @@ class FeatureStore(Protocol):
 
         A change carries an item's totals at the time of reading, so that several changes of an item may come as one.
         Ends with :class:`~shortlist_domain.errors.UpstreamFailed`; the caller comes again, with the last cursor.
-        """
-        ...
-
-    async def append_slates(self, records: Sequence[bytes], deadline: Deadline) -> int:
-        """Add serialized ``SlateRecord`` to the log of served slates, which lets the oldest go. Not idempotent.
-
-        Returns:
-            How many went that nobody had taken; they are lost.
         """
         ...
 

@@ -10,9 +10,8 @@ from google.protobuf.message import Message
 from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist_domain.errors import InvalidRequest, Violation
 from shortlist_domain.ids import actor_id, control_violation, id_violation
-from shortlist_domain.stages import EARLIEST_S, IMPRESSION, ActorKey, Event
+from shortlist_domain.stages import CLOCK_SKEW_S, EARLIEST_S, IMPRESSION, ActorKey, Event
 
-CLOCK_SKEW_S = 300.0
 MAX_LIST_IDS = 1000
 MAX_SLATE = 1000
 MAX_TEXTS = 100
