@@ -118,7 +118,7 @@ class Catalogue:
         found = self._shown.get(attribute)
         if found is None:
             found = ShownValues(self, attribute)
-            if attribute in self.attributes.schema:  # callers may ask for any name; those that exist are few
+            if self.has_field(attribute):  # callers may ask for any name; those that exist are few
                 self._shown[attribute] = found
         return found
 

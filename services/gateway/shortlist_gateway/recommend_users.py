@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shortlist_bundle.user_ids import UserIds
 from shortlist_domain.deadline import Deadline
 from shortlist_domain.stages import ActorFeatures
 from shortlist_domain.user_search import UserSearch, UsersRequest
@@ -19,8 +20,8 @@ class RecommendUsers:
         self._finder = UserFinder(retrieval, settings)
         self._bundles = bundles
 
-    def begun(self, query: UsersQuery) -> tuple[Slate, UsersRequest]:
-        """Return what the answer says of itself before any stage was asked, and what retrieval is to be asked.
+    def begun(self, query: UsersQuery) -> tuple[Slate, UserIds, UsersRequest]:
+        """Return what the answer says of itself before any stage was asked, among whom it is, and what it is to ask.
 
         Raises:
             NotFound: None of the items is in the catalogue.
@@ -39,10 +40,9 @@ class RecommendUsers:
             exclude_rows=user_rows(users, query.exclude_user_ids),
             item_rows=items,
         )
-        return slate, request
+        return slate, users, request
 
     async def find(self, query: UsersQuery, deadline: Deadline) -> tuple[Slate, list[FoundUser]]:
         """Return what the answer says of itself, and the users, best first; raises as :meth:`begun`."""
-        slate, request = self.begun(query)
-        users = users_of(slate.catalogue, query.tenant)
+        slate, users, request = self.begun(query)
         return slate, await self._finder.find(slate, users, request, deadline)

@@ -180,7 +180,7 @@ class RecommendationServicer(pb_grpc.RecommendationServiceServicer):
     ) -> pb.RecommendUsersResponse:
         query = recommend_users_query(request, self._clock())
         if request.validate_only:
-            slate, _ = self._recommend_users.begun(query)
+            slate, *_ = self._recommend_users.begun(query)
             return pb.RecommendUsersResponse(meta=answers.meta(slate, query.about))
         slate, users = await self._recommend_users.find(query, current_deadline())
         self._observe(slate)

@@ -38,7 +38,7 @@ class Misfit:
 def sources_of(catalogue: Catalogue) -> tuple[str, ...]:
     """Return the sources that a bundle has something for."""
     files = catalogue.manifest.files
-    return tuple(source for source in Source if _NEEDS.get(source) is None or _NEEDS[source] in files)
+    return tuple(source for source in Source if source not in _NEEDS or _NEEDS[source] in files)
 
 
 def misfits(config: ServingConfig, catalogue: Catalogue) -> tuple[Misfit, ...]:

@@ -173,9 +173,8 @@ class _ToTree(Transformer[Token, Node]):
     def text(self, children: list[Token]) -> str:
         text = _unquoted(children[0])
         if (size := len(text.encode("utf-8", "surrogatepass"))) > MAX_TEXT_BYTES:
-            at = (children[0].start_pos or 0) + 1
             raise ExpressionRefused(
-                f"has a text of {size} bytes at character {at}; at most {MAX_TEXT_BYTES} are allowed"
+                f"has a text of {size} bytes {_where(children[0])}; at most {MAX_TEXT_BYTES} are allowed"
             )
         return text
 
@@ -196,7 +195,7 @@ class _ToTree(Transformer[Token, Node]):
         for each in value if isinstance(value, tuple) else (value,):
             if isinstance(each, Word) and each.text.startswith(ACTOR_PREFIX):
                 raise ExpressionRefused(
-                    f"compares {name!r} with {each.text!r} at character {at + 1}: attributes are compared with values; "
+                    f"compares {name!r} with {each.text!r} {_where(children[0])}: attributes are compared with values; "
                     "quote it if it is one"
                 )
         if sign is Operator.HAS and value == Word("*"):
@@ -208,7 +207,7 @@ class _ToTree(Transformer[Token, Node]):
         return Comparison(name, sign, value, at)
 
     def called(self, children: list[Anything]) -> Node:
-        name, arguments, where = str(children[0])[:-1], children[1:], f"at character {children[0].start_pos + 1}"
+        name, arguments, where = str(children[0])[:-1], children[1:], _where(children[0])
         if name != "seen":
             only = 'the only function is seen(...), as in seen("rating", 30d)'
             raise ExpressionRefused(f"calls {name}(...) {where}; {only}")
@@ -245,8 +244,7 @@ class _ToTree(Transformer[Token, Node]):
 
 def _checked(node: Anything) -> Node:
     if isinstance(node, _Alone):
-        at = (node.name.start_pos or 0) + 1
-        said = f"has {str(node.name)!r} without a comparison at character {at}"
+        said = f"has {str(node.name)!r} without a comparison {_where(node.name)}"
         raise ExpressionRefused(f"{said}; write an attribute, a comparator and a value")
     found: Node = node
     return found
@@ -256,11 +254,14 @@ def _unquoted(token: Token) -> str:
     inner = token[1:-1]
     for escape in _ESCAPE.finditer(inner):
         if escape[1] not in "\\\"'":
-            at = (token.start_pos or 0) + escape.start() + 2
-            raise ExpressionRefused(
-                f"has the escape {escape[0]!r} in a text at character {at}; there are \\\\, \\\" and \\'"
-            )
+            where = _where(token, 1 + escape.start())
+            raise ExpressionRefused(f"has the escape {escape[0]!r} in a text {where}; there are \\\\, \\\" and \\'")
     return _ESCAPE.sub(r"\1", inner)
+
+
+def _where(token: Token, within: int = 0) -> str:
+    """Return the place in the expression of a character of ``token``, the first one or one that many after it."""
+    return f"at character {(token.start_pos or 0) + within + 1}"
 
 
 def _told(error: UnexpectedInput, expression: str) -> str:

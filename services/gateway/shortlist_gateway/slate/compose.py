@@ -114,10 +114,11 @@ def compose_by_rules(
                 f"constraints.exploration: {n_drawn} of {rules.exploration.slots} positions were left to chance, "
                 "for want of positions or candidates"
             )
-        rotated = replace(ranked, scores=array("f", rotated_scores(ranked.scores, kept)))
-        factors = [boost * max(LEAST, factor) for boost, factor in zip(boosts or repeat(1.0), kept, strict=False)]
+        if kept:
+            ranked = replace(ranked, scores=array("f", rotated_scores(ranked.scores, kept)))
+            boosts = [boost * max(LEAST, factor) for boost, factor in zip(boosts or repeat(1.0), kept, strict=False)]
         seed = query.chance_id or query.request_id
-        propensities = drawn(rules.exploration, pool, rotated, n_drawn, seed, factors or boosts)
+        propensities = drawn(rules.exploration, pool, ranked, n_drawn, seed, boosts)
         for candidate in propensities:
             caps.take(caps.values(candidates.rows[candidate]))
         chosen += propensities

@@ -55,10 +55,8 @@ def rotated_scores(scores: Sequence[float], kept: Sequence[float]) -> Sequence[f
 
     Args:
         scores: Of candidates that compare, at least one.
-        kept: Factors in [0, 1], of as many or more; empty: 1 each.
+        kept: Factors in [0, 1], of as many or more.
     """
-    if not kept:
-        return scores
     lowest = min(scores)
     return [lowest + (score - lowest) * factor for score, factor in zip(scores, kept, strict=False)]
 
