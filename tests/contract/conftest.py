@@ -22,8 +22,10 @@ from .slates import N
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
-    async with running_platform(tmp_path_factory.mktemp("platform"), n_items=N) as platform:
+async def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
+    """The platform, with what the module's ``PLATFORM`` says of it; a module with needs beyond that has its own."""
+    wanted = {"n_items": N, **getattr(request.module, "PLATFORM", {})}
+    async with running_platform(tmp_path_factory.mktemp("platform"), **wanted) as platform:
         yield platform
 
 

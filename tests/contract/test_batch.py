@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
-import pytest_asyncio
 
 from shortlist.common.v1 import actor_pb2, selection_pb2
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
-from shortlist_testing.platform import Platform, running_platform
+from shortlist_testing.platform import Platform
 
 from .config_calls import Configs
 
@@ -23,12 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CONCURRENCY = 3
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
-    async with running_platform(tmp_path_factory.mktemp("platform"), batch_concurrency=CONCURRENCY) as platform:
-        yield platform
+PLATFORM = {"batch_concurrency": CONCURRENCY}
 
 
 @pytest.fixture(scope="module")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 import pytest
-import pytest_asyncio
 
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
-from shortlist_testing.platform import Platform, running_platform
+from shortlist_testing.platform import Platform
 from shortlist_testing.tiny_bundle import item_ids
 
 from .config_calls import Configs
@@ -19,13 +17,7 @@ from .experiments import KEY, claims_of, experiment, record_of
 from .questions import actor, ask, refused
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
-    folder = tmp_path_factory.mktemp("platform")
-    async with running_platform(folder, slate_log_share=1.0, token_keys=KEY) as platform:
-        yield platform
+PLATFORM = {"slate_log_share": 1.0, "token_keys": KEY}
 
 
 @pytest.fixture

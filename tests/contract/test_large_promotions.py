@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import pytest
-import pytest_asyncio
 
 from shortlist.common.v1 import answer_pb2
 from shortlist.common.v1 import selection_pb2 as sel
-from shortlist_testing.platform import Platform, running_platform
 from shortlist_testing.tiny_bundle import GENRES, item_ids
 
 from .config_calls import Configs
@@ -24,12 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ITEMS = item_ids(1200)
 WESTERNS = set(ITEMS[GENRES.index("Western") :: len(GENRES)])
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
-    async with running_platform(tmp_path_factory.mktemp("platform"), n_items=len(ITEMS)) as platform:
-        yield platform
+PLATFORM = {"n_items": len(ITEMS)}
 
 
 async def test_a_promotion_has_all_positions_that_it_is_promised(

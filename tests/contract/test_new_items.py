@@ -20,7 +20,7 @@ from shortlist.retrieval.v1 import retrieval_service_pb2 as retrieval_pb
 from shortlist.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
 from shortlist_bundle.store import BundleStore
 from shortlist_cli.new_items import add_items
-from shortlist_testing.platform import Platform, running_platform
+from shortlist_testing.platform import Platform
 
 from .config_calls import Configs
 from .questions import actor, ask, ratings, refused, shown
@@ -33,12 +33,7 @@ NEW = "a-new-item"
 
 ONLY_NEW = selection_pb2.Filter(expression='language = "eo"')
 WITHIN_S = 10.0
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
-    async with running_platform(tmp_path_factory.mktemp("platform"), users=True) as platform:
-        yield platform
+PLATFORM = {"users": True}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
 import numpy as np
 import pytest
-import pytest_asyncio
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
@@ -18,7 +16,7 @@ from shortlist.common.v1 import actor_pb2, answer_pb2
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from shortlist_bundle import layout
-from shortlist_testing.platform import Platform, platform_over, running_platform
+from shortlist_testing.platform import Platform, platform_over
 from shortlist_testing.tiny_bundle import (
     item_ids,
     publish,
@@ -42,12 +40,7 @@ COUNT = 24
 ITEMS = item_ids(60)
 USERS = [tiny_user_id(number) for number in range(COUNT)]
 NONE = answer_pb2.DEGRADATION_LEVEL_NONE
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
-    async with running_platform(tmp_path_factory.mktemp("users"), users=True) as platform:
-        yield platform
+PLATFORM = {"users": True}
 
 
 def exact(*items: int) -> dict[str, float]:

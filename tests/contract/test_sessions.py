@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import pytest_asyncio
 from google.protobuf.duration_pb2 import Duration
 
 from shortlist.common.v1 import actor_pb2, answer_pb2
@@ -22,7 +20,7 @@ from shortlist_domain.deadline import Deadline
 from shortlist_domain.stages import ActorKey, Event
 from shortlist_feature_store.keys import events_key, state_key
 from shortlist_gateway.clients import FeatureStoreClient
-from shortlist_testing.platform import Platform, running_platform
+from shortlist_testing.platform import Platform
 
 if TYPE_CHECKING:
     from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceAsyncStub
@@ -35,13 +33,7 @@ from .slates import ITEMS, N, event, ids
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Actor = actor_pb2.Actor
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
-    folder = tmp_path_factory.mktemp("platform")
-    async with running_platform(folder, users=True, slate_log_share=1.0, token_keys=KEY) as platform:
-        yield platform
+PLATFORM = {"users": True, "slate_log_share": 1.0, "token_keys": KEY}
 
 
 @pytest.fixture

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import uuid
 from array import array
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
 import numpy as np
 import pytest
-import pytest_asyncio
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
@@ -21,7 +19,7 @@ from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
 from shortlist_domain.features import user_numbers
 from shortlist_domain.stages import ActorFeatures
-from shortlist_testing.platform import Platform, platform_over, running_platform
+from shortlist_testing.platform import Platform, platform_over
 from shortlist_testing.tiny_bundle import (
     item_ids,
     publish,
@@ -45,12 +43,7 @@ COUNT = 24
 ITEMS = item_ids(60)
 USERS = [tiny_user_id(number) for number in range(COUNT)]
 NONE = answer_pb2.DEGRADATION_LEVEL_NONE
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
-    async with running_platform(tmp_path_factory.mktemp("users"), users=True) as platform:
-        yield platform
+PLATFORM = {"users": True}
 
 
 def exact(actor: ActorFeatures) -> dict[str, float]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from array import array
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import polars as pl
 import pytest
-import pytest_asyncio
 from pydantic import SecretStr
 
 from shortlist.common.v1 import actor_pb2, answer_pb2, selection_pb2
@@ -28,7 +26,7 @@ from shortlist_feature_store.wiring import FeatureStoreService
 from shortlist_gateway.clients import FeatureStoreClient
 from shortlist_gateway.settings import GatewaySettings
 from shortlist_gateway.wiring import GatewayService
-from shortlist_testing.platform import Platform, running_platform
+from shortlist_testing.platform import Platform
 from shortlist_testing.redis import running_valkey
 from shortlist_testing.running import own_metrics, running
 from shortlist_testing.tiny_bundle import item_ids
@@ -37,12 +35,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ITEMS = item_ids(60)
 USER = actor_pb2.Actor(user_id="ann", tenant="shop")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
-    async with running_platform(tmp_path_factory.mktemp("platform"), slate_log_share=1.0) as platform:
-        yield platform
+PLATFORM = {"slate_log_share": 1.0}
 
 
 @pytest.fixture(scope="module")

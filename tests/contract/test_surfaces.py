@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import pytest
-import pytest_asyncio
 
 from shortlist.common.v1 import actor_pb2
 from shortlist.common.v1.slate_record_pb2 import SlateRecord
@@ -16,7 +14,7 @@ from shortlist.featurestore.v1.feature_store_service_pb2_grpc import FeatureStor
 from shortlist.gateway.v1 import event_service_pb2 as events_pb
 from shortlist.gateway.v1 import recommendation_service_pb2 as pb
 from shortlist_domain.deadline import Deadline
-from shortlist_testing.platform import Platform, running_platform
+from shortlist_testing.platform import Platform
 
 if TYPE_CHECKING:
     from shortlist.gateway.v1.event_service_pb2_grpc import EventServiceAsyncStub
@@ -28,12 +26,7 @@ from .slates import ITEMS, ids
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LONG = "ü" * 128
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
-    async with running_platform(tmp_path_factory.mktemp("platform"), slate_log_share=1.0) as platform:
-        yield platform
+PLATFORM = {"slate_log_share": 1.0}
 
 
 async def history(platform: Platform, user: str, *, impressions: bool = False) -> list[tuple[str, str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import grpc
 import pytest
@@ -16,7 +16,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from shortlist.common.v1 import selection_pb2
 from shortlist.gateway.v1.recommendation_service_pb2_grpc import RecommendationServiceStub
-from shortlist_testing.platform import Platform, running_platform
+from shortlist_testing.platform import Platform
 
 from ..any_message import every_method, path_of
 from ..config_calls import Configs
@@ -31,12 +31,7 @@ RPCS = {**gateway.RPCS, **configs.RPCS, **stages.RPCS, **feature_store.RPCS}
 METHODS = {f"{method.containing_service.name}.{method.name}": method for method in every_method()}
 STAGES = {"RetrievalService": "retrieval", "RankingService": "ranking", "GRPCInferenceService": "ranking"}
 STAGES["FeatureStoreService"] = "feature-store"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Platform]:
-    async with running_platform(tmp_path_factory.mktemp("platform"), users=True) as platform:
-        yield platform
+PLATFORM = {"users": True}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

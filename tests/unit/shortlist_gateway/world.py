@@ -21,14 +21,13 @@ NOW_S = 1_700_000_000.0
 
 
 class World:
-    """A pipeline over fakes and a real bundle. Ranking prefers high rows, retrieval low ones."""
+    """A pipeline over fakes and a real bundle, by default a tiny one. Ranking prefers high rows, retrieval low."""
 
-    def __init__(self, store: Path) -> None:
-        release = tiny_bundle(store, n_items=N)
-        self.bundle_id = release.bundle_id
+    def __init__(self, store: Path, bundle_id: str = "") -> None:
+        self.bundle_id = bundle_id or tiny_bundle(store, n_items=N).bundle_id
         self.features = FakeFeatures()
-        self.retrieval = FakeRetrieval(range(N), (release.bundle_id,))
-        self.ranking = FakeRanking(lambda row: row / N, (release.bundle_id,))
+        self.retrieval = FakeRetrieval(range(N), (self.bundle_id,))
+        self.ranking = FakeRanking(lambda row: row / N, (self.bundle_id,))
         # Fakes answer at once; what a busy machine takes is not what is tested.
         settings = GatewaySettings(
             bundle_store=store, read_actor_budget_s=2.0, retrieve_budget_s=2.0, rank_budget_s=2.0
